@@ -1,0 +1,131 @@
+"""Swapping units in and out of the subset: a lane's burst of annealed trials, and the driver's exact check of them."""
+
+import numpy as np
+
+from issodask.kernels.cells import addition_gain, change_cells, locate, removal_gain
+from issodask.kernels.jit import kernel
+
+
+@kernel
+def same_codes(x, y):
+    """Say whether two units have the same code in every column."""
+    for a in range(x.shape[0]):
+        if x[a] != y[a]:
+            return False
+    return True
+
+
+@kernel
+def burst(
+    residual, index, unit, arity_weights, codes, members, uses, may_repeat, picks, candidates, thresholds, swaps
+):
+    """Try one swap per row of `candidates`; return how many were taken. All arguments but `swaps` are a lane's own copies.
+
+    A trial takes the member `members[picks[t]]` and the best of its candidates, and swaps them when the gain is at
+    least `-thresholds[t]`. The trials end early when `swaps` is full.
+
+    residual    int32, m             changed by the swaps taken
+    codes       uint8, u x d         of the lane's units
+    members     int64, n             lane's units in the subset (an entry per use), changed
+    uses        int64, u             how often each unit is in the subset, changed
+    picks       int64, trials        positions in `members`
+    candidates  int64, trials x c    lane's units
+    thresholds  float64, trials      -T ln(U) of simulated annealing (Kirkpatrick et al. 1983), in units of the objective
+    swaps       int64, s x 3         out: unit that leaves, unit that joins, trial
+    """
+    n_columns = codes.shape[1]
+    leaving = np.empty(n_columns, np.int64)
+    joining = np.empty(n_columns, np.int64)
+    n_swaps = 0
+    for t in range(candidates.shape[0]):
+        if n_swaps == swaps.shape[0]:
+            break
+        y = members[picks[t]]
+        locate(codes[y], index.first, leaving)
+        best_gain = -np.inf
+        best = np.int64(-1)
+        for k in range(candidates.shape[1]):
+            x = candidates[t, k]
+            if (uses[x] > 0 and not may_repeat) or same_codes(codes[x], codes[y]):
+                continue
+            locate(codes[x], index.first, joining)
+            gain = addition_gain(residual, index, unit, arity_weights, codes[x], joining, codes[y], leaving)
+            if gain > best_gain:
+                best_gain = gain
+                best = x
+        if best < 0:
+            continue
+        gain = best_gain + removal_gain(residual, index, unit, arity_weights, codes[y], leaving)
+        if gain < -thresholds[t]:
+            continue
+        locate(codes[best], index.first, joining)
+        change_cells(residual, index, codes[y], leaving, unit)
+        change_cells(residual, index, codes[best], joining, -unit)
+        members[picks[t]] = best
+        uses[y] -= 1
+        uses[best] += 1
+        swaps[n_swaps, 0] = y
+        swaps[n_swaps, 1] = best
+        swaps[n_swaps, 2] = t
+        n_swaps += 1
+    return n_swaps
+
+
+@kernel
+def settle_swaps(residual, index, unit, arity_weights, uses, may_repeat, units, codes, thresholds, kept):
+    """Re-check proposed swaps in order against the true residual; apply those that hold, mark them in `kept`.
+
+    A swap holds when its first unit is (still) in the subset, its second may join, and its gain now is at least
+    `-thresholds`. Returns the sum of the gains of those kept.
+
+    residual, uses   the driver's (uses: int64, all units of the pool), changed
+    units            int64, s x 2       unit that leaves, unit that joins
+    codes            uint8, s x 2 x d   of these units
+    kept             bool, s            out
+    """
+    n_columns = codes.shape[2]
+    leaving = np.empty(n_columns, np.int64)
+    joining = np.empty(n_columns, np.int64)
+    total = 0.0
+    for s in range(units.shape[0]):
+        kept[s] = False
+        y = units[s, 0]
+        x = units[s, 1]
+        if uses[y] == 0 or (uses[x] > 0 and not may_repeat):
+            continue
+        locate(codes[s, 0], index.first, leaving)
+        locate(codes[s, 1], index.first, joining)
+        gain = removal_gain(residual, index, unit, arity_weights, codes[s, 0], leaving) + addition_gain(
+            residual, index, unit, arity_weights, codes[s, 1], joining, codes[s, 0], leaving
+        )
+        if gain < -thresholds[s]:
+            continue
+        change_cells(residual, index, codes[s, 0], leaving, unit)
+        change_cells(residual, index, codes[s, 1], joining, -unit)
+        uses[y] -= 1
+        uses[x] += 1
+        kept[s] = True
+        total += gain
+    return total
+
+
+@kernel
+def settle_removals(residual, index, unit, arity_weights, codes, quota, bar, removed):
+    """Remove up to `quota` units, in the order given, whose gain now is at least `bar`; return how many.
+
+    codes    uint8, u x d   candidates for removal, best first
+    removed  bool, u        out
+    """
+    positions = np.empty(codes.shape[1], np.int64)
+    n_removed = 0
+    for u in range(codes.shape[0]):
+        removed[u] = False
+        if n_removed == quota:
+            continue
+        locate(codes[u], index.first, positions)
+        if removal_gain(residual, index, unit, arity_weights, codes[u], positions) < bar:
+            continue
+        change_cells(residual, index, codes[u], positions, unit)
+        removed[u] = True
+        n_removed += 1
+    return n_removed
