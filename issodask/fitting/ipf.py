@@ -1,0 +1,167 @@
+"""Iterative proportional fitting of unit weights to the original's bivariate marginals (Deming and Stephan 1940).
+
+In: the target of all pairs. Out: a weight per pool unit, and how well the weighted pool then matches.
+
+Classic IPF fits one pair at a time, and needs one synchronisation for each. Here the pairs go in groups that share no
+column (the rounds of a round-robin tournament), so a pass over d columns needs d - 1 synchronisations. Pairs of a group
+are still correlated; to correct all of them at once in full would overshoot and diverge, so factors are damped, the more
+so when a residual rises. (Measured on census: a damped pass gains what 0.7 classic passes gain.)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from issodask.kernels.ipf import scale_weights, sum_weights
+from issodask.table.cliques import Cliques
+
+_DAMPING = 0.5
+_CONVERGED = 1e-4
+_STALLED = 0.02
+_LARGEST_FACTOR = 10.0
+
+Status = Literal["converged", "stalled", "pass limit"]
+
+
+class PairTable(NamedTuple):
+    """A small table that goes out to the blocks: the pairs of a group, and a factor for each of their cells."""
+
+    pairs: NDArray[np.int64]  # (p, 2) columns
+    starts: NDArray[np.int64]  # (p,) first cell of each pair
+    sizes: NDArray[np.int64]  # (d,) bins per column
+    factors: NDArray[np.float64]  # (cells,)
+
+
+class Weights(Protocol):
+    """The weights of all units, wherever they are."""
+
+    def step(self, scale_by: PairTable | None, sum_by: PairTable, n_sums: int) -> NDArray[np.float64]:
+        """Scale all weights by a table's factors, then sum them by another table's cells."""
+
+
+@dataclass(frozen=True)
+class IpfResult:
+    """How the fit ended. `residuals`: per pass, the mean total variation distance of the pairs, as met on the way.
+
+    `unfillable` lists the target cells (column a, column b, bin a, bin b, share of the original) that no pool unit has.
+    """
+
+    status: Status
+    residuals: tuple[float, ...]
+    n_pairs: int
+    unfillable: tuple[tuple[int, int, int, int, float], ...]
+
+
+def scale_block(codes: NDArray[np.uint8], weights: NDArray[np.float64], table: PairTable) -> NDArray[np.float64]:
+    """A block's share of a step: its weights, scaled."""
+    scaled = weights.copy()
+    scale_weights(codes, table.pairs, table.starts, table.sizes, table.factors, scaled)
+    return scaled
+
+
+def sum_block(codes: NDArray[np.uint8], weights: NDArray[np.float64], table: PairTable) -> NDArray[np.float64]:
+    """A block's share of a step: the sums of its weights by cell, (1, cells)."""
+    sums = np.zeros((1, len(table.factors)))
+    sum_weights(codes, table.pairs, table.starts, table.sizes, weights, sums[0])
+    return sums
+
+
+def rank_pairs(marginals: NDArray[np.int64], cliques: Cliques, limit: int) -> NDArray[np.int64]:
+    """The `limit` pairs of the original with the highest mutual information: (p, 2)."""
+    pairs = cliques.by_arity.get(2, np.zeros((0, 2), np.int64))
+    information = np.array([_mutual_information(marginals[cliques.cells_of((a, b))]) for a, b in pairs.tolist()])
+    ranked = np.argsort(-information, kind="stable")[:limit]
+    return pairs[np.sort(ranked)]
+
+
+def fit_weights(
+    weights: Weights,
+    marginals: NDArray[np.int64],
+    cliques: Cliques,
+    pairs: NDArray[np.int64],
+    n_passes: int,
+    on_pass: Callable[[int, float], None] = lambda n, residual: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> IpfResult:
+    """Fit `weights` to the original's `marginals` (int64, n_cells) of `pairs` (p, 2) in at most `n_passes` passes.
+
+    Stops as converged when the mean residual of a pass is below 1e-4, as stalled when it fell by less than 2 %.
+    """
+    groups = [_table(group, marginals, cliques) for group in _disjoint_groups(pairs, cliques.n_columns)]
+    damping = [_DAMPING] * len(groups)
+    before = [np.inf] * len(groups)
+    residuals: list[float] = []
+    unfillable: list[tuple[int, int, int, int, float]] = []
+    status: Status = "pass limit"
+    pending: PairTable | None = None
+    for n in range(n_passes if groups else 0):
+        distances = []
+        for i, group in enumerate(groups):
+            sums = weights.step(pending, group, len(group.factors))
+            if n == 0:
+                unfillable += _cells_without_support(group, sums)
+            sums *= len(group.pairs) / sums.sum()
+            distance = np.abs(sums - group.factors).sum() / 2
+            if distance > before[i]:
+                damping[i] /= 2
+            before[i] = distance
+            distances.append(distance)
+            pending = group._replace(factors=_damped(group.factors, sums, damping[i]))
+        residuals.append(float(sum(distances) / len(pairs)))
+        on_pass(n + 1, residuals[-1])
+        if residuals[-1] < _CONVERGED:
+            status = "converged"
+            break
+        if len(residuals) > 1 and residuals[-1] > (1 - _STALLED) * residuals[-2]:
+            status = "stalled"
+            break
+        if stop():
+            break
+    if pending is not None:
+        weights.step(pending, pending, len(pending.factors))
+    return IpfResult(status, tuple(residuals), len(pairs), tuple(sorted(unfillable, key=lambda cell: -cell[4])))
+
+
+def _damped(target: NDArray[np.float64], sums: NDArray[np.float64], damping: float) -> NDArray[np.float64]:
+    ratio = np.divide(target, sums, out=np.ones_like(sums), where=sums > 0)
+    factors = np.clip(ratio**damping, 1 / _LARGEST_FACTOR, _LARGEST_FACTOR)
+    return np.where(target > 0, factors, 0.0)
+
+
+def _table(pairs: list[tuple[int, int]], marginals: NDArray[np.int64], cliques: Cliques) -> PairTable:
+    shares = []
+    for a, b in pairs:
+        counts = marginals[cliques.cells_of((a, b))].ravel()
+        shares.append(counts / counts.sum())
+    starts = np.cumsum([0, *(len(share) for share in shares[:-1])])
+    return PairTable(np.array(pairs, np.int64), starts.astype(np.int64), cliques.index.sizes, np.concatenate(shares))
+
+
+def _disjoint_groups(pairs: NDArray[np.int64], n_columns: int) -> list[list[tuple[int, int]]]:
+    """Deal pairs into at most `n_columns` groups in which no column occurs twice (circle method of a round robin)."""
+    n = n_columns + n_columns % 2
+    groups: dict[int, list[tuple[int, int]]] = {}
+    for a, b in pairs.tolist():
+        day = 2 * a % (n - 1) if b == n - 1 else (a + b) % (n - 1)
+        groups.setdefault(day, []).append((a, b))
+    return [groups[day] for day in sorted(groups)]
+
+
+def _cells_without_support(group: PairTable, sums: NDArray[np.float64]) -> list[tuple[int, int, int, int, float]]:
+    cells = []
+    for cell in np.flatnonzero((group.factors > 0) & (sums == 0)):
+        p = int(np.searchsorted(group.starts, cell, side="right")) - 1
+        a, b = group.pairs[p].tolist()
+        bin_a, bin_b = divmod(int(cell - group.starts[p]), int(group.sizes[b]))
+        cells.append((a, b, bin_a, bin_b, float(group.factors[cell])))
+    return cells
+
+
+def _mutual_information(counts: NDArray[np.int64]) -> float:
+    joint = counts / counts.sum()
+    independent = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
+    seen = joint > 0
+    return float((joint[seen] * np.log(joint[seen] / independent[seen])).sum())

@@ -1,0 +1,76 @@
+"""The seam between the algorithms and where they run."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from issodask.errors import InputError
+
+
+class Runtime(ABC):
+    """Runs tasks on `n_workers` workers."""
+
+    name: str
+    n_workers: int
+
+    @abstractmethod
+    def map(
+        self,
+        function: Callable[..., Any],
+        items: Sequence[Any],
+        *shared: Any,
+        label: str,
+        exclusive: bool = False,
+        retries: int = 0,
+    ) -> Iterator[Any]:
+        """Yield `function(item, *shared)` for each item, in the order of the items, as results become ready.
+
+        `function` is a module's function; `shared` are values or what `share` returned. With `exclusive` at most one such
+        task runs on a worker at a time; a task that fails is tried `retries` times more.
+        """
+
+    def share(self, value: Any) -> Any:
+        """Make `value` reachable for all workers; pass what is returned as one of `map`'s shared arguments."""
+        return value
+
+    @contextmanager
+    def dask_scheduler(self) -> Iterator[None]:
+        """Within this context, Dask collections compute on this runtime."""
+        yield
+
+    def close(self) -> None:
+        """Free what the runtime holds."""
+
+
+@contextmanager
+def open_runtime(workers: int | None = None, scheduler: str | None = None) -> Iterator[Runtime]:
+    """Open the runtime that `scheduler` names, and close it at the end.
+
+    scheduler: `serial`, `threads` (default), `processes` (a Dask LocalCluster with one thread per worker), the address
+    of a Dask scheduler (`tcp://...`, `tls://...`), or the path of a scheduler file. `workers` defaults to the number of
+    processors; one worker in threads is serial. Raises InputError when the scheduler can't be reached.
+    """
+    runtime = _make(workers or len(os.sched_getaffinity(0)), scheduler or "threads")
+    try:
+        yield runtime
+    finally:
+        runtime.close()
+
+
+def _make(workers: int, scheduler: str) -> Runtime:
+    from issodask.runtime import cluster, local
+
+    if scheduler == "serial" or (scheduler == "threads" and workers == 1):
+        return local.Serial()
+    if scheduler == "threads":
+        return local.Threads(workers)
+    if scheduler == "processes":
+        return cluster.Cluster.local(workers)
+    if "://" in scheduler or scheduler.endswith(".json"):
+        return cluster.Cluster.connect(scheduler)
+    raise InputError(
+        f"scheduler {scheduler!r} is not known: give serial, threads, processes, an address such as tcp://host:8786, "
+        "or a scheduler file (.json)"
+    )

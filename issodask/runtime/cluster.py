@@ -1,0 +1,100 @@
+"""The runtime on a Dask cluster: worker processes on this machine, or any scheduler that can be reached."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import dask
+from distributed import Client, LocalCluster
+
+from issodask.errors import InputError
+from issodask.runtime.base import Runtime
+
+EXCLUSIVE = "generator"
+"""The worker resource of which each worker has one, so that one training runs on it at a time."""
+
+_SETTINGS = {
+    "distributed.scheduler.worker-ttl": None,  # training holds the GIL for long
+    "distributed.worker.daemon": False,  # daemons may not start the processes that some libraries want
+    "distributed.nanny.pre-spawn-environ": {"MALLOC_TRIM_THRESHOLD_": 65536},  # without its OMP_NUM_THREADS=1
+    "distributed.worker.multiprocessing-method": "spawn",  # a fork after torch was imported hangs
+}
+
+
+class Cluster(Runtime):
+    """Tasks go to Dask workers; results come back in order."""
+
+    name = "dask"
+
+    def __init__(self, client: Client, cluster: LocalCluster | None = None) -> None:
+        self.client = client
+        self._cluster = cluster
+        self._exclusive = any(EXCLUSIVE in worker.get("resources", {}) for worker in self._workers().values())
+
+    @classmethod
+    def local(cls, n_workers: int) -> "Cluster":
+        """Start `n_workers` worker processes with one thread each on this machine, on loopback, without a dashboard."""
+        with dask.config.set(_SETTINGS):
+            cluster = LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                resources={EXCLUSIVE: 1},
+                dashboard_address=None,
+                silence_logs=logging.ERROR,
+                memory_limit=0,
+            )
+        return cls(Client(cluster), cluster)
+
+    @classmethod
+    def connect(cls, scheduler: str) -> "Cluster":
+        """Connect to a running scheduler by address or scheduler file."""
+        where = {"scheduler_file": scheduler} if scheduler.endswith(".json") else {"address": scheduler}
+        try:
+            client = Client(**where, timeout=10)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"no Dask scheduler answers at {scheduler} ({error}): check the address, or start one"
+            ) from error
+        return cls(client)
+
+    @property
+    def n_workers(self) -> int:  # type: ignore[override]
+        return max(1, len(self._workers()))
+
+    def map(
+        self,
+        function: Callable[..., Any],
+        items: Sequence[Any],
+        *shared: Any,
+        label: str,
+        exclusive: bool = False,
+        retries: int = 0,
+    ) -> Iterator[Any]:
+        resources = {EXCLUSIVE: 1} if exclusive and self._exclusive else None
+        futures = [
+            self.client.submit(function, item, *shared, key=None, pure=False, resources=resources, retries=retries)
+            for item in items
+        ]
+        try:
+            while futures:
+                yield futures[0].result()
+                futures.pop(0).release()
+        finally:
+            self.client.cancel(futures)
+
+    def share(self, value: Any) -> Any:
+        return self.client.scatter(value, broadcast=True, hash=False)
+
+    @contextmanager
+    def dask_scheduler(self) -> Iterator[None]:
+        with self.client.as_current():
+            yield
+
+    def close(self) -> None:
+        self.client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def _workers(self) -> dict[str, Any]:
+        return dict(self.client.scheduler_info(n_workers=-1)["workers"])
