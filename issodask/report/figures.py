@@ -1,0 +1,264 @@
+"""The report's pictures as plain plotly figures (dicts), drawn in the browser.
+
+In: `Findings` or a part of it. Out: {"data": [...], "layout": {...}}. A colour or font that starts with @ names a CSS
+variable of the page, so that one figure serves the light and the dark scheme; the page's script puts the values in.
+"""
+
+import html
+import unicodedata
+from typing import Any
+
+import numpy as np
+
+from issodask.report.accuracy import Accuracy
+from issodask.report.findings import Findings, Point
+from issodask.report.metrics import LEVELS, thinned
+from issodask.report.privacy import Neighbours, Privacy
+
+Figure = dict[str, Any]
+
+TABLE_NAMES = {
+    "original": "Original",
+    "pool_sample": "Random pool sample",
+    "subset": "Subset",
+    "holdout": "Holdout",
+}
+LEVEL_NAMES = {"overall": "Overall", "univariate": "Columns", "bivariate": "Pairs", "trivariate": "Triples"}
+MAX_NAMED_AXIS = 45  # more names than that on an axis run into each other; hovering still tells them
+MAX_POINTS = 800
+
+
+def headline(findings: Findings) -> Figure:
+    """Accuracy per level: random pool sample, subset, holdout, expected maximum; one row of dots each."""
+    levels = [level for level in LEVELS if getattr(findings.subset, level) is not None][::-1]
+    names = [LEVEL_NAMES[level] for level in levels]
+    rows = list(range(len(levels)))
+    data = []
+    if "pool_sample" in findings.against_original:
+        data.append(_path(findings, levels))
+    styles = {
+        "pool_sample": {"symbol": "circle-open", "size": 12, "color": "@pool", "line": {"width": 2.5}},
+        "holdout": {"symbol": "diamond-open", "size": 11, "color": "@holdout", "line": {"width": 2}},
+        "subset": {"symbol": "circle", "size": 14, "color": "@subset"},
+    }
+    for table, marker in styles.items():
+        if table in findings.against_original:
+            values = [getattr(findings.against_original[table], level) for level in levels]
+            data.append(_dots(TABLE_NAMES[table], values, rows, marker))
+    expected = [getattr(findings.subset, f"{level}_max") for level in levels]
+    line = {"symbol": "line-ns", "size": 20, "color": "@ink", "line": {"width": 2, "color": "@ink"}}
+    data.append(_dots("Expected maximum", expected, rows, line))
+    lowest = min(value for trace in data for value in trace["x"] if value is not None)
+    axis = {"tickformat": ".1~%", "range": [lowest - 0.08 * (1 - lowest) - 1e-4, 1 + 0.02 * (1 - lowest)], "nticks": 6}
+    return _figure(
+        data,
+        height=90 + 82 * len(levels),
+        xaxis=_axis(**axis),
+        yaxis=_axis(tickvals=rows, ticktext=names, range=[-0.6, len(rows) - 0.4], tickfont={"size": 14}),
+        margin={"l": 78, "r": 16, "t": 44, "b": 36},
+        showlegend=True,
+        legend=_legend(),
+    )
+
+
+def _path(findings: Findings, levels: list[str]) -> Figure:
+    """A line from the pool sample to the subset in each row; None breaks the line between rows."""
+    x: list[float | None] = []
+    y: list[int | None] = []
+    for row, level in enumerate(levels):
+        x += [*(getattr(findings.against_original[table], level) for table in ("pool_sample", "subset")), None]
+        y += [row, row, None]
+    line = {"color": "@rule", "width": 5}
+    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": line, "hoverinfo": "skip", "showlegend": False}
+
+
+def _dots(name: str, x: list[float], y: list[int], marker: Figure) -> Figure:
+    hover = f"{name}: %{{x:.2%}}<extra></extra>"
+    dots = {"type": "scatter", "mode": "markers", "cliponaxis": False, "hovertemplate": hover}
+    return {**dots, "name": name, "x": x, "y": y, "marker": marker}
+
+
+def objective(history: tuple[Point, ...]) -> Figure:
+    """The objective (1 − overall accuracy) over the seconds of the search, one line per stage, on a log axis."""
+    colours = ["@subset", "@pool", "@holdout", "@ink"]
+    data = []
+    for i, stage in enumerate(dict.fromkeys(point.stage for point in history)):
+        points = thinned(tuple(point for point in history if point.stage == stage), MAX_POINTS)
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines" if len(points) > 1 else "markers",
+                "name": text(stage, 24),
+                "x": [round(point.seconds, 3) for point in points],
+                "y": [point.objective for point in points],
+                "line": {"color": colours[i % len(colours)], "width": 2},
+                "marker": {"color": colours[i % len(colours)], "size": 8},
+                "hovertemplate": "%{x:.1f} s: %{y:.5f}<extra></extra>",
+            }
+        )
+    values = [point.objective for point in history if point.objective > 0]
+    return _figure(
+        data,
+        height=300,
+        xaxis=_axis(title={"text": "seconds", "font": {"size": 12}}, rangemode="tozero"),
+        yaxis=_axis(type="log", title={"text": "1 − accuracy", "font": {"size": 12}}, **_log_ticks(values)),
+        margin={"l": 62, "r": 12, "t": 36, "b": 44},
+        showlegend=len(data) > 1,
+        legend=_legend(),
+    )
+
+
+def _log_ticks(values: list[float]) -> Figure:
+    """Tick labels for a log axis over these values, also when they span less than a decade."""
+    if not values:
+        return {}
+    low, high = 0.9 * min(values), 1.1 * max(values)
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9), tuple(np.arange(1, 10, 0.25))):
+        ticks = [float(step * 10.0**decade) for decade in decades for step in steps]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) >= 4:
+            break
+    return {"tickvals": ticks, "ticktext": [f"{tick:.3g}" for tick in ticks], "range": np.log10([low, high]).tolist()}
+
+
+def marginal(labels: tuple[str, ...], shares: dict[str, np.ndarray]) -> Figure:
+    """One column's bins: the original as bars, the pool sample as ticks, the subset as dots.
+
+    `shares[table]` is (n_bins,); bins that are empty in every table are left out.
+    """
+    shown = [i for i in range(len(labels)) if any(share[i] > 0 for share in shares.values())]
+    rows = list(range(len(shown)))
+    names = [text(labels[i], 40) for i in shown]
+
+    def trace(table: str, **style: Any) -> Figure:
+        values = [round(float(shares[table][i]), 5) for i in shown]
+        hover = f"%{{text}}<br>{TABLE_NAMES[table]}: %{{x:.2%}}<extra></extra>"
+        return {"name": TABLE_NAMES[table], "x": values, "y": rows, "text": names, "hovertemplate": hover, **style}
+
+    bars = {"type": "bar", "orientation": "h", "width": 0.82, "textposition": "none", "marker": {"color": "@original"}}
+    dots = {"type": "scatter", "mode": "markers", "cliponaxis": False}
+    ticks = {"symbol": "line-ns", "size": 11, "color": "@pool", "line": {"width": 2.5, "color": "@pool"}}
+    data = [trace("original", **bars)]
+    if "pool_sample" in shares:
+        data.append(trace("pool_sample", **dots, marker=ticks))
+    data.append(trace("subset", **dots, marker={"size": 7, "color": "@subset"}))
+    short = [text(labels[i], 17) for i in shown]
+    widest = max(max(each["x"]) for each in data)
+    return _figure(
+        data,
+        height=46 + max(3, len(rows)) * 17,
+        xaxis=_axis(tickformat=".0%", range=[-0.025 * widest, 1.06 * widest], nticks=4, tickfont={"size": 10}),
+        yaxis=_axis(tickvals=rows, ticktext=short, range=[len(rows) - 0.4, -0.6], tickfont={"size": 10.5}),
+        margin={"l": 112, "r": 10, "t": 4, "b": 24},
+        bargap=0.2,
+    )
+
+
+def pairs(accuracy: Accuracy, lowest: float) -> Figure:
+    """Accuracy of every pair as a symmetric heatmap, the columns on the diagonal; colours run from `lowest` to 1."""
+    n_columns = len(accuracy.names)
+    grid = np.full((n_columns, n_columns), np.nan)
+    np.fill_diagonal(grid, accuracy.by_clique[1])
+    first, second = accuracy.cliques[2].T
+    grid[first, second] = grid[second, first] = accuracy.by_clique[2]
+    names = [text(name, 30) for name in accuracy.names]
+    short = [text(name, 14) for name in accuracy.names]
+    few = n_columns <= MAX_NAMED_AXIS
+    ticks = {"tickvals": list(range(n_columns)), "ticktext": short, "tickfont": {"size": 10}, "showticklabels": few}
+    hover = "%{text}: %{z:.2%}<extra></extra>"
+    data = {
+        "type": "heatmap",
+        "z": [[None if np.isnan(value) else round(float(value), 5) for value in row] for row in grid],
+        "text": [[f"{a} × {b}" if a != b else a for b in names] for a in names],
+        "hovertemplate": hover,
+        "zmin": lowest,
+        "zmax": 1,
+        "colorscale": [[0, "@heat0"], [0.5, "@heat1"], [1, "@heat2"]],
+        "colorbar": {"tickformat": ".1%", "thickness": 10, "outlinewidth": 0, "len": 1, "tickfont": {"size": 10}},
+        "xgap": 1 if few else 0,
+        "ygap": 1 if few else 0,
+    }
+    return _figure(
+        [data],
+        height=470,
+        xaxis=_axis(**ticks, tickangle=-60, showgrid=False),
+        yaxis=_axis(**ticks, autorange="reversed", showgrid=False),
+        margin={"l": 100 if few else 12, "r": 8, "t": 6, "b": 92 if few else 12},
+    )
+
+
+def distances(privacy: Privacy) -> Figure:
+    """Histograms of the distance to the closest record, as shares of rows, on common bins."""
+    lines: list[tuple[str, Neighbours, Figure]] = [
+        ("Subset → original", privacy.training, {"color": "@subset", "width": 2.5})
+    ]
+    if privacy.holdout is not None and privacy.training_holdout is not None:
+        lines.append(("Subset → holdout", privacy.holdout, {"color": "@holdout", "width": 2.5}))
+        lines.append(("Holdout → original", privacy.training_holdout, {"color": "@soft", "width": 1.5, "dash": "dot"}))
+    longest = max(float(np.quantile(neighbours.dcr, 0.999)) for _, neighbours, _ in lines) or 1e-6
+    edges = np.linspace(0, longest, 41)
+    data = []
+    for name, neighbours, line in lines:
+        counts, _ = np.histogram(np.clip(neighbours.dcr, 0, longest), bins=edges)
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": name,
+                "x": [round(float(edge), 6) for edge in edges],
+                "y": [round(float(count), 5) for count in np.append(counts, counts[-1]) / privacy.n_rows],
+                "line": {**line, "shape": "hv"},
+                "hovertemplate": f"{name}<br>distance %{{x:.3f}}: %{{y:.1%}}<extra></extra>",
+            }
+        )
+    return _figure(
+        data,
+        height=320,
+        xaxis=_axis(title={"text": "distance to the closest record", "font": {"size": 12}}),
+        yaxis=_axis(title={"text": "share of rows", "font": {"size": 12}}, tickformat=".0%", rangemode="tozero"),
+        margin={"l": 62, "r": 12, "t": 40, "b": 44},
+        showlegend=True,
+        legend=_legend(),
+    )
+
+
+def text(label: Any, limit: int) -> str:
+    """A label for plotly: control characters gone, cut in the middle beyond `limit`, and its own markup inert."""
+    return html.escape(shorten(label, limit), quote=False)
+
+
+def shorten(label: Any, limit: int) -> str:
+    """At most `limit` characters of a label, both ends kept; control and direction characters become spaces."""
+    clean = "".join(" " if _disturbs(mark) else mark for mark in str(label))
+    if len(clean) <= limit:
+        return clean
+    tail = (limit - 1) // 3
+    return f"{clean[: limit - 1 - tail]}…{clean[len(clean) - tail :]}"
+
+
+def _disturbs(mark: str) -> bool:
+    return unicodedata.category(mark) in ("Cc", "Cs") or "\u202a" <= mark <= "\u202e" or "\u2066" <= mark <= "\u2069"
+
+
+def _figure(data: list[Figure], *, height: int, **layout: Any) -> Figure:
+    common = {
+        "height": height,
+        "autosize": True,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "@sans", "size": 12, "color": "@soft"},
+        "hoverlabel": {"bgcolor": "@paper", "bordercolor": "@rule", "font": {"color": "@ink", "size": 12}},
+        "hovermode": "closest",
+        "dragmode": False,
+        "showlegend": False,
+    }
+    return {"data": data, "layout": {**common, **layout}}
+
+
+def _axis(**settings: Any) -> Figure:
+    return {"gridcolor": "@rule", "zeroline": False, "fixedrange": True, "ticks": "", "automargin": False, **settings}
+
+
+def _legend() -> Figure:
+    return {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12.5}}

@@ -1,0 +1,164 @@
+"""What the report says, measured and not yet formatted.
+
+In: coded tables (uint8, rows x columns, by the bins of a reference). Out: `Findings`, which metrics.json and the page
+show.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from issodask.events import read_events
+from issodask.report.accuracy import Accuracy
+from issodask.report.privacy import Privacy
+from issodask.table.bins import Bins
+
+TABLES = ("original", "pool_sample", "subset", "holdout")
+PROTECTED_ROWS = 5  # cells with fewer original rows are never spelled out (mostlyai-qa: MIN_RARE_CAT_PROTECTION)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One bin combination and the share of each table's rows in it."""
+
+    labels: tuple[str, ...]
+    shares: dict[str, float]
+
+    @property
+    def error(self) -> float:
+        """Subset's share minus the original's."""
+        return self.shares["subset"] - self.shares["original"]
+
+
+@dataclass(frozen=True)
+class WorstClique:
+    """One badly matched clique: its columns, its accuracies by table, and the cells that are furthest off."""
+
+    columns: tuple[str, ...]
+    accuracy: dict[str, float]
+    accuracy_max: float
+    cells: tuple[Cell, ...] = ()
+
+    @property
+    def arity(self) -> int:
+        return len(self.columns)
+
+
+@dataclass(frozen=True)
+class Point:
+    """The objective at one moment of the search."""
+
+    seconds: float
+    stage: str
+    objective: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that was measured.
+
+    `shares[table][column]` is float64 (n_bins,). `against_original`, `against_holdout` hold one Accuracy per table that
+    was scored against that reference; `against_both` has the subset against original and holdout together, which is
+    what mostlyai-qa's report takes as reference when it is given a holdout.
+    """
+
+    bins: Bins
+    n_rows: dict[str, int]
+    shares: dict[str, list[np.ndarray]]
+    against_original: dict[str, Accuracy]
+    against_holdout: dict[str, Accuracy] = field(default_factory=dict)
+    against_both: Accuracy | None = None
+    worst: tuple[WorstClique, ...] = ()
+    privacy: Privacy | None = None
+    pool_privacy: Privacy | None = None
+    identical: dict[str, float] = field(default_factory=dict)
+    history: tuple[Point, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    seed: int | None = None
+
+    @property
+    def subset(self) -> Accuracy:
+        return self.against_original["subset"]
+
+    @property
+    def reported(self) -> Accuracy:
+        """The accuracy that mostlyai-qa's report would give for the same tables."""
+        return self.against_both if self.against_both is not None else self.subset
+
+
+def bin_shares(codes: np.ndarray, bins: Bins) -> list[np.ndarray]:
+    """Share of rows per bin, one float64 (n_bins,) per column."""
+    return [np.bincount(codes[:, j], minlength=size) / len(codes) for j, size in enumerate(bins.sizes.tolist())]
+
+
+def worst_cliques(
+    codes: dict[str, np.ndarray],
+    accuracies: dict[str, Accuracy],
+    bins: Bins,
+    *,
+    per_arity: int = 6,
+    detailed: int = 2,
+    n_cells: int = 8,
+) -> tuple[WorstClique, ...]:
+    """The `per_arity` least accurate cliques of the subset for each arity, largest arity first.
+
+    The first `detailed` of each arity also name their `n_cells` worst cells.
+    """
+    found = []
+    for arity in sorted(accuracies["subset"].cliques, reverse=True):
+        order = np.argsort(accuracies["subset"].by_clique[arity], kind="stable")
+        for rank, position in enumerate(order[:per_arity].tolist()):
+            columns = [int(column) for column in accuracies["subset"].cliques[arity][position]]
+            cells = _worst_cells(codes, columns, bins, n_cells) if rank < detailed else ()
+            found.append(
+                WorstClique(
+                    columns=tuple(bins.names[column] for column in columns),
+                    accuracy={table: float(scored.by_clique[arity][position]) for table, scored in accuracies.items()},
+                    accuracy_max=float(accuracies["subset"].by_clique_max[arity][position]),
+                    cells=cells,
+                )
+            )
+    return tuple(found)
+
+
+def _worst_cells(codes: dict[str, np.ndarray], columns: list[int], bins: Bins, n_cells: int) -> tuple[Cell, ...]:
+    sizes = tuple(bins.sizes[columns].tolist())
+    counts = {table: _cell_counts(rows, columns, sizes) for table, rows in codes.items()}
+    shares = {table: count / len(codes[table]) for table, count in counts.items()}
+    error = np.abs(shares["subset"] - shares["original"])
+    original = counts["original"]
+    error[(original > 0) & (original < PROTECTED_ROWS)] = 0
+    worst = np.argsort(-error, kind="stable")[:n_cells]
+    return tuple(
+        Cell(
+            labels=tuple(
+                bins.columns[column].labels[bin_number]
+                for column, bin_number in zip(columns, np.unravel_index(cell, sizes), strict=True)
+            ),
+            shares={table: float(share[cell]) for table, share in shares.items()},
+        )
+        for cell in worst.tolist()
+        if error[cell] > 0
+    )
+
+
+def _cell_counts(rows: np.ndarray, columns: list[int], sizes: tuple[int, ...]) -> np.ndarray:
+    cells = np.ravel_multi_index([rows[:, column] for column in columns], sizes)
+    return np.bincount(cells, minlength=int(np.prod(sizes)))
+
+
+def read_history(events_path: str | Path | None) -> tuple[Point, ...]:
+    """The objective over time from events.jsonl: every event that has a number called `objective`.
+
+    Seconds count from the first of them.
+    """
+    if events_path is None:
+        return ()
+    scored = [event for event in read_events(Path(events_path)) if isinstance(event.get("objective"), int | float)]
+    return tuple(
+        Point(event["time"] - scored[0]["time"], str(event.get("stage", event["event"])), float(event["objective"]))
+        for event in scored
+    )

@@ -1,0 +1,109 @@
+"""metrics.json: mostlyai-qa's ModelMetrics by its own names, and all other facts under the one extra key `issodask`.
+
+In: `Findings`. Out: a JSON-able dict. `ModelMetrics.model_validate_json` of mostlyai-qa reads the file as it is.
+"""
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from issodask.report.accuracy import Accuracy
+from issodask.report.findings import Findings
+from issodask.report.qa import qa_session
+
+PACKAGES = ("issodask", "mostlyai-engine", "mostlyai-qa", "dask", "numba", "numpy", "pandas", "pyarrow", "torch")
+LEVELS = ("overall", "univariate", "bivariate", "trivariate")
+MAX_HISTORY = 500
+
+
+def metrics_record(findings: Findings, similarity: Any | None = None) -> dict[str, Any]:
+    """Everything that metrics.json says.
+
+    `accuracy` has the reference that mostlyai-qa's report would have: the original, together with the holdout when
+    there is one. `similarity` is mostlyai-qa's Similarity from its own report, or None.
+    """
+    with qa_session(0):
+        from mostlyai.qa import metrics as qa
+
+        model_metrics = qa.ModelMetrics(
+            accuracy=qa.Accuracy(**accuracy_numbers(findings.reported)),
+            similarity=similarity,
+            distances=qa.Distances(**findings.privacy.metrics()) if findings.privacy else None,
+        )
+    return {**model_metrics.model_dump(), "issodask": _own_facts(findings)}
+
+
+def accuracy_numbers(accuracy: Accuracy) -> dict[str, float | None]:
+    """The eight means of an Accuracy, by mostlyai-qa's field names."""
+    names = [*LEVELS, *(f"{level}_max" for level in LEVELS)]
+    return {name: getattr(accuracy, name) for name in names}
+
+
+def to_json(record: dict[str, Any]) -> str:
+    """Strict, readable JSON (no NaN; numpy scalars as numbers; anything else by its text)."""
+    return json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide the result; those that are absent are left out."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _own_facts(findings: Findings) -> dict[str, Any]:
+    return {
+        "seed": findings.seed,
+        "versions": findings.versions,
+        "rows": findings.n_rows,
+        "columns": len(findings.bins.names),
+        "accuracy": {
+            "against_original": _by_table(findings.against_original),
+            "against_holdout": _by_table(findings.against_holdout),
+            "against_original_and_holdout": _by_table(
+                {"subset": findings.against_both} if findings.against_both else {}
+            ),
+        },
+        "distances": {
+            "rows": findings.privacy.n_rows if findings.privacy else None,
+            "dcr_share_of_pool_sample": findings.pool_privacy.dcr_share if findings.pool_privacy else None,
+            "identical_to_an_original_row": findings.identical,
+        },
+        "objective": [
+            {"seconds": round(point.seconds, 3), "stage": point.stage, "objective": point.objective}
+            for point in thinned(findings.history, MAX_HISTORY)
+        ],
+        "select": findings.facts,
+    }
+
+
+def _by_table(accuracies: dict[str, Accuracy]) -> dict[str, dict[str, float | None]]:
+    return {table: accuracy_numbers(accuracy) for table, accuracy in accuracies.items()}
+
+
+def thinned(points: tuple[Any, ...], limit: int) -> list[Any]:
+    """At most `limit` of the points, evenly spread, always with the first and the last."""
+    if len(points) <= limit:
+        return list(points)
+    return [points[i] for i in np.linspace(0, len(points) - 1, limit).astype(int).tolist()]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -1,0 +1,189 @@
+"""report.html: one self-contained page that shows what was measured, and how to read it.
+
+In: `Findings`. Out: HTML text with plotly.js, figures and styles inside; it opens offline and asks the network for
+nothing.
+"""
+
+import json
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from issodask.report import figures, readings
+from issodask.report.accuracy import Accuracy
+from issodask.report.figures import LEVEL_NAMES, TABLE_NAMES, Figure
+from issodask.report.findings import PROTECTED_ROWS, Findings
+from issodask.report.metrics import LEVELS
+
+MAX_PANELS = 40
+MAX_UNSUPPORTED = 15
+KNOWN_FACTS = {"job", "timings", "unsupported", "lineage", "stop_reason", "rounds", "pool_units", "objective"}
+
+
+def render_page(findings: Findings, title: str = "Synthetic table") -> str:
+    """The whole page.
+
+    `findings.facts` may hold, all optional: `pool_units`, `objective`, `stop_reason`, `rounds` (what to pass as
+    --rounds to repeat the run), `job` (settings by section), `timings` (seconds by stage), `unsupported` ({"cells": count,
+    "share": share of the original's mass, "worst": [{"columns", "bins", "rows"}]}) and `lineage` ([{"generator",
+    "pool_units", "units"}]). Any other key is shown by its name.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("issodask.report", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(percent=percent, points=points, count=count, short=figures.shorten, plain=plain)
+    drawn = _figures(findings)
+    template = environment.get_template("report.html")
+    return template.render(
+        title=title,
+        findings=findings,
+        facts=findings.facts,
+        scores=_score_rows(findings),
+        levels=[LEVEL_NAMES[level] for level in LEVELS],
+        table_names=TABLE_NAMES,
+        readings=readings.read(findings),
+        panels=_panels(findings),
+        unsupported=_unsupported(findings.facts.get("unsupported")),
+        settings=_settings(findings.facts),
+        protected_rows=PROTECTED_ROWS,
+        drawn=set(drawn),
+        heights={name: figure["layout"]["height"] for name, figure in drawn.items()},
+        figures_json=_inline_json(drawn),
+        plotly_js=_plotly_js(),
+    )
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """0.99304 as 99.30%; a dash for what could not be measured; 100% only for what is exactly that."""
+    if value is None:
+        return "–"
+    scale = 10**digits
+    rounded = round(100 * scale * value) / scale
+    if rounded == 100 and value < 1:
+        rounded = (100 * scale - 1) / scale
+    return f"{rounded:.{digits}f}%"
+
+
+def points(value: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{100 * value:+.2f} points".replace("-", "−")
+
+
+def count(value: Any) -> str:
+    """1234567 as 1,234,567."""
+    return f"{value:,}" if isinstance(value, int | np.integer) else plain(value)
+
+
+def plain(value: Any) -> str:
+    """Any setting as a reader wants to see it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, int):
+        return str(value)
+    return ", ".join(plain(item) for item in value) if isinstance(value, list | tuple) else str(value)
+
+
+def _figures(findings: Findings) -> dict[str, Figure]:
+    drawn = {"headline": figures.headline(findings)}
+    if findings.history:
+        drawn["objective"] = figures.objective(findings.history)
+    for panel in _panels(findings):
+        column = panel["column"]
+        shares = {table: columns[column] for table, columns in findings.shares.items() if table != "holdout"}
+        drawn[f"column{column}"] = figures.marginal(findings.bins.columns[column].labels, shares)
+    drawn |= _pair_figures(findings)
+    if findings.privacy is not None:
+        drawn["distances"] = figures.distances(findings.privacy)
+    return drawn
+
+
+def _pair_figures(findings: Findings) -> dict[str, Figure]:
+    shown = {t: a for t, a in findings.against_original.items() if t in ("pool_sample", "subset") and 2 in a.cliques}
+    if not shown:
+        return {}
+    lowest = min(float(accuracy.by_clique[arity].min()) for accuracy in shown.values() for arity in (1, 2))
+    lowest = min(lowest, 0.999)
+    return {f"pairs_{table}": figures.pairs(accuracy, lowest) for table, accuracy in shown.items()}
+
+
+def _panels(findings: Findings) -> list[dict[str, Any]]:
+    """The columns to draw, in table order: all, or the least accurate MAX_PANELS."""
+    accuracy = findings.subset.by_clique[1]
+    before = findings.against_original.get("pool_sample")
+    chosen = np.sort(np.argsort(accuracy, kind="stable")[:MAX_PANELS])
+    return [
+        {
+            "column": column,
+            "name": findings.bins.names[column],
+            "kind": findings.bins.columns[column].kind,
+            "accuracy": float(accuracy[column]),
+            "before": float(before.by_clique[1][column]) if before else None,
+        }
+        for column in chosen.tolist()
+    ]
+
+
+def _score_rows(findings: Findings) -> list[dict[str, Any]]:
+    """The rows of the accuracy table, by reference."""
+    original, holdout = findings.against_original, findings.against_holdout
+    rows = [_score_row(TABLE_NAMES[table], original[table], table) for table in TABLE_NAMES if table in original]
+    rows.append(
+        {"name": "Expected maximum", "key": "max", "values": [getattr(findings.subset, f"{x}_max") for x in LEVELS]}
+    )
+    groups = [{"reference": "against the original", "rows": rows}]
+    if holdout:
+        rows = [_score_row(TABLE_NAMES[table], holdout[table], table) for table in TABLE_NAMES if table in holdout]
+        groups.append({"reference": "against the holdout, which no stage has seen", "rows": rows})
+    if findings.against_both is not None:
+        row = _score_row("Subset", findings.against_both, "subset")
+        groups.append({"reference": "against both together, as mostlyai-qa’s own report", "rows": [row]})
+    return groups
+
+
+def _score_row(name: str, accuracy: Accuracy, key: str) -> dict[str, Any]:
+    return {"name": name, "key": key, "values": [getattr(accuracy, level) for level in LEVELS]}
+
+
+def _unsupported(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Cells that the pool cannot fill; those of very few original rows are counted but not spelled out."""
+    if found is None:
+        return None
+    cells = [cell for cell in found.get("worst", []) if cell["rows"] >= PROTECTED_ROWS]
+    cells = sorted(cells, key=lambda cell: -cell["rows"])[:MAX_UNSUPPORTED]
+    return {"cells": found.get("cells", len(found.get("worst", []))), "share": found.get("share"), "worst": cells}
+
+
+def _settings(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Job settings by section, then whatever else was passed in, each as name and value."""
+    job = facts.get("job") or {}
+    top = {key: value for key, value in job.items() if not isinstance(value, dict)}
+    sections = [{"name": "job", "values": top}] if top else []
+    sections += [{"name": key, "values": value} for key, value in job.items() if isinstance(value, dict)]
+    others = {key: value for key, value in facts.items() if key not in KNOWN_FACTS}
+    sections += [{"name": key, "values": value} for key, value in others.items() if isinstance(value, dict)]
+    loose = {key: value for key, value in others.items() if not isinstance(value, dict)}
+    return [*sections, {"name": "search", "values": loose}] if loose else sections
+
+
+def _inline_json(drawn: dict[str, Figure]) -> Markup:
+    """JSON that can stand inside a script element: nothing in it can end the element or open another."""
+    text = json.dumps(drawn, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for mark in "<>&\u2028\u2029":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return Markup(text)
+
+
+def _plotly_js() -> Markup:
+    from plotly.offline import get_plotlyjs
+
+    return Markup(get_plotlyjs())

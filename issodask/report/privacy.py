@@ -1,0 +1,138 @@
+"""How near the subset comes to real rows, measured as mostlyai-qa measures it.
+
+In: the original, the subset and (better) a holdout, as frames with the same columns. Out: `Privacy`. Rows are drawn,
+encoded and compared by mostlyai-qa's own functions, so these are the numbers of its report on the same draw.
+"""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import pandas as pd
+
+from issodask.report.qa import qa_session
+
+MIN_ROWS = 10  # NNDR is the 10th smallest ratio
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Distances from each drawn row of one table to its neighbours in another; both float64 (n_rows,).
+
+    `dcr` is the distance to the closest record, 0 for an identical one; `nndr` is that distance over the distance to
+    the second closest.
+    """
+
+    dcr: np.ndarray
+    nndr: np.ndarray
+
+    @property
+    def identical_share(self) -> float:
+        """Share of rows with an identical neighbour (mostlyai-qa: calculate_ims)."""
+        return float((self.dcr <= 1e-6).mean())
+
+    @property
+    def mean_dcr(self) -> float:
+        """Mean distance to the closest record (mostlyai-qa: calculate_dcr)."""
+        return float(self.dcr.mean())
+
+    @property
+    def low_nndr(self) -> float:
+        """The 10th smallest ratio (mostlyai-qa: calculate_nndr)."""
+        return float(np.sort(self.nndr)[9])
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """The subset's distances to the original (`training`) and to the holdout, on `n_rows` drawn rows of each table."""
+
+    n_rows: int
+    training: Neighbours
+    holdout: Neighbours | None = None
+    training_holdout: Neighbours | None = None
+
+    @property
+    def dcr_share(self) -> float | None:
+        """Share of subset rows that are closer to the original than to the holdout; ties count half."""
+        if self.holdout is None:
+            return None
+        closer = np.mean(self.training.dcr < self.holdout.dcr)
+        equal = np.mean(self.training.dcr == self.holdout.dcr)
+        return float(closer + equal / 2)
+
+    @property
+    def dcr_share_error(self) -> float:
+        """Standard error of `dcr_share` if the subset were as near to the one as to the other."""
+        return sqrt(0.25 / self.n_rows)
+
+    @property
+    def nndr_ratio(self) -> float | None:
+        """NNDR against the original over NNDR against the holdout: far below 1 means rows stick to original rows."""
+        if self.holdout is None or self.holdout.low_nndr == 0:
+            return None
+        return self.training.low_nndr / self.holdout.low_nndr
+
+    def metrics(self) -> dict[str, float | None]:
+        """The fields of mostlyai-qa's Distances, by its names, not rounded."""
+        holdout, reference = self.holdout, self.training_holdout
+        return {
+            "ims_training": self.training.identical_share,
+            "ims_holdout": holdout.identical_share if holdout else None,
+            "ims_trn_hol": reference.identical_share if reference else None,
+            "dcr_training": self.training.mean_dcr,
+            "dcr_holdout": holdout.mean_dcr if holdout else None,
+            "dcr_trn_hol": reference.mean_dcr if reference else None,
+            "dcr_share": self.dcr_share,
+            "nndr_training": self.training.low_nndr,
+            "nndr_holdout": holdout.low_nndr if holdout else None,
+            "nndr_trn_hol": reference.low_nndr if reference else None,
+        }
+
+
+def measure_privacy(
+    original: pd.DataFrame, subset: pd.DataFrame, holdout: pd.DataFrame | None, *, max_rows: int, seed: int
+) -> Privacy | None:
+    """Measure the distances on equally many drawn rows of each table, at most `max_rows`.
+
+    None when a table has fewer than MIN_ROWS rows, since then there is nothing to be said. With more than ten encoded
+    dimensions and a holdout, mostlyai-qa also tries groups of columns and keeps the one with the highest DCR share,
+    so the share errs on the side of caution (mostlyai-qa: prepare_data_for_embeddings, calculate_distances).
+    """
+    tables = [original, subset] if holdout is None else [original, subset, holdout]
+    n_rows = min(max_rows, *(len(table) for table in tables))
+    if n_rows < MIN_ROWS:
+        return None
+    with qa_session(seed):
+        from mostlyai.qa._distances import calculate_distances
+        from mostlyai.qa._sampling import prepare_data_for_embeddings
+
+        syn, trn, hol = prepare_data_for_embeddings(
+            syn_tgt_data=subset, trn_tgt_data=original, hol_tgt_data=holdout, max_sample_size=n_rows
+        )
+        found = calculate_distances(syn_embeds=syn, trn_embeds=trn, hol_embeds=hol)
+    training = Neighbours(found["dcr_syn_trn"], found["nndr_syn_trn"])
+    if hol is None:
+        return Privacy(n_rows, training)
+    to_holdout = Neighbours(found["dcr_syn_hol"], found["nndr_syn_hol"])
+    reference = Neighbours(found["dcr_trn_hol"], found["nndr_trn_hol"])
+    return Privacy(n_rows, training, to_holdout, reference)
+
+
+def identical_share(original: pd.DataFrame, table: pd.DataFrame) -> float:
+    """Share of all rows of `table` that equal some row of `original` in every column, missing values included."""
+    known = _row_hashes(original, original)
+    return float(np.isin(_row_hashes(table, original), known).mean())
+
+
+def _row_hashes(table: pd.DataFrame, original: pd.DataFrame) -> np.ndarray:
+    """One uint64 per row; each column is compared as the kind of value that it has in the original."""
+    columns = {i: _comparable(table[name], original[name]) for i, name in enumerate(original.columns)}
+    return pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy()
+
+
+def _comparable(values: pd.Series, original: pd.Series) -> np.ndarray:
+    if pd.api.types.is_numeric_dtype(original):
+        return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    if pd.api.types.is_datetime64_any_dtype(original):
+        return pd.to_datetime(values, errors="coerce").to_numpy(dtype="datetime64[us]")
+    return values.astype("string").fillna("\0").to_numpy(dtype=object)

@@ -1,0 +1,168 @@
+"""Plain-language readings of the numbers: what each says, what it does not say, and when to worry.
+
+In: `Findings`. Out: short sentences with a tone (good, note, warning) for the page.
+"""
+
+from dataclasses import dataclass
+
+from issodask.report.findings import Findings
+from issodask.report.privacy import Privacy
+
+HIGH_DCR_SHARE = 0.6  # a plain copy of 40 % of the original scores about 0.7
+LOW_NNDR_RATIO = 0.5
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One conclusion."""
+
+    tone: str
+    text: str
+
+
+def read(findings: Findings) -> dict[str, list[Reading]]:
+    """Readings by section: accuracy, privacy."""
+    return {"accuracy": list(_accuracy(findings)), "privacy": list(_privacy(findings))}
+
+
+def _accuracy(findings: Findings) -> list[Reading]:
+    found = []
+    subset, pool = findings.subset, findings.against_original.get("pool_sample")
+    if pool is not None and subset.overall is not None and pool.overall is not None and pool.overall < 1:
+        removed = (subset.overall - pool.overall) / (1 - pool.overall)
+        tone = "good" if removed > 0 else "warning"
+        verb = "removed" if removed >= 0 else "added"
+        found.append(Reading(tone, f"Selection {verb} {abs(removed):.0%} of the error of a random sample of the pool."))
+    if subset.overall is not None and subset.overall_max is not None:
+        found.append(_against_maximum(subset.overall, subset.overall_max))
+    found += _generalisation(findings)
+    return found
+
+
+def _against_maximum(overall: float, overall_max: float) -> Reading:
+    if overall > overall_max:
+        return Reading(
+            "note",
+            "The subset follows the original more closely than a second real sample of its size is expected to "
+            f"({overall_max:.2%}). That is what selection aims for: it matches the original’s chance deviations too. It "
+            "says nothing about how well the subset stands for people who are not in the original.",
+        )
+    return Reading(
+        "note",
+        f"A second real sample of this size would be expected to reach {overall_max:.2%}: sampling noise alone "
+        f"explains that much of the error. The subset is {100 * (overall_max - overall):.2f} points below.",
+    )
+
+
+def _generalisation(findings: Findings) -> list[Reading]:
+    scored = findings.against_holdout
+    if "subset" not in scored or "original" not in scored:
+        return [
+            Reading("note", "No holdout was given, so how well the subset stands for unseen data was not measured.")
+        ]
+    subset, original = scored["subset"].overall, scored["original"].overall
+    if subset is None or original is None:
+        return []
+    gap = subset - original
+    if abs(gap) < 0.0005:
+        relation = "the two are level"
+    else:
+        relation = f"the subset is {abs(100 * gap):.2f} points {'above' if gap > 0 else 'below'}"
+    tone = "good" if gap > -0.005 else "note"
+    return [
+        Reading(
+            tone,
+            f"On the holdout, real data that no stage has seen, the subset scores {subset:.2%} and the original itself "
+            f"{original:.2%}: {relation}.",
+        )
+    ]
+
+
+def _privacy(findings: Findings) -> list[Reading]:
+    privacy = findings.privacy
+    if privacy is None:
+        return [Reading("note", "Too few rows: distances were not measured.")]
+    found = []
+    if privacy.dcr_share is None:
+        found.append(
+            Reading(
+                "note",
+                "No holdout was given. A subset row close to an original row may be copied or may simply be common; "
+                "only unseen real rows can tell these apart. Pass a holdout to find out.",
+            )
+        )
+    else:
+        found += [_dcr_share(privacy, privacy.dcr_share), *_selection_effect(findings), *_nndr(privacy)]
+    return found + _identical(findings)
+
+
+def _dcr_share(privacy: Privacy, share: float) -> Reading:
+    margin = 2 * privacy.dcr_share_error
+    seen = f"{share:.1%} of the subset’s rows lie closer to an original row than to a holdout row"
+    if share >= HIGH_DCR_SHARE:
+        return Reading(
+            "warning",
+            f"{seen}. Without copying it would be 50%. This is a strong sign that original rows were memorised: "
+            "do not release this table before finding out why.",
+        )
+    if share > 0.5 + margin:
+        return Reading(
+            "note",
+            f"{seen}. Without copying it would be 50%, give or take {margin:.1%} by chance. The highest share among "
+            "several groups of columns is reported, as mostlyai-qa does, which lifts it somewhat even where nothing was "
+            "copied.",
+        )
+    return Reading(
+        "good",
+        f"{seen}. Without copying it would be 50%, give or take {margin:.1%} by chance: no sign of copying.",
+    )
+
+
+def _selection_effect(findings: Findings) -> list[Reading]:
+    if findings.privacy is None or findings.pool_privacy is None:
+        return []
+    before, after = findings.pool_privacy.dcr_share, findings.privacy.dcr_share
+    if before is None or after is None:
+        return []
+    nearer = after - before > 3 * findings.privacy.dcr_share_error
+    effect = "selection did bring rows nearer to the original" if nearer else "selection brought rows no nearer"
+    return [
+        Reading(
+            "note" if nearer else "good",
+            f"A random sample of the pool, before any selection, has a share of {before:.1%}: {effect}.",
+        )
+    ]
+
+
+def _nndr(privacy: Privacy) -> list[Reading]:
+    ratio = privacy.nndr_ratio
+    if ratio is None:
+        return []
+    if ratio < LOW_NNDR_RATIO:
+        return [
+            Reading(
+                "warning",
+                f"The smallest neighbour distance ratios are {ratio:.2f} times those towards the holdout: some subset "
+                "rows sit conspicuously close to single original rows, as copied outliers do.",
+            )
+        ]
+    return [
+        Reading(
+            "good",
+            f"The smallest neighbour distance ratios are {ratio:.2f} times those towards the holdout "
+            "(well below 1 would point to copied outliers).",
+        )
+    ]
+
+
+def _identical(findings: Findings) -> list[Reading]:
+    subset, holdout = findings.identical.get("subset"), findings.identical.get("holdout")
+    if subset is None:
+        return []
+    seen = f"{subset:.2%} of all subset rows equal an original row in every column"
+    if holdout is None:
+        return [Reading("note", f"{seen}. Without a holdout there is no telling how many would by coincidence.")]
+    suspicious = subset > 2 * holdout + 0.001
+    return [
+        Reading("warning" if suspicious else "good", f"{seen}; of the holdout’s rows, by coincidence, {holdout:.2%}.")
+    ]
