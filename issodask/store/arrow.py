@@ -39,7 +39,7 @@ def to_frame(table: pa.Table, where: str = "the table", keep_dtypes: bool = True
     check_names(table.column_names, where)
     stored = {field.name: _stored_type(field.type) for field in table.schema}
     table = _without_decimals(table)
-    frame = table.to_pandas(date_as_object=False, ignore_metadata=not keep_dtypes)
+    frame = table.to_pandas(date_as_object=False, use_threads=False, ignore_metadata=not keep_dtypes)
     for name in table.column_names:
         if name in frame and _lost_whole_numbers(table[name], frame[name]):
             frame[name] = table[name].to_pandas(types_mapper=_NULLABLE.get)

@@ -52,17 +52,16 @@ def read_csv(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     return frame
 
 
-def iter_csv(path: Path, schema: Schema, columns: tuple[str, ...] | None = None) -> Iterator[pd.DataFrame]:
-    """Chunks of rows, in order; `columns` (default: the schema's) of which categories and dates are text."""
+def iter_csv(path: Path, schema: Schema, chunk_rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
+    """Chunks of rows, in order, with the columns of `schema`; its categories and dates as text."""
     csv_columns(path)
-    names = schema.names if columns is None else columns
-    as_text = {column.name: str for column in schema.columns if column.kind != "numeric" and column.name in names}
+    as_text = {column.name: str for column in schema.columns if column.kind != "numeric"}
     with _faults_of(path):
         chunks = pd.read_csv(
             path,
-            usecols=list(names),
+            usecols=list(schema.names),
             dtype=as_text,
-            chunksize=CHUNK_ROWS,
+            chunksize=chunk_rows,
             low_memory=False,
             sep=_separator(path),
         )

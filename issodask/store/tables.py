@@ -87,11 +87,15 @@ def is_parquet(path: Path) -> bool:
 
 
 @contextmanager
-def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file; Arrow's faults in it, now or while reading, become InputErrors that name the file."""
+def open_parquet(path: Path, read_dictionary: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file; Arrow's faults in it, now or while reading, become InputErrors that name the file.
+
+    The text columns named in `read_dictionary` are read as dictionaries.
+    """
     try:
         # Without pre-buffering, a row group's columns are read as they are needed: memory stays small.
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+        options = {"read_dictionary": list(read_dictionary), "pre_buffer": False, "buffer_size": 1 << 20}
+        with pq.ParquetFile(path, **options) as file:
             yield file
     except InputError:
         raise
