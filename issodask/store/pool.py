@@ -1,22 +1,33 @@
 """The pool on disk: parts that are Parquet or CSV files, found by a manifest of ours or by looking into a folder.
 
-Our own parts are named after their generator (`g00-part-0003.parquet`) and listed in manifest.json with rows, bytes,
-hash, generator and seed. A folder that something else wrote needs no manifest: its parts count in order of their names.
+Our own parts are named after their generator (`g00-part-0003.parquet`), have one Arrow schema and are whole or absent.
+Each says in its footer who made it, so a writer that is opened again goes on after the last whole one; manifest.json
+lists them all. A folder that something else wrote needs no manifest: its parts count in order of their names.
 """
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from issodask.errors import InputError
+from issodask.store.arrow import arrow_schema, to_arrow
 from issodask.store.csv_files import csv_columns, is_csv
-from issodask.store.files import read_json
+from issodask.store.files import file_hash, read_json, whole_file, write_json
 from issodask.store.tables import list_parts, open_parquet, parquet_columns
-from issodask.table.coerce import check_columns
+from issodask.table.coerce import check_columns, restore_frame
 from issodask.table.schema import Schema, check_names, quoted
 
 MANIFEST = "manifest.json"
+ROW_GROUP_ROWS = 32_768
+_NOTE = b"issodask"
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,175 @@ def check_pool(pool: Pool, schema: Schema) -> None:
     check_columns(pool.columns, schema, where=f"pool {pool.folder}")
 
 
+class PoolWriter:
+    """Writes the parts of one generator: `append` frames of any size, then `close`.
+
+        with PoolWriter(folder, schema, generator=0, seed=7, part_rows=100_000) as writer:
+            while writer.n_rows < wanted:                  # > 0 at once when an earlier run got that far
+                writer.append(model.sample(...))
+        pool = seal_pool(folder)                           # once, after the writers of all generators
+
+    `schema` is the original's; frames are brought to its dtypes, other columns are dropped. A part is written as soon
+    as `part_rows` rows are there; the remainder when the writer is closed (not when the `with` block fails). The bytes
+    depend on the rows, `part_rows`, generator and seed alone, not on the sizes of the frames.
+
+    `n_rows` counts whole parts and what waits in memory; `finished_parts` are the names of whole parts; `removed_parts`
+    the names of those found damaged on opening, and all after them, which are to be made again.
+
+    Raises InputError on opening when the folder holds parts of this generator with another seed or schema; `append`
+    raises it for missing columns and for values of another type than the original's; writing, for a full disk.
+    """
+
+    def __init__(self, folder: str | Path, schema: Schema, generator: int, seed: int, part_rows: int = 100_000) -> None:
+        self.folder = Path(folder)
+        self.schema = schema
+        self.part_rows = part_rows
+        self._arrow_schema = _noted_schema(schema, generator, seed)
+        self._generator = generator
+        self._waiting: list[pa.Table] = []
+        self._n_waiting = 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.finished_parts, self._n_finished, self.removed_parts = self._take_up()
+
+    @property
+    def n_rows(self) -> int:
+        return self._n_finished + self._n_waiting
+
+    def append(self, frame: pd.DataFrame) -> None:
+        """Add rows after those that are there."""
+        if not len(frame):
+            return
+        self._waiting.append(to_arrow(restore_frame(frame, self.schema), self._arrow_schema))
+        self._n_waiting += len(frame)
+        while self._n_waiting >= self.part_rows:
+            self._write(self.part_rows)
+
+    def close(self) -> None:
+        """Write the remaining rows as a last, smaller part."""
+        if self._n_waiting:
+            self._write(self._n_waiting)
+
+    def __enter__(self) -> "PoolWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+
+    def _write(self, n_rows: int) -> None:
+        table = pa.concat_tables(self._waiting)
+        path = self.folder / part_name(self._generator, len(self.finished_parts))
+        with whole_file(path) as work:
+            pq.write_table(table.slice(0, n_rows), work, row_group_size=ROW_GROUP_ROWS)
+        rest = table.slice(n_rows)
+        self._waiting = [rest] if rest.num_rows else []
+        self._n_waiting = rest.num_rows
+        self._n_finished += n_rows
+        self.finished_parts = (*self.finished_parts, path.name)
+
+    def _take_up(self) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
+        """Whole parts from the first to the first that is missing or damaged; what follows is removed."""
+        present = sorted(self.folder.glob(f"{_prefix(self._generator)}*.parquet"))
+        expected = _note_of(self._arrow_schema)
+        finished: list[str] = []
+        n_rows = 0
+        for i_part, path in enumerate(present):
+            found = _read_note(path)
+            if path.name != part_name(self._generator, i_part) or found is None:
+                break
+            note, n_part_rows = found
+            if note != expected:
+                raise InputError(_other_job(path, note, expected))
+            finished.append(path.name)
+            n_rows += n_part_rows
+        removed = present[len(finished) :]
+        for path in removed:
+            path.unlink()
+        return tuple(finished), n_rows, tuple(path.name for path in removed)
+
+
+def seal_pool(folder: str | Path) -> Pool:
+    """List all parts that writers left in `folder` in manifest.json, by generator and number, and open the pool.
+
+    Raises InputError when there are none, or a part is damaged or of another schema than the first.
+    """
+    folder = Path(folder)
+    entries = [_listed(path) for path in sorted(folder.glob("g[0-9]*-part-*.parquet"))]
+    if not entries:
+        raise InputError(f"pool {folder} has no parts yet: generate some")
+    columns, first = entries[0][1], entries[0][0]
+    for part, names in entries:
+        if names != columns:
+            raise InputError(
+                f"parts {first.name} and {part.name} of pool {folder} differ in columns: remove one of them"
+            )
+    parts = [asdict(part) for part, _ in entries]
+    write_json(folder / MANIFEST, {"columns": list(columns), "n_rows": sum(p["n_rows"] for p in parts), "parts": parts})
+    return open_pool(folder)
+
+
+def write_pool(frames: Iterable[pd.DataFrame], folder: str | Path, schema: Schema, part_rows: int = 100_000) -> Pool:
+    """Write frames that came from anywhere (a table in memory, the partitions of a Dask frame) as a pool."""
+    with PoolWriter(folder, schema, generator=0, seed=0, part_rows=part_rows) as writer:
+        for frame in frames:
+            writer.append(frame)
+    return seal_pool(folder)
+
+
+@dataclass(frozen=True)
+class _Note:
+    """What a part's footer says about its origin."""
+
+    generator: int
+    seed: int
+    schema: str
+
+
+def part_name(generator: int, i_part: int) -> str:
+    """File name of a generator's part: `g00-part-0003.parquet`."""
+    return f"{_prefix(generator)}{i_part:04d}.parquet"
+
+
+def _prefix(generator: int) -> str:
+    return f"g{generator:02d}-part-"
+
+
+def _listed(path: Path) -> tuple[Part, tuple[str, ...]]:
+    with open_parquet(path) as file:
+        note = _note_of(file.schema_arrow)
+        n_rows, names = file.metadata.num_rows, tuple(file.schema_arrow.names)
+    if note is None:
+        raise InputError(f"part {path} was not written as part of a pool: remove it from the folder")
+    return Part(path.name, n_rows, path.stat().st_size, file_hash(path), note.generator, note.seed), names
+
+
+def _noted_schema(schema: Schema, generator: int, seed: int) -> pa.Schema:
+    arrow = arrow_schema(schema)
+    schema_hash = hashlib.sha256(json.dumps(schema.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+    note = asdict(_Note(generator, seed, schema_hash))
+    return arrow.with_metadata({_NOTE: json.dumps(note, sort_keys=True).encode()})
+
+
+def _note_of(schema: pa.Schema) -> _Note | None:
+    metadata: Mapping[bytes, bytes] = schema.metadata or {}
+    return _Note(**json.loads(metadata[_NOTE])) if _NOTE in metadata else None
+
+
+def _read_note(path: Path) -> tuple[_Note | None, int] | None:
+    """The note and number of rows of a part; None when its footer is damaged."""
+    try:
+        with open_parquet(path) as file:
+            return _note_of(file.schema_arrow), file.metadata.num_rows
+    except InputError:
+        return None
+
+
+def _other_job(path: Path, found: _Note | None, expected: _Note | None) -> str:
+    return f"{path} belongs to another job (found {found}, needed {expected}): remove it, or choose another folder"
+
+
 def _open_sealed(folder: Path, manifest: Mapping[str, Any]) -> Pool:
     parts = tuple(Part(**part) for part in manifest["parts"])
     for part in parts:
@@ -107,7 +287,3 @@ def _inspect(path: Path) -> tuple[Part, tuple[str, ...]]:
         names = parquet_columns(file)
         check_names(names, where=str(path))
         return Part(path.name, file.metadata.num_rows, n_bytes), tuple(names)
-
-
-def part_to_dict(part: Part) -> dict[str, Any]:
-    return asdict(part)

@@ -1,0 +1,157 @@
+"""Parts of bounded size, the same bytes for the same rows, and a writer that goes on where it stopped."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from issodask.errors import InputError
+from issodask.store import files
+from issodask.store.parts import iter_part
+from issodask.store.pool import PoolWriter, open_pool, seal_pool, write_pool
+from issodask.table.schema import Schema
+
+
+def draw(n_rows=100):
+    random = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "n": random.integers(0, 9, n_rows),
+            "t": pd.Series(random.choice(["a", "b"], n_rows), dtype="category"),
+            "b": random.random(n_rows) < 0.5,
+            "d": pd.to_datetime("2020-01-01") + pd.to_timedelta(random.integers(0, 9, n_rows), unit="D"),
+        }
+    )
+
+
+FRAME = draw()
+SCHEMA = Schema.from_frame(FRAME)
+
+
+def write(folder, frame=FRAME, generator=0, seed=7, part_rows=40, step=23):
+    with PoolWriter(folder, SCHEMA, generator, seed, part_rows) as writer:
+        for start in range(writer.n_rows, len(frame), step):
+            writer.append(frame[start : start + step])
+    return writer
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_writer__parts_of_bounded_size(tmp_path):
+    writer = write(tmp_path)
+    assert writer.n_rows == 100
+    assert writer.finished_parts == tuple(f"g00-part-000{i}.parquet" for i in range(3))
+    assert [pq.read_metadata(tmp_path / name).num_rows for name in writer.finished_parts] == [40, 40, 20]
+
+
+@settings(max_examples=10, deadline=None)
+@given(step=st.integers(1, 120))
+def test_writer__bytes_do_not_depend_on_the_frames_sizes(tmp_path_factory, step):
+    one, other = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("other")
+    write(one, step=100)
+    write(other, step=step)
+    assert contents(one) == contents(other)
+
+
+def test_writer__one_schema_whatever_comes_in(tmp_path):
+    as_generated = FRAME.astype({"n": "Int64", "t": "string", "b": "string"})
+    with PoolWriter(tmp_path, SCHEMA, 0, 7, 50) as writer:
+        writer.append(FRAME[:50])
+        writer.append(as_generated[50:].assign(helper=1)[["helper", "d", "t", "b", "n"]])
+    first, second = (pq.read_schema(tmp_path / name) for name in writer.finished_parts)
+    assert first.equals(second, check_metadata=True)
+    rows = pd.concat([pd.concat(iter_part(tmp_path / name, SCHEMA)) for name in writer.finished_parts])
+    pd.testing.assert_frame_equal(rows.astype({"t": str}).reset_index(drop=True), FRAME.astype({"t": str}))
+
+
+def test_writer__goes_on_after_the_last_whole_part(tmp_path):
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    write(whole)
+    PoolWriter(resumed, SCHEMA, 0, 7, 40).append(FRAME[:55])  # and dies before it is closed
+    again = PoolWriter(resumed, SCHEMA, 0, 7, 40)
+    assert (again.n_rows, again.finished_parts) == (40, ("g00-part-0000.parquet",))
+    write(resumed)
+    assert contents(whole) == contents(resumed)
+
+
+def test_writer__damaged_part_and_its_successors_are_made_again(tmp_path):
+    write(tmp_path)
+    before = contents(tmp_path)
+    damaged = tmp_path / "g00-part-0001.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    again = PoolWriter(tmp_path, SCHEMA, 0, 7, 40)
+    assert (again.n_rows, again.removed_parts) == (40, ("g00-part-0001.parquet", "g00-part-0002.parquet"))
+    write(tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_writer__parts_of_another_job_are_refused(tmp_path):
+    write(tmp_path)
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match="belongs to another job"):
+        PoolWriter(tmp_path, SCHEMA, 0, seed=8)
+    with pytest.raises(InputError, match="belongs to another job"):
+        PoolWriter(tmp_path, Schema.from_frame(FRAME[["n"]]), 0, seed=7)
+    assert contents(tmp_path) == before
+
+
+def test_writer__missing_column_is_named(tmp_path):
+    with pytest.raises(InputError, match="'t'"):
+        PoolWriter(tmp_path, SCHEMA, 0, 7).append(FRAME.drop(columns="t"))
+
+
+def test_writer__full_disk_leaves_no_half_part(tmp_path, monkeypatch):
+    writer = PoolWriter(tmp_path, SCHEMA, 0, 7, 40)
+    writer.append(FRAME[:45])
+    before = contents(tmp_path)
+
+    def full(source, target):
+        raise OSError(files.errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "replace", full)
+    with pytest.raises(InputError, match=r"disk full while writing .*g00-part-0001\.parquet"):
+        writer.append(FRAME[45:])
+    assert contents(tmp_path) == before
+
+
+def test_seal_pool__manifest_names_every_part(tmp_path):
+    write(tmp_path, generator=1, seed=8)
+    write(tmp_path, generator=0, seed=7)
+    pool = seal_pool(tmp_path)
+    assert [(part.name, part.n_rows, part.generator, part.seed) for part in pool.parts] == [
+        (f"g0{generator}-part-000{i}.parquet", n_rows, generator, 7 + generator)
+        for generator in (0, 1)
+        for i, n_rows in enumerate([40, 40, 20])
+    ]
+    assert pool.n_rows == 200
+    assert open_pool(tmp_path) == pool
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["n_rows"] == 200
+    assert manifest["parts"][0]["xxh3"] == files.file_hash(tmp_path / "g00-part-0000.parquet")
+
+
+def test_seal_pool__no_parts(tmp_path):
+    with pytest.raises(InputError, match="no parts yet"):
+        seal_pool(tmp_path)
+
+
+def test_open_pool__part_that_differs_from_the_manifest_is_named(tmp_path):
+    write(tmp_path)
+    seal_pool(tmp_path)
+    part = tmp_path / "g00-part-0002.parquet"
+    part.write_bytes(part.read_bytes()[:-9])
+    with pytest.raises(InputError, match=r"part g00-part-0002\.parquet .* is damaged"):
+        open_pool(tmp_path)
+    part.unlink()
+    with pytest.raises(InputError, match=r"part g00-part-0002\.parquet .* is missing"):
+        open_pool(tmp_path)
+
+
+def test_write_pool__a_table_in_memory(tmp_path):
+    assert write_pool([FRAME], tmp_path, SCHEMA, part_rows=60).n_rows == 100
