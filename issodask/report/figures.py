@@ -162,16 +162,13 @@ def pairs(accuracy: Accuracy, lowest: float) -> Figure:
     np.fill_diagonal(grid, accuracy.by_clique[1])
     first, second = accuracy.cliques[2].T
     grid[first, second] = grid[second, first] = accuracy.by_clique[2]
-    names = [text(name, 30) for name in accuracy.names]
-    short = [text(name, 14) for name in accuracy.names]
     few = n_columns <= MAX_NAMED_AXIS
-    ticks = {"tickvals": list(range(n_columns)), "ticktext": short, "tickfont": {"size": 10}, "showticklabels": few}
-    hover = "%{text}: %{z:.2%}<extra></extra>"
+    names = [text(name, 14 if few else 30) for name in accuracy.names]
+    ticks = {"tickvals": list(range(n_columns)), "ticktext": names, "tickfont": {"size": 10}, "showticklabels": few}
     data = {
         "type": "heatmap",
         "z": [[None if np.isnan(value) else round(float(value), 5) for value in row] for row in grid],
-        "text": [[f"{a} × {b}" if a != b else a for b in names] for a in names],
-        "hovertemplate": hover,
+        "hovertemplate": "%{y} × %{x}: %{z:.2%}<extra></extra>",
         "zmin": lowest,
         "zmax": 1,
         "colorscale": [[0, "@heat0"], [0.5, "@heat1"], [1, "@heat2"]],
@@ -190,28 +187,13 @@ def pairs(accuracy: Accuracy, lowest: float) -> Figure:
 
 def distances(privacy: Privacy) -> Figure:
     """Histograms of the distance to the closest record, as shares of rows, on common bins."""
-    lines: list[tuple[str, Neighbours, Figure]] = [
-        ("Subset → original", privacy.training, {"color": "@subset", "width": 2.5})
-    ]
+    compared = {"Subset → original": (privacy.training, {"color": "@subset", "width": 2.5})}
     if privacy.holdout is not None and privacy.training_holdout is not None:
-        lines.append(("Subset → holdout", privacy.holdout, {"color": "@holdout", "width": 2.5}))
-        lines.append(("Holdout → original", privacy.training_holdout, {"color": "@soft", "width": 1.5, "dash": "dot"}))
-    longest = max(float(np.quantile(neighbours.dcr, 0.999)) for _, neighbours, _ in lines) or 1e-6
-    edges = np.linspace(0, longest, 41)
-    data = []
-    for name, neighbours, line in lines:
-        counts, _ = np.histogram(np.clip(neighbours.dcr, 0, longest), bins=edges)
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": name,
-                "x": [round(float(edge), 6) for edge in edges],
-                "y": [round(float(count), 5) for count in np.append(counts, counts[-1]) / privacy.n_rows],
-                "line": {**line, "shape": "hv"},
-                "hovertemplate": f"{name}<br>distance %{{x:.3f}}: %{{y:.1%}}<extra></extra>",
-            }
-        )
+        compared["Subset → holdout"] = (privacy.holdout, {"color": "@holdout", "width": 2.5})
+        compared["Holdout → original"] = (privacy.training_holdout, {"color": "@soft", "width": 1.5, "dash": "dot"})
+    longest = max(float(np.quantile(neighbours.dcr, 0.999)) for neighbours, _ in compared.values())
+    edges = np.linspace(0, longest or 1, 41)
+    data = [_steps(name, neighbours, line, edges) for name, (neighbours, line) in compared.items()]
     return _figure(
         data,
         height=320,
@@ -221,6 +203,20 @@ def distances(privacy: Privacy) -> Figure:
         showlegend=True,
         legend=_legend(),
     )
+
+
+def _steps(name: str, neighbours: Neighbours, line: Figure, edges: np.ndarray) -> Figure:
+    counts, _ = np.histogram(np.minimum(neighbours.dcr, edges[-1]), bins=edges)
+    shares = np.append(counts, counts[-1]) / len(neighbours.dcr)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": [round(float(edge), 6) for edge in edges],
+        "y": [round(float(share), 5) for share in shares],
+        "line": {**line, "shape": "hv"},
+        "hovertemplate": f"{name}<br>distance %{{x:.3f}}: %{{y:.1%}}<extra></extra>",
+    }
 
 
 def text(label: Any, limit: int) -> str:

@@ -25,10 +25,14 @@ KNOWN_FACTS = {"job", "timings", "unsupported", "lineage", "stop_reason", "round
 def render_page(findings: Findings, title: str = "Synthetic table") -> str:
     """The whole page.
 
-    `findings.facts` may hold, all optional: `pool_units`, `objective`, `stop_reason`, `rounds` (what to pass as
-    --rounds to repeat the run), `job` (settings by section), `timings` (seconds by stage), `unsupported` ({"cells": count,
-    "share": share of the original's mass, "worst": [{"columns", "bins", "rows"}]}) and `lineage` ([{"generator",
-    "pool_units", "units"}]). Any other key is shown by its name.
+    `findings.facts` says how the subset was made, each part optional:
+
+    - pool_units, objective, stop_reason; rounds: what to pass as --rounds to repeat the run;
+    - job: settings by section; timings: seconds by stage;
+    - unsupported: {"cells": count, "share": of the original's mass, "worst": [{"columns", "bins", "rows"}]};
+    - lineage: [{"generator", "pool_units", "units"}].
+
+    Anything else in it is shown by its name.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("issodask.report", "templates"),

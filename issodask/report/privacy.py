@@ -12,6 +12,7 @@ import pandas as pd
 
 from issodask.report.qa import qa_session
 
+_MISSING_TEXT = "\ue000"  # private use: no text has it; pandas hashes "\\0" like ""
 MIN_ROWS = 10  # NNDR is the 10th smallest ratio
 
 
@@ -135,4 +136,4 @@ def _comparable(values: pd.Series, original: pd.Series) -> np.ndarray:
         return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     if pd.api.types.is_datetime64_any_dtype(original):
         return pd.to_datetime(values, errors="coerce").to_numpy(dtype="datetime64[us]")
-    return values.astype("string").fillna("\0").to_numpy(dtype=object)
+    return values.astype("string").fillna(_MISSING_TEXT).to_numpy(dtype=object)

@@ -10,6 +10,7 @@ from issodask.report.privacy import Privacy
 
 HIGH_DCR_SHARE = 0.6  # a plain copy of 40 % of the original scores about 0.7
 LOW_NNDR_RATIO = 0.5
+NO_EFFECT = 0.02  # two random samples differ by about this share of their error
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,20 @@ def _accuracy(findings: Findings) -> list[Reading]:
     found = []
     subset, pool = findings.subset, findings.against_original.get("pool_sample")
     if pool is not None and subset.overall is not None and pool.overall is not None and pool.overall < 1:
-        removed = (subset.overall - pool.overall) / (1 - pool.overall)
-        tone = "good" if removed > 0 else "warning"
-        verb = "removed" if removed >= 0 else "added"
-        found.append(Reading(tone, f"Selection {verb} {abs(removed):.0%} of the error of a random sample of the pool."))
+        found.append(_effect_of_selection((subset.overall - pool.overall) / (1 - pool.overall)))
     if subset.overall is not None and subset.overall_max is not None:
         found.append(_against_maximum(subset.overall, subset.overall_max))
     found += _generalisation(findings)
     return found
+
+
+def _effect_of_selection(removed: float) -> Reading:
+    """`removed`: share of a random pool sample's error that the subset no longer has."""
+    if abs(removed) < NO_EFFECT:
+        return Reading("note", "The subset is as accurate as a random sample of the pool: selection had no effect.")
+    if removed < 0:
+        return Reading("warning", f"The subset has {-removed:.0%} more error than a random sample of the pool.")
+    return Reading("good", f"Selection removed {removed:.0%} of the error of a random sample of the pool.")
 
 
 def _against_maximum(overall: float, overall_max: float) -> Reading:
@@ -44,8 +51,8 @@ def _against_maximum(overall: float, overall_max: float) -> Reading:
         return Reading(
             "note",
             "The subset follows the original more closely than a second real sample of its size is expected to "
-            f"({overall_max:.2%}). That is what selection aims for: it matches the original’s chance deviations too. It "
-            "says nothing about how well the subset stands for people who are not in the original.",
+            f"({overall_max:.2%}). That is what selection aims for: it matches the original’s chance deviations too. "
+            "It says nothing about how well the subset stands for people who are not in the original.",
         )
     return Reading(
         "note",
@@ -109,8 +116,8 @@ def _dcr_share(privacy: Privacy, share: float) -> Reading:
         return Reading(
             "note",
             f"{seen}. Without copying it would be 50%, give or take {margin:.1%} by chance. The highest share among "
-            "several groups of columns is reported, as mostlyai-qa does, which lifts it somewhat even where nothing was "
-            "copied.",
+            "several groups of columns is reported, as mostlyai-qa does, which lifts it somewhat even where nothing "
+            "was copied.",
         )
     return Reading(
         "good",

@@ -1,0 +1,92 @@
+"""metrics.json: mostlyai-qa's names, and its numbers to four decimals."""
+
+import json
+
+import numpy as np
+import pytest
+
+from issodask.config import EvaluateConfig
+from issodask.report.findings import Point
+from issodask.report.metrics import installed_versions, metrics_record, thinned, to_json
+from issodask.report.qa import qa_session
+from issodask.stages.evaluate import evaluate
+from tests.report.tables import findings_of, narrow_table, real_table
+
+N = 1_500
+CONFIG = EvaluateConfig(distance_rows=N)
+ACCURACIES = ["overall", "univariate", "bivariate", "trivariate"]
+
+
+def ask_mostlyai_qa(path, subset, original, holdout=None):
+    with qa_session(11):
+        from mostlyai import qa
+
+        _, metrics = qa.report(syn_tgt_data=subset, trn_tgt_data=original, hol_tgt_data=holdout, report_path=path)
+    return metrics.model_dump()
+
+
+def assert_accuracy_agrees(ours, theirs):
+    for name in [*ACCURACIES, *(f"{name}_max" for name in ACCURACIES)]:
+        assert ours[name] == pytest.approx(theirs[name], abs=5e-5), name
+    assert 0.5 < ours["overall"] < 0.99
+
+
+def test_metrics__accuracy_agrees_with_mostlyai_qa_to_four_decimals(tmp_path):
+    original, subset = real_table(N, 1), real_table(N, 2).assign(age=lambda table: table["age"] // 2 * 2)
+    theirs = ask_mostlyai_qa(tmp_path / "qa.html", subset, original)
+    ours = evaluate(original, subset, config=EvaluateConfig(distance_rows=50))
+    assert_accuracy_agrees(ours["accuracy"], theirs["accuracy"])
+
+
+def test_metrics__agree_with_mostlyai_qa_on_a_holdout_too(tmp_path):
+    original, subset, holdout = narrow_table(N, 1), narrow_table(N, 2), narrow_table(N, 3)
+    theirs = ask_mostlyai_qa(tmp_path / "qa.html", subset, original, holdout)
+    ours = evaluate(original, subset, holdout, config=CONFIG)
+    assert_accuracy_agrees(ours["accuracy"], theirs["accuracy"])
+    assert ours["distances"] == pytest.approx(theirs["distances"], abs=1e-9)
+
+
+def test_metrics__mostlyai_qa_reads_the_file(tmp_path):
+    path = tmp_path / "metrics.json"
+    record = evaluate(real_table(200, 1), real_table(200, 2), real_table(200, 3), config=CONFIG, json_path=path)
+    with qa_session(0):
+        from mostlyai.qa.metrics import ModelMetrics
+
+        read = ModelMetrics.model_validate_json(path.read_text(encoding="utf-8"))
+    assert read.accuracy.overall_max == record["accuracy"]["overall_max"]
+    assert read.distances.dcr_share == record["distances"]["dcr_share"]
+    assert read.similarity is None
+    assert set(record) == {*ModelMetrics.model_fields, "issodask"}
+
+
+def test_metrics__a_holdout_joins_the_reference_as_in_mostlyai_qa():
+    original, subset, holdout = real_table(300, 1), real_table(300, 2), real_table(300, 3)
+    record = evaluate(original, subset, holdout, config=CONFIG)
+    own = record["issodask"]["accuracy"]
+    assert record["accuracy"]["overall"] == pytest.approx(own["against_original_and_holdout"]["subset"]["overall"])
+    assert set(own["against_original"]) == {"subset", "holdout"}
+    assert set(own["against_holdout"]) == {"original", "subset"}
+
+
+def test_metrics__what_cannot_be_measured_is_null():
+    record = metrics_record(findings_of(real_table(9, 1)[["city"]], real_table(9, 2)[["city"]]))
+    assert record["distances"] is None
+    assert record["accuracy"]["bivariate"] is None
+    assert record["accuracy"]["overall"] == record["accuracy"]["univariate"]
+
+
+def test_to_json__is_strict():
+    record = {"a": np.float64("nan"), "b": np.int64(3), "c": np.array([1.5, np.inf]), "d": ("x", None, True), 5: {1}}
+    assert json.loads(to_json(record)) == {"a": None, "b": 3, "c": [1.5, None], "d": ["x", None, True], "5": "{1}"}
+
+
+def test_thinned__keeps_first_and_last():
+    points = tuple(Point(float(i), "refine", 1 / (i + 1)) for i in range(1001))
+    kept = thinned(points, 10)
+    assert len(kept) == 10
+    assert (kept[0], kept[-1]) == (points[0], points[-1])
+    assert thinned(points[:7], 10) == list(points[:7])
+
+
+def test_installed_versions__names_what_decides_the_result():
+    assert {"python", "issodask", "mostlyai-qa", "numpy"} <= set(installed_versions())

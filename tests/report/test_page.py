@@ -1,0 +1,222 @@
+"""The page: complete, self-contained, escaped, and honest about what is missing."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from issodask.report import page
+from issodask.report.figures import shorten, text
+from issodask.report.findings import Point
+from issodask.report.page import MAX_PANELS, percent, plain, points, render_page
+from tests.report.tables import findings_of, hostile_table, real_table, wide_table
+
+FACTS = {
+    "pool_units": 600_000,
+    "objective": 0.0068,
+    "stop_reason": "the given effort was spent",
+    "rounds": "320/400",
+    "job": {"seed": 3, "select": {"units": 24_000, "rounds": None, "allow_repeats": False}},
+    "timings": {"generate": 160.2, "select": 58.2},
+    "unsupported": {
+        "cells": 1834,
+        "share": 0.0012,
+        "worst": [
+            {"columns": ["age", "city"], "bins": ["⪰ 58", "Wels"], "rows": 9},
+            {"columns": ["age", "city"], "bins": ["⪰ 18", "the-only-one"], "rows": 1},
+        ],
+    },
+    "lineage": [{"generator": 0, "pool_units": 1000, "units": 40}, {"generator": "other", "units": 2}],
+    "ipf": {"status": "converged"},
+    "note": "loose",
+}
+
+
+@pytest.fixture(scope="module")
+def full():
+    found = findings_of(real_table(300, 1), real_table(300, 2), real_table(300, 3), real_table(300, 4), facts=FACTS)
+    return replace(found, history=tuple(Point(i / 10, "refine", 0.02 / (i + 1)) for i in range(30)))
+
+
+class Reader(HTMLParser):
+    """Tags with their attributes, the text of each, and whether every tag is closed in order."""
+
+    VOID = ("meta", "br", "link", "img", "input", "hr")
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.open, self.scripts, self.words = [], [], [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        (self.scripts if self.open and self.open[-1] == "script" else self.words).append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+def figures_in(html):
+    return json.loads(re.search(r'<script type="application/json" id="figures">(.*?)</script>', html, re.S).group(1))
+
+
+def coloured(value):
+    """The figure as the browser sees it, with every @name resolved."""
+    if isinstance(value, str) and re.fullmatch(r"@[a-z0-9]+", value):
+        return "Arial" if value == "@sans" else "#123456"
+    if isinstance(value, list):
+        return [coloured(item) for item in value]
+    return {key: coloured(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def test_page__is_well_formed_and_complete(full):
+    read = Reader(render_page(full, "My table"))
+    assert read.open == []
+    headings = ["Accuracy", "Search", "Columns", "Pairs", "Worst cliques", "Cells without support", "Privacy"]
+    for heading in [*headings, "How it was made", "Definitions"]:
+        assert f" {heading} " in read.text
+    for fact in [
+        "My table",
+        "600,000",
+        "--rounds 320/400",
+        "the given effort was spent",
+        "160.2 s",
+        "converged",
+        "loose",
+    ]:
+        assert fact in read.text
+    assert "1,834 cells" in read.text
+
+
+def test_page__asks_the_network_for_nothing(full):
+    html = render_page(full)
+    for tag, attributes in Reader(html).tags:
+        assert tag not in ("link", "img", "iframe", "object")
+        assert "src" not in attributes
+        assert attributes.get("href", "#").startswith("#")
+    assert "default-src 'none'" in html
+    assert not re.search(r"@import|url\(", html[: html.index("</style>")])
+
+
+def test_page__stays_small(full):
+    html = render_page(full)
+    assert len(html.encode()) < 6_000_000
+    assert html.count("plotly.js v") == 1
+
+
+def test_page__every_figure_is_one_that_plotly_knows_and_has_a_place(full):
+    html = render_page(full)
+    figures = figures_in(html)
+    places = [attributes["data-figure"] for _, attributes in Reader(html).tags if "data-figure" in attributes]
+    assert sorted(places) == sorted(figures)
+    for figure in figures.values():
+        go.Figure(coloured(figure))
+
+
+def test_page__colours_are_variables_of_both_schemes(full):
+    html = render_page(full)
+    names = set(re.findall(r'"@([a-z0-9]+)"', json.dumps(figures_in(html))))
+    light, dark = html[: html.index("@media")], html[html.index("@media") : html.index("box-sizing")]
+    for name in names:
+        assert f"--{name}:" in light
+        assert f"--{name}:" in dark or name == "sans"
+
+
+def test_page__rare_cells_without_support_are_counted_but_not_named(full):
+    read = Reader(render_page(full))
+    assert "⪰ 58" in read.text
+    assert "the-only-one" not in read.text
+
+
+def test_page__is_escaped_against_hostile_names_and_labels():
+    tables = [hostile_table(120, seed) for seed in range(4)]
+    unsupported = {"cells": 9, "worst": [{"columns": ["<i>x"], "bins": ["<u>y"], "rows": 50}]}
+    facts = {"stop_reason": "<b>bold</b>", "unsupported": unsupported, "<s>key": "<s>value", "job": {"<s>": {"<s>": 1}}}
+    html = render_page(findings_of(*tables, facts=facts), "<script>alert(0)</script>")
+    read = Reader(html)
+    assert read.open == []
+    assert [tag for tag, _ in read.tags].count("script") == 3
+    assert not {tag for tag, _ in read.tags} & {"img", "b", "i", "u", "s"}
+    assert not [name for _, attributes in read.tags for name in attributes if name.startswith("on")]
+    assert "<script>alert(0)</script>" in read.text
+    labels = json.dumps(figures_in(html), ensure_ascii=False)
+    assert "<img" not in labels
+    assert "&lt;img" in labels
+
+
+def test_page__eighty_columns_are_capped_with_a_note():
+    found = findings_of(*(wide_table(60, seed) for seed in range(2)))
+    html = render_page(found)
+    figures = figures_in(html)
+    assert sum(name.startswith("column") for name in figures) == MAX_PANELS
+    assert "the 40 least accurate of 80 columns" in Reader(html).text
+    assert figures["pairs_subset"]["layout"]["xaxis"]["showticklabels"] is False
+    assert len(html.encode()) < 6_000_000
+
+
+@pytest.mark.parametrize("columns", [["city"], ["age"], ["city", "age"]])
+def test_page__one_or_two_columns(columns):
+    found = findings_of(real_table(50, 1)[columns], real_table(50, 2)[columns])
+    read = Reader(render_page(found))
+    assert f"× {len(columns)} column" in read.text
+    assert ("pairs_subset" in figures_in(render_page(found))) is (len(columns) == 2)
+
+
+def test_page__says_what_is_missing_without_a_holdout():
+    read = Reader(render_page(findings_of(real_table(60, 1), real_table(60, 2))))
+    assert "No holdout was given" in read.text
+    assert "Random pool sample" not in read.text
+    assert "DCR share (50% is ideal)" not in read.text
+    assert "Cells without support" not in read.text
+
+
+def test_page__columns_without_any_value():
+    empty = pd.DataFrame({"n": np.full(40, np.nan), "t": [None] * 40, "d": pd.Series([pd.NaT] * 40), "ok": range(40)})
+    html = render_page(findings_of(empty, empty, empty, empty))
+    assert "(n/a)" in json.dumps(figures_in(html))
+    assert Reader(html).open == []
+
+
+def test_page__too_few_rows_for_distances():
+    read = Reader(render_page(findings_of(real_table(5, 1), real_table(5, 2))))
+    assert "distances were not measured" in read.text
+
+
+def test_percent__is_never_rounded_up_to_perfection():
+    assert percent(0.99304) == "99.30%"
+    assert percent(0.999999) == "99.99%"
+    assert percent(1.0) == "100.00%"
+    assert percent(0.9996, 1) == "99.9%"
+    assert percent(None) == "–"
+
+
+def test_points__have_a_sign():
+    assert points(0.0012) == "+0.12 points"
+    assert points(-0.0012) == "−0.12 points"
+
+
+def test_plain__any_setting():
+    assert [plain(value) for value in (None, True, 0.1, 3, [1, None], "x")] == ["–", "yes", "0.1", "3", "1, –", "x"]
+    assert page.count(1234567) == "1,234,567"
+
+
+def test_shorten__keeps_both_ends_and_drops_marks_that_disturb():
+    assert shorten("x" * 50, 20) == "x" * 13 + "…" + "x" * 6
+    assert len(shorten("a long name" * 9, 20)) == 20
+    assert shorten("a\u202eb\x00c", 20) == "a b c"
+    assert shorten("می‌خواهم", 20) == "می‌خواهم"
+    assert text("<b>&", 9) == "&lt;b&gt;&amp;"

@@ -1,0 +1,87 @@
+"""Readings: each warning fires on the fault that it is for, and only then."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from issodask.report.privacy import Neighbours, Privacy
+from issodask.report.readings import read
+from tests.report.tables import findings_of, real_table
+
+
+@pytest.fixture(scope="module")
+def honest():
+    return findings_of(real_table(300, 1), real_table(300, 2), real_table(300, 3), real_table(300, 4))
+
+
+def neighbours(dcr, nndr=0.5, n_rows=10_000):
+    return Neighbours(np.full(n_rows, dcr), np.full(n_rows, nndr))
+
+
+def privacy(share, nndr=0.5):
+    """Distances with exactly this share of rows closer to the original."""
+    to_original, to_holdout = neighbours(0.2, nndr), neighbours(0.3)
+    to_original.dcr[: round((1 - share) * 10_000)] = 0.4
+    return Privacy(10_000, to_original, to_holdout, neighbours(0.3))
+
+
+def texts(findings, section, tone):
+    return " ".join(reading.text for reading in read(findings)[section] if reading.tone == tone)
+
+
+def test_readings__an_honest_subset_raises_no_warning(honest):
+    found = replace(honest, privacy=privacy(0.505), pool_privacy=privacy(0.505))
+    assert not texts(found, "privacy", "warning")
+    assert not texts(found, "accuracy", "warning")
+    assert "no sign of copying" in texts(found, "privacy", "good")
+    assert "brought rows no nearer" in texts(found, "privacy", "good")
+
+
+def test_readings__a_high_dcr_share_warns(honest):
+    assert "memorised" in texts(replace(honest, privacy=privacy(0.7)), "privacy", "warning")
+
+
+def test_readings__a_share_just_beyond_chance_is_noted(honest):
+    assert "give or take" in texts(replace(honest, privacy=privacy(0.53)), "privacy", "note")
+
+
+def test_readings__selection_that_brings_rows_nearer_is_noted(honest):
+    found = replace(honest, privacy=privacy(0.55), pool_privacy=privacy(0.5))
+    assert "did bring rows nearer" in texts(found, "privacy", "note")
+
+
+def test_readings__copied_outliers_warn(honest):
+    assert "conspicuously close" in texts(replace(honest, privacy=privacy(0.5, nndr=0.01)), "privacy", "warning")
+
+
+def test_readings__many_identical_rows_warn(honest):
+    copied = replace(honest, identical={"subset": 0.2, "holdout": 0.01})
+    assert "20.00% of all subset rows" in texts(copied, "privacy", "warning")
+    assert not texts(replace(honest, identical={"subset": 0.011, "holdout": 0.01}), "privacy", "warning")
+
+
+def test_readings__a_real_copy_warns():
+    original = real_table(300, 1)
+    copied = findings_of(original, original, real_table(300, 3))
+    warned = texts(copied, "privacy", "warning")
+    assert "memorised" in warned
+    assert "100.00% of all subset rows" in warned
+
+
+def test_readings__selection_that_makes_it_worse_is_said():
+    original = real_table(300, 1)
+    found = findings_of(original, real_table(300, 2).assign(city="Wien"), real_table(300, 3), real_table(300, 4))
+    assert "more error than a random sample" in texts(found, "accuracy", "warning")
+
+
+def test_readings__closer_than_the_expected_maximum_is_explained():
+    original = real_table(300, 1)
+    assert "chance deviations" in texts(findings_of(original, original), "accuracy", "note")
+
+
+def test_readings__without_a_holdout_nothing_is_claimed():
+    found = findings_of(real_table(60, 1), real_table(60, 2))
+    assert "No holdout was given" in texts(found, "accuracy", "note")
+    assert "No holdout was given" in texts(found, "privacy", "note")
+    assert not texts(found, "privacy", "good")
