@@ -1,7 +1,7 @@
 """Between Arrow and pandas: whole numbers stay whole, dates stay dates, decimals become numbers.
 
-Types are those that pandas.read_parquet gives, but for what it loses: whole numbers and booleans with missing values
-become the nullable dtypes, dates datetime64, decimals float64; the latter two are noted in the frame's attrs.
+Types are those that pandas.read_parquet gives, but for what it loses: whole numbers with missing values get the
+nullable dtypes, dates become datetime64 and decimals float64; the latter two are noted in the frame's attrs.
 """
 
 import pandas as pd
@@ -19,8 +19,8 @@ _NULLABLE = {
     pa.uint16(): pd.UInt16Dtype(),
     pa.uint32(): pd.UInt32Dtype(),
     pa.uint64(): pd.UInt64Dtype(),
-    pa.bool_(): pd.BooleanDtype(),
 }
+_NULLABLE_TOO = _NULLABLE | {pa.bool_(): pd.BooleanDtype()}
 _TYPE_OF_VALUES: dict[Values, pa.DataType] = {
     "text": pa.string(),
     "boolean": pa.bool_(),
@@ -34,18 +34,19 @@ _TYPE_OF_DTYPE = {"date": pa.date32(), "string": pa.string(), "boolean": pa.bool
 def to_frame(table: pa.Table, where: str = "the table", keep_dtypes: bool = True) -> pd.DataFrame:
     """Arrow to pandas; `keep_dtypes` follows the pandas dtypes that the file's writer noted.
 
+    With it, booleans with missing values are objects, as pandas reads them: mostlyai-qa bins those as text.
     Raises InputError for duplicate column names.
     """
     check_names(table.column_names, where)
     stored = {field.name: _stored_type(field.type) for field in table.schema}
     table = _without_decimals(table)
     frame = table.to_pandas(date_as_object=False, use_threads=False, ignore_metadata=not keep_dtypes)
+    frame = frame.reset_index(drop=True).set_axis(table.column_names, axis="columns")
     for name in table.column_names:
-        if name in frame and _lost_whole_numbers(table[name], frame[name]):
-            frame[name] = table[name].to_pandas(types_mapper=_NULLABLE.get)
-    frame = frame.reset_index(drop=True)
-    frame.columns = frame.columns.map(str)
-    known = {name: text for name, text in stored.items() if text is not None and name in frame}
+        nullable = (_NULLABLE if keep_dtypes else _NULLABLE_TOO).get(table[name].type)
+        if nullable is not None and table[name].null_count and not _is_nullable(frame[name]):
+            frame[name] = table[name].to_pandas(types_mapper={table[name].type: nullable}.get)
+    known = {name: text for name, text in stored.items() if text is not None}
     if known:
         frame.attrs[STORED_TYPES] = known
     return frame
@@ -65,6 +66,16 @@ def text_columns(schema: pa.Schema) -> list[str]:
 def arrow_schema(schema: Schema) -> pa.Schema:
     """The one Arrow schema that all parts of a pool share; every column may have missing values."""
     return pa.schema([pa.field(column.name, _arrow_type(column)) for column in schema.columns])
+
+
+def file_schema(schema: Schema, frame: pd.DataFrame) -> pa.Schema:
+    """The Arrow schema of a file that pandas reads back as `frame`: categories are dictionaries there."""
+    fields = []
+    for field, column in zip(arrow_schema(schema), schema.columns, strict=True):
+        if isinstance(frame[column.name].dtype, pd.CategoricalDtype):
+            field = field.with_type(pa.dictionary(pa.int32(), field.type, ordered=column.ordered))
+        fields.append(field)
+    return pa.schema(fields)
 
 
 def to_arrow(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
@@ -93,7 +104,7 @@ def _arrow_type(column: Column) -> pa.DataType:
         )
     dtype = pd.api.types.pandas_dtype(column.dtype)
     if isinstance(dtype, pd.DatetimeTZDtype):
-        return pa.timestamp(dtype.unit, str(dtype.tz))
+        return pa.timestamp(dtype.unit, str(dtype.tz).removeprefix("UTC") or "UTC")
     return pa.from_numpy_dtype(getattr(dtype, "numpy_dtype", dtype))
 
 
@@ -113,6 +124,5 @@ def _without_decimals(table: pa.Table) -> pa.Table:
     return table
 
 
-def _lost_whole_numbers(stored: pa.ChunkedArray, values: pd.Series) -> bool:
-    is_nullable = pd.api.types.is_extension_array_dtype(values.dtype)
-    return stored.null_count > 0 and stored.type in _NULLABLE and not is_nullable
+def _is_nullable(values: pd.Series) -> bool:
+    return pd.api.types.is_extension_array_dtype(values.dtype)

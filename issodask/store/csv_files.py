@@ -61,6 +61,7 @@ def iter_csv(path: Path, schema: Schema, chunk_rows: int = CHUNK_ROWS) -> Iterat
             path,
             usecols=list(schema.names),
             dtype=as_text,
+            dtype_backend="numpy_nullable",  # whole numbers with missing values are exact only there
             chunksize=chunk_rows,
             low_memory=False,
             sep=_separator(path),

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +20,30 @@ _WORK_SUFFIX = ".work"
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a work name beside `path`; rename it to `path` on success, remove it on failure.
 
-    Raises InputError when the disk is full; what was at `path` before stays untouched.
+    Raises InputError when the disk is full or the place can't be written to; what was at `path` before stays untouched.
     """
     work = path.with_name(f".{path.name}{_WORK_SUFFIX}")
     try:
-        with disk_full_is_input_error(path):
+        with write_faults_of(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield work
             os.replace(work, path)
-    finally:
-        work.unlink(missing_ok=True)
+    except BaseException:
+        with suppress(OSError):
+            work.unlink()
+        raise
 
 
 @contextmanager
-def disk_full_is_input_error(path: Path) -> Iterator[None]:
-    """Say in one line that the disk, or the user's share of it, is full."""
+def write_faults_of(path: Path) -> Iterator[None]:
+    """Say in one line that the disk, or the user's share of it, is full, or that `path` is no place to write to."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(f"disk full while writing {path}: free some space or choose another folder") from error
+        if isinstance(error, PermissionError | NotADirectoryError | FileExistsError | IsADirectoryError):
+            raise InputError(f"can't write {path} ({error.strerror}): choose another place") from error
         raise
 
 

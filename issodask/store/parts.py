@@ -1,8 +1,10 @@
 """Stream a part of a pool, Parquet or CSV, as frames of bounded size, so that memory does not grow with the pool."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,10 +26,26 @@ def iter_part(path: Path, schema: Schema) -> Iterator[pd.DataFrame]:
     if is_csv(path):
         yield from iter_csv(path, schema, batch_rows(schema))
         return
-    with open_parquet(path) as file:
-        texts = [name for name in text_columns(file.schema_arrow) if name in schema.names]
-    with open_parquet(path, read_dictionary=texts) as file:
-        yield from _iter_parquet(file, schema)
+    with _open_for(path, schema) as file:
+        for i_group in range(file.num_row_groups):
+            yield from _iter_row_group(file, i_group, schema)
+
+
+def iter_chosen(path: Path, schema: Schema, rows: np.ndarray) -> Iterator[pd.DataFrame]:
+    """Yield the chosen rows of one part in order; row groups without any are not read.
+
+    `rows`: int64, positions within the part, ascending, may repeat.
+    """
+    if is_csv(path):
+        yield from _chosen(iter_csv(path, schema, batch_rows(schema)), 0, rows)
+        return
+    with _open_for(path, schema) as file:
+        start = 0
+        for i_group in range(file.num_row_groups):
+            stop = start + file.metadata.row_group(i_group).num_rows
+            if np.searchsorted(rows, start) < np.searchsorted(rows, stop):
+                yield from _chosen(_iter_row_group(file, i_group, schema), start, rows)
+            start = stop
 
 
 def count_rows(path: Path) -> int:
@@ -43,7 +61,23 @@ def batch_rows(schema: Schema) -> int:
     return max(1, min(MAX_BATCH_ROWS, MAX_BATCH_CELLS // len(schema.columns)))
 
 
-def _iter_parquet(file: pq.ParquetFile, schema: Schema) -> Iterator[pd.DataFrame]:
-    for batch in file.iter_batches(batch_rows(schema), columns=list(schema.names), use_threads=False):
-        table = pa.Table.from_batches([batch]).select(list(schema.names))
-        yield to_frame(table, keep_dtypes=False)
+def _chosen(frames: Iterator[pd.DataFrame], start: int, rows: np.ndarray) -> Iterator[pd.DataFrame]:
+    for frame in frames:
+        first, last = np.searchsorted(rows, [start, start + len(frame)])
+        if first < last:
+            yield frame.iloc[rows[first:last] - start]
+        start += len(frame)
+
+
+@contextmanager
+def _open_for(path: Path, schema: Schema) -> Iterator[pq.ParquetFile]:
+    with open_parquet(path) as file:
+        texts = [name for name in text_columns(file.schema_arrow) if name in schema.names]
+    with open_parquet(path, read_dictionary=texts) as file:
+        yield file
+
+
+def _iter_row_group(file: pq.ParquetFile, i_group: int, schema: Schema) -> Iterator[pd.DataFrame]:
+    names = list(schema.names)
+    for batch in file.iter_batches(batch_rows(schema), row_groups=[i_group], columns=names, use_threads=False):
+        yield to_frame(pa.Table.from_batches([batch]).select(names), keep_dtypes=False)

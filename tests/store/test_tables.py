@@ -63,7 +63,7 @@ def test_read_table__whole_numbers_stay_whole(tmp_path):
     table = pa.table({"n": pa.array([1, None, 2**60 + 1]), "b": pa.array([True, None, False])})
     pq.write_table(table, tmp_path / "t.parquet")
     frame = read_table(tmp_path / "t.parquet")
-    assert frame.dtypes.astype(str).to_dict() == {"n": "Int64", "b": "boolean"}
+    assert frame.dtypes.astype(str).to_dict() == {"n": "Int64", "b": "object"}
     assert frame["n"].iloc[2] == 2**60 + 1
 
 
