@@ -166,7 +166,8 @@ def _identical(findings: Findings) -> list[Reading]:
     subset, holdout = findings.identical.get("subset"), findings.identical.get("holdout")
     if subset is None:
         return []
-    seen = f"{subset:.2%} of all subset rows equal an original row in every column"
+    some = f"{subset:.2%} of all subset rows equal" if subset > 0 else "No subset row equals"
+    seen = f"{some} an original row in every column"
     if holdout is None:
         return [Reading("note", f"{seen}. Without a holdout there is no telling how many would by coincidence.")]
     suspicious = subset > 2 * holdout + 0.001

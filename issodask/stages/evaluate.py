@@ -4,8 +4,6 @@ In: the original and the subset as frames, better also a holdout and a random sa
 the files whose paths were given. Real rows of the holdout are read here and nowhere else.
 """
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from issodask.report.metrics import installed_versions, metrics_record, to_json
 from issodask.report.page import render_page
 from issodask.report.privacy import Privacy, identical_share, measure_privacy
 from issodask.report.qa import write_qa_report
+from issodask.store.files import whole_file
 from issodask.table.bins import Bins
 from issodask.table.cliques import Cliques
 from issodask.table.coerce import check_columns, coerce
@@ -144,35 +143,20 @@ def _conformed(table: pd.DataFrame, schema: Schema, name: str) -> pd.DataFrame:
 
 
 def _write_qa_report(tables: Tables, path: Path, config: EvaluateConfig, seed: int, title: str) -> Any | None:
-    found = []
-
-    def write(work_path: Path) -> None:
-        found.append(
-            write_qa_report(
-                tables["original"],
-                tables["subset"],
-                tables.get("holdout"),
-                work_path,
-                distance_rows=config.distance_rows,
-                seed=seed,
-                title=title,
-            )
+    """Write mostlyai-qa's report; its similarity metrics, or None when the tables are too small for it."""
+    with whole_file(path) as work_path:
+        metrics = write_qa_report(
+            tables["original"],
+            tables["subset"],
+            tables.get("holdout"),
+            work_path,
+            distance_rows=config.distance_rows,
+            seed=seed,
+            title=title,
         )
-
-    _write_whole(path, write)
-    return found[0].similarity if found[0] is not None else None
+    return None if metrics is None else metrics.similarity
 
 
 def _write_text(path: Path, text: str) -> None:
-    _write_whole(path, lambda work_path: work_path.write_text(text, encoding="utf-8"))
-
-
-def _write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a work file beside `path`, then rename it; an earlier file stays until then."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    work_path = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(work_path)
-        os.replace(work_path, path)
-    finally:
-        work_path.unlink(missing_ok=True)
+    with whole_file(path) as work_path:
+        work_path.write_text(text, encoding="utf-8")

@@ -58,6 +58,8 @@ def test_readings__copied_outliers_warn(honest):
 def test_readings__many_identical_rows_warn(honest):
     copied = replace(honest, identical={"subset": 0.2, "holdout": 0.01})
     assert "20.00% of all subset rows" in texts(copied, "privacy", "warning")
+    unique = replace(honest, identical={"subset": 0.0, "holdout": 0.0})
+    assert "No subset row equals" in texts(unique, "privacy", "good")
     assert not texts(replace(honest, identical={"subset": 0.011, "holdout": 0.01}), "privacy", "warning")
 
 

@@ -1,13 +1,14 @@
 """Evaluate: what it writes, what it refuses, what it leaves alone."""
 
+import errno
 import json
+import os
 
 import pandas as pd
 import pytest
 
 from issodask.config import EvaluateConfig
 from issodask.errors import InputError
-from issodask.stages import evaluate as stage
 from issodask.stages.evaluate import evaluate
 from tests.report.tables import real_table
 
@@ -107,10 +108,10 @@ def test_evaluate__earlier_files_survive_a_failure(tables, tmp_path, monkeypatch
     report.write_text("earlier", encoding="utf-8")
 
     def fail(*_):
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(stage.os, "replace", fail)
-    with pytest.raises(OSError, match="no space"):
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(InputError, match=r"disk full while writing .*report\.html"):
         evaluate(**tables, config=CONFIG, html_path=report)
     assert report.read_text(encoding="utf-8") == "earlier"
     assert list(tmp_path.iterdir()) == [report]
