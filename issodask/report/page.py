@@ -19,7 +19,7 @@ from issodask.report.metrics import LEVELS
 
 MAX_PANELS = 40
 MAX_UNSUPPORTED = 15
-KNOWN_FACTS = {"job", "timings", "unsupported", "lineage", "stop_reason", "rounds", "pool_units", "objective"}
+KNOWN_FACTS = {"job", "timings", "unsupported", "lineage", "stop_reason", "rounds", "pool_units"}
 
 
 def render_page(findings: Findings, title: str = "Synthetic table") -> str:

@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -122,3 +124,10 @@ def test_evaluate__leaves_its_inputs_as_they_were(tables):
     evaluate(**tables, config=CONFIG)
     for name, table in tables.items():
         pd.testing.assert_frame_equal(table, before[name])
+
+
+def test_evaluate__importing_it_loads_neither_mostlyai_nor_plotly():
+    heavy = "{'mostlyai', 'plotly', 'sklearn', 'torch'}"
+    check = f"import sys, issodask.stages.evaluate; print(sorted({heavy} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
