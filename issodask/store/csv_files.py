@@ -7,7 +7,6 @@ numbers, since the original says that they are text.
 import bz2
 import gzip
 import lzma
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,9 +52,9 @@ def read_csv(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
 
 
 def iter_csv(path: Path, schema: Schema, chunk_rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
-    """Chunks of rows, in order, with the columns of `schema`; its categories and dates as text."""
+    """Chunks of rows, in order, with the columns of `schema`; its texts and dates as categories of text."""
     csv_columns(path)
-    as_text = {column.name: str for column in schema.columns if column.kind != "numeric"}
+    as_text = {column.name: "category" for column in schema.columns if column.kind != "numeric"}
     with _faults_of(path):
         chunks = pd.read_csv(
             path,
@@ -96,9 +95,7 @@ def _check_index(frame: pd.DataFrame, path: Path) -> None:
 def _faults_of(path: Path) -> Iterator[None]:
     """Turn what pandas and the decompressors raise into one line that names the file."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-            yield
+        yield
     except UnicodeDecodeError as error:
         raise InputError(_describe_bad_bytes(path, error)) from error
     except pd.errors.EmptyDataError as error:

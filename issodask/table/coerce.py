@@ -6,6 +6,7 @@ What has no clear meaning in the original's type (text in a column of numbers) i
 
 import datetime
 import decimal
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ import pandas as pd
 from issodask.errors import InputError
 from issodask.table.schema import STORED_TYPES, Column, Schema, quoted
 
+_ZONE = re.compile(r"\d(Z|[+-]\d\d:?\d\d)$")
 _TRUTH = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 _NULLABLE_TWINS = {"bool": "boolean"} | {
     f"{kind}int{bits}": f"{'U' if kind else ''}Int{bits}" for kind in ("", "u") for bits in (8, 16, 32, 64)
@@ -59,7 +61,8 @@ def restore_frame(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     Raises InputError when a column is missing, and whatever `coerce` raises.
     """
     check_columns(frame.columns, schema, where="the table")
-    return pd.DataFrame({name: restore(frame[name], schema[name]) for name in schema.names}, index=frame.index)
+    restored = {column.name: restore(frame[column.name], column) for column in schema.columns}
+    return pd.DataFrame(restored, index=frame.index)
 
 
 def check_columns(names: Any, schema: Schema, where: str) -> None:
@@ -190,16 +193,18 @@ def _in_unit(values: pd.Series, unit: str, column: Column) -> pd.Series:
         ) from error
 
 
-def _read_times(texts: pd.Series, with_zone: bool) -> pd.Series:
+def _read_times(values: pd.Series, with_zone: bool) -> pd.Series:
     """Objects or text to datetime64; NaT where that fails."""
-    plain = texts.map(lambda value: value.isoformat() if isinstance(value, datetime.date) else value)
-    if with_zone:
-        return pd.to_datetime(plain, errors="coerce", utc=True, format="ISO8601")
+    texts = values.map(lambda value: value.isoformat() if isinstance(value, datetime.date) else value)
+    if with_zone or any(_ZONE.search(str(text)) for text in texts):
+        times = pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601")
+        return times if with_zone else times.dt.tz_localize(None)
     try:
         # NumPy reads ISO dates of any year, where pandas stops at 1677 and 2262.
-        return pd.Series(np.array([str(text) for text in plain], dtype="datetime64[us]"), texts.index)
+        known = ["NaT" if pd.isna(text) else str(text) for text in texts]
+        return pd.Series(np.array(known, dtype="datetime64[us]"), values.index)
     except ValueError:
-        return pd.to_datetime(plain, errors="coerce", format="mixed", utc=True).dt.tz_localize(None)
+        return pd.to_datetime(texts, errors="coerce", format="mixed")
 
 
 def _as_dates(values: pd.Series) -> pd.Series:
