@@ -27,7 +27,7 @@ def render_page(findings: Findings, title: str = "Synthetic table") -> str:
 
     `findings.facts` says how the subset was made, each part optional:
 
-    - pool_units, objective, stop_reason; rounds: what to pass as --rounds to repeat the run;
+    - pool_units, objective, stop_reason; rounds and seed: what to pass to repeat the run;
     - job: settings by section; timings: seconds by stage;
     - unsupported: {"cells": count, "share": of the original's mass, "worst": [{"columns", "bins", "rows"}]};
     - lineage: [{"generator", "pool_units", "units"}].

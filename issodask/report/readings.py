@@ -132,7 +132,11 @@ def _selection_effect(findings: Findings) -> list[Reading]:
     if before is None or after is None:
         return []
     nearer = after - before > 3 * findings.privacy.dcr_share_error
-    effect = "selection did bring rows nearer to the original" if nearer else "selection brought rows no nearer"
+    effect = (
+        "selection did bring rows nearer to the original"
+        if nearer
+        else "within chance, so selection brought rows no nearer"
+    )
     return [
         Reading(
             "note" if nearer else "good",
