@@ -7,7 +7,7 @@ lists them all. A folder that something else wrote needs no manifest: its parts 
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ from issodask.errors import InputError
 from issodask.store.arrow import arrow_schema, to_arrow
 from issodask.store.csv_files import csv_columns, is_csv
 from issodask.store.files import file_hash, read_json, whole_file, write_json
-from issodask.store.tables import list_parts, open_parquet, parquet_columns
+from issodask.store.tables import as_frame, list_parts, open_parquet, parquet_columns
 from issodask.table.coerce import check_columns, restore_frame
 from issodask.table.schema import Schema, check_names, quoted
 
@@ -188,10 +188,17 @@ def seal_pool(folder: str | Path) -> Pool:
     return open_pool(folder)
 
 
-def write_pool(frames: Iterable[pd.DataFrame], folder: str | Path, schema: Schema, part_rows: int = 100_000) -> Pool:
-    """Write frames that came from anywhere (a table in memory, the partitions of a Dask frame) as a pool."""
-    with PoolWriter(folder, schema, generator=0, seed=0, part_rows=part_rows) as writer:
-        for frame in frames:
+def as_pool(source: Any, folder: str | Path, schema: Schema) -> Pool:
+    """The pool at a path; a table of pandas, Arrow or Dask is written to `folder` first, in place of what was there.
+
+    Dask tables go partition by partition. Raises InputError as `open_pool` and `as_frame` do.
+    """
+    if isinstance(source, str | Path):
+        return open_pool(source)
+    for path in Path(folder).glob(f"{_prefix(0)}*.parquet"):
+        path.unlink()
+    with PoolWriter(folder, schema, generator=0, seed=0) as writer:
+        for frame in _partitions(source):
             writer.append(frame)
     return seal_pool(folder)
 
@@ -208,6 +215,14 @@ class _Note:
 def part_name(generator: int, i_part: int) -> str:
     """File name of a generator's part: `g00-part-0003.parquet`."""
     return f"{_prefix(generator)}{i_part:04d}.parquet"
+
+
+def _partitions(source: Any) -> Iterator[pd.DataFrame]:
+    if not hasattr(source, "npartitions"):
+        yield as_frame(source)
+        return
+    for i_partition in range(source.npartitions):
+        yield source.partitions[i_partition].compute()
 
 
 def _prefix(generator: int) -> str:

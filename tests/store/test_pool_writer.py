@@ -2,8 +2,10 @@
 
 import json
 
+import dask.dataframe
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from issodask.errors import InputError
 from issodask.store import files
 from issodask.store.parts import iter_part
-from issodask.store.pool import PoolWriter, open_pool, seal_pool, write_pool
+from issodask.store.pool import PoolWriter, as_pool, open_pool, seal_pool
 from issodask.table.schema import Schema
 
 
@@ -153,5 +155,11 @@ def test_open_pool__part_that_differs_from_the_manifest_is_named(tmp_path):
         open_pool(tmp_path)
 
 
-def test_write_pool__a_table_in_memory(tmp_path):
-    assert write_pool([FRAME], tmp_path, SCHEMA, part_rows=60).n_rows == 100
+def test_as_pool__tables_in_memory_replace_what_was_there(tmp_path):
+    lazy = dask.dataframe.from_pandas(FRAME, npartitions=3)
+    for source in (FRAME, lazy, pa.Table.from_pandas(FRAME)):
+        pool = as_pool(source, tmp_path, SCHEMA)
+        assert pool.n_rows == 100
+        rows = pd.concat(iter_part(pool.path(pool.parts[0]), SCHEMA))
+        assert rows["n"].tolist() == FRAME["n"].tolist()
+    assert as_pool(tmp_path, tmp_path / "elsewhere", SCHEMA) == pool
