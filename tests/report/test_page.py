@@ -93,6 +93,7 @@ def test_page__is_well_formed_and_complete(full):
         "My table",
         "600,000",
         "--rounds 320/400",
+        "--seed 3",
         "the given effort was spent",
         "160.2 s",
         "converged",
