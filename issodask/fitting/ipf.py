@@ -88,6 +88,7 @@ def fit_weights(
 ) -> IpfResult:
     """Fit `weights` to the original's `marginals` (int64, n_cells) of `pairs` (p, 2) in at most `n_passes` passes.
 
+    The total of the weights stays what it was.
     Stops as converged when the mean residual of a pass is below 1e-4, as stalled when it fell by less than 2 %.
     """
     groups = [_table(group, marginals, cliques) for group in _disjoint_groups(pairs, cliques.n_columns)]
@@ -97,19 +98,22 @@ def fit_weights(
     unfillable: list[tuple[int, int, int, int, float]] = []
     status: Status = "pass limit"
     pending: PairTable | None = None
+    total = 0.0
     for n in range(n_passes if groups else 0):
         distances = []
         for i, group in enumerate(groups):
             sums = weights.step(pending, group, len(group.factors))
             if n == 0:
                 unfillable += _cells_without_support(group, sums)
+                total = total or sums.sum() / len(group.pairs)
+            level = _level(sums, len(group.pairs), total)
             sums *= len(group.pairs) / sums.sum()
             distance = np.abs(sums - group.factors).sum() / 2
             if distance > before[i]:
                 damping[i] /= 2
             before[i] = distance
             distances.append(distance)
-            pending = group._replace(factors=_damped(group.factors, sums, damping[i]))
+            pending = group._replace(factors=level * _damped(group.factors, sums, damping[i]))
         residuals.append(float(sum(distances) / len(pairs)))
         on_pass(n + 1, residuals[-1])
         if residuals[-1] < _CONVERGED:
@@ -121,14 +125,24 @@ def fit_weights(
         if stop():
             break
     if pending is not None:
-        weights.step(pending, pending, len(pending.factors))
+        sums = weights.step(pending, pending, len(pending.factors))
+        level = _level(sums, len(pending.pairs), total)
+        weights.step(pending._replace(factors=np.full_like(pending.factors, level)), pending, len(pending.factors))
     return IpfResult(status, tuple(residuals), len(pairs), tuple(sorted(unfillable, key=lambda cell: -cell[4])))
 
 
+def _level(sums: NDArray[np.float64], n_pairs: int, total: float) -> float:
+    """The factor that, applied once for each pair, brings the weights back to their total."""
+    return float((total * n_pairs / sums.sum()) ** (1 / n_pairs))
+
+
 def _damped(target: NDArray[np.float64], sums: NDArray[np.float64], damping: float) -> NDArray[np.float64]:
+    """Factors of a correction in part; above 0 also where the target is 0.
+
+    In a wide table every unit may have some pair of bins that the original lacks; factors of 0 would leave none.
+    """
     ratio = np.divide(target, sums, out=np.ones_like(sums), where=sums > 0)
-    factors = np.clip(ratio**damping, 1 / _LARGEST_FACTOR, _LARGEST_FACTOR)
-    return np.where(target > 0, factors, 0.0)
+    return np.clip(ratio**damping, 1 / _LARGEST_FACTOR, _LARGEST_FACTOR)
 
 
 def _table(pairs: list[tuple[int, int]], marginals: NDArray[np.int64], cliques: Cliques) -> PairTable:

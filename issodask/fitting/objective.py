@@ -45,5 +45,5 @@ class Objective:
         return float(self.cliques.sum_by_arity(np.abs(residual).astype(np.int64)) @ self.arity_weights)
 
     def residual(self, marginals: NDArray[np.int64]) -> NDArray[np.int32]:
-        """What a subset with these marginals still lacks (positive) or has too much of (negative), per cell, times `unit`."""
+        """What a subset with these marginals lacks (positive) or has too much of (negative), per cell, times `unit`."""
         return (self.target - self.unit * marginals).astype(np.int32)

@@ -9,6 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+_GRAINS = 2**32
+"""Expected uses are counted in whole grains: sums of floats would, once in a while, take a unit twice or miss the total."""
+_WEIGHTLESS = 1e-12
+"""Share of the mean weight below which a unit counts as weightless."""
+
 
 def integerise(
     weights: Sequence[NDArray[np.float64]], n_units: int, offset: float, may_repeat: bool = False
@@ -25,16 +30,15 @@ def integerise(
         raise ValueError(f"{n_pool} units can't fill {n_units} places without repeats")
     scale, floor = (n_units / _total(weights), 0.0) if may_repeat else _inclusion_scale(weights, n_units)
     limit = np.inf if may_repeat else 1.0
-    expected = [np.minimum((block + floor) * scale, limit) for block in weights]
-    return _systematic(expected, n_units, offset)
+    grains = [np.rint(np.minimum((block + floor) * scale, limit) * _GRAINS).astype(np.int64) for block in weights]
+    return _systematic(grains, n_units, offset)
 
 
 def _inclusion_scale(weights: Sequence[NDArray[np.float64]], n_units: int) -> tuple[float, float]:
-    """Find the scale with sum(min(1, scale * (weight + floor))) = n_units; the floor is 0 unless too few weights are above 0."""
-    n_positive = sum(int(np.count_nonzero(block)) for block in weights)
-    floor = 0.0
-    if n_positive <= n_units:
-        floor = max(_total(weights), 1.0) / sum(len(block) for block in weights) * 1e-6
+    """Find the scale with sum(min(1, scale * (weight + floor))) = n_units; the floor is 0 unless too few units have weight."""
+    mean = _total(weights) / sum(len(block) for block in weights)
+    n_weighty = sum(int(np.count_nonzero(block > _WEIGHTLESS * mean)) for block in weights)
+    floor = 0.0 if n_weighty > n_units else 1e-6 * mean or 1.0
     scale = 0.0
     n_full, rest = 0, _total(weights) + floor * sum(len(block) for block in weights)
     while rest > 0:
@@ -48,18 +52,15 @@ def _inclusion_scale(weights: Sequence[NDArray[np.float64]], n_units: int) -> tu
     return scale, floor
 
 
-def _systematic(expected: list[NDArray[np.float64]], n_units: int, offset: float) -> list[NDArray[np.uint16]]:
-    total = _total(expected)
-    reached, taken, uses = 0.0, 0, []
-    for i, block in enumerate(expected):
-        cumulated = (reached + np.cumsum(block)) * (n_units / total)
-        marks = np.floor(cumulated + offset).astype(np.int64)
-        if i == len(expected) - 1 and len(marks):
-            marks[-1] = n_units  # rounding errors must not cost or give a unit
-        marks = np.minimum(marks, n_units)
-        uses.append(np.diff(marks, prepend=taken).astype(np.uint16))
-        reached += float(block.sum())
-        taken = int(marks[-1]) if len(marks) else taken
+def _systematic(grains: list[NDArray[np.int64]], n_units: int, offset: float) -> list[NDArray[np.uint16]]:
+    """Lay the units end to end, each as long as its expected uses, and count the marks at whole numbers that it covers."""
+    surplus = sum(int(block.sum()) for block in grains) - n_units * _GRAINS
+    reached = int(np.clip(int(offset * _GRAINS), max(0, -surplus), _GRAINS - 1 - max(0, surplus)))
+    uses = []
+    for block in grains:
+        marks = (reached + np.cumsum(block)) // _GRAINS
+        uses.append(np.diff(marks, prepend=reached // _GRAINS).astype(np.uint16))
+        reached += int(block.sum())
     return uses
 
 

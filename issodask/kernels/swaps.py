@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from issodask.kernels.cells import addition_gain, change_cells, locate, removal_gain
+from issodask.kernels.cells import addition_gain, change_cells, leave, locate, removal_gain, removal_gains
 from issodask.kernels.jit import kernel
 
 
@@ -16,19 +16,17 @@ def same_codes(x, y):
 
 
 @kernel
-def burst(
-    residual, index, unit, arity_weights, codes, members, uses, may_repeat, picks, candidates, thresholds, swaps
-):
+def burst(residual, index, unit, arity_weights, codes, members, uses, may_repeat, picks, candidates, thresholds, swaps):
     """Try one swap per row of `candidates`; return how many were taken. All arguments but `swaps` are a lane's own copies.
 
-    A trial takes the member `members[picks[t]]` and the best of its candidates, and swaps them when the gain is at
-    least `-thresholds[t]`. The trials end early when `swaps` is full.
+    A trial takes the best to remove of the members picked, then the best of the candidates, and swaps them when the gain
+    is at least `-thresholds[t]`. The trials end early when `swaps` is full.
 
     residual    int32, m             changed by the swaps taken
     codes       uint8, u x d         of the lane's units
     members     int64, n             lane's units in the subset (an entry per use), changed
     uses        int64, u             how often each unit is in the subset, changed
-    picks       int64, trials        positions in `members`
+    picks       int64, trials x p    positions in `members`
     candidates  int64, trials x c    lane's units
     thresholds  float64, trials      -T ln(U) of simulated annealing (Kirkpatrick et al. 1983), in units of the objective
     swaps       int64, s x 3         out: unit that leaves, unit that joins, trial
@@ -40,7 +38,16 @@ def burst(
     for t in range(candidates.shape[0]):
         if n_swaps == swaps.shape[0]:
             break
-        y = members[picks[t]]
+        place = np.int64(-1)
+        leaving_gain = -np.inf
+        for k in range(picks.shape[1]):
+            y = members[picks[t, k]]
+            locate(codes[y], index.first, leaving)
+            gain = removal_gain(residual, index, unit, arity_weights, codes[y], leaving)
+            if gain > leaving_gain:
+                leaving_gain = gain
+                place = picks[t, k]
+        y = members[place]
         locate(codes[y], index.first, leaving)
         best_gain = -np.inf
         best = np.int64(-1)
@@ -55,13 +62,12 @@ def burst(
                 best = x
         if best < 0:
             continue
-        gain = best_gain + removal_gain(residual, index, unit, arity_weights, codes[y], leaving)
-        if gain < -thresholds[t]:
+        if best_gain + leaving_gain < -thresholds[t]:
             continue
         locate(codes[best], index.first, joining)
         change_cells(residual, index, codes[y], leaving, unit)
         change_cells(residual, index, codes[best], joining, -unit)
-        members[picks[t]] = best
+        members[place] = best
         uses[y] -= 1
         uses[best] += 1
         swaps[n_swaps, 0] = y
@@ -69,6 +75,24 @@ def burst(
         swaps[n_swaps, 2] = t
         n_swaps += 1
     return n_swaps
+
+
+@kernel
+def swap_gains(residual, index, unit, arity_weights, codes, leaving_units, joining_units, gains):
+    """Write into `gains` (float64, t) by how much the objective would fall if each swap were the only one.
+
+    leaving_units, joining_units   int64, t   rows of `codes` (uint8, u x d)
+    """
+    leaving = np.empty(codes.shape[1], np.int64)
+    joining = np.empty(codes.shape[1], np.int64)
+    for t in range(gains.shape[0]):
+        y = codes[leaving_units[t]]
+        x = codes[joining_units[t]]
+        locate(y, index.first, leaving)
+        locate(x, index.first, joining)
+        gains[t] = removal_gain(residual, index, unit, arity_weights, y, leaving) + addition_gain(
+            residual, index, unit, arity_weights, x, joining, y, leaving
+        )
 
 
 @kernel
@@ -110,22 +134,30 @@ def settle_swaps(residual, index, unit, arity_weights, uses, may_repeat, units, 
 
 
 @kernel
-def settle_removals(residual, index, unit, arity_weights, codes, quota, bar, removed):
-    """Remove up to `quota` units, in the order given, whose gain now is at least `bar`; return how many.
+def trim_units(residual, table, index, unit, arity_weights, codes, left, n_left, picks):
+    """Remove one unit per row of `picks`: of those picked at random, the one whose removal gains most. Returns `n_left`.
 
-    codes    uint8, u x d   candidates for removal, best first
-    removed  bool, u        out
+    residual  int32, m        changed
+    table     int32, m        `removal_table` of the residual, changed
+    codes     uint8, u x d    of the oversized subset
+    left      int64, u        rows still in it are the first `n_left`; the others, in the order in which they went, backwards
+    picks     float64, r x p  in [0, 1)
     """
     positions = np.empty(codes.shape[1], np.int64)
-    n_removed = 0
-    for u in range(codes.shape[0]):
-        removed[u] = False
-        if n_removed == quota:
-            continue
-        locate(codes[u], index.first, positions)
-        if removal_gain(residual, index, unit, arity_weights, codes[u], positions) < bar:
-            continue
-        change_cells(residual, index, codes[u], positions, unit)
-        removed[u] = True
-        n_removed += 1
-    return n_removed
+    rows = np.empty(picks.shape[1], np.int64)
+    gains = np.empty(picks.shape[1], np.float64)
+    for r in range(picks.shape[0]):
+        for p in range(picks.shape[1]):
+            rows[p] = np.int64(picks[r, p] * n_left)
+        places = rows.copy()
+        for p in range(picks.shape[1]):
+            rows[p] = left[places[p]]
+        removal_gains(table, index, arity_weights, codes, rows, gains)
+        best = np.argmax(gains)
+        x = codes[rows[best]]
+        locate(x, index.first, positions)
+        leave(residual, table, index, unit, x, positions)
+        n_left -= 1
+        left[places[best]] = left[n_left]
+        left[n_left] = rows[best]
+    return n_left

@@ -1,0 +1,228 @@
+"""Refinement: annealed single swaps on the full objective, in lanes that work side by side, checked by one driver.
+
+In: a subset (how often each unit is used) and its residual. Out: both, better. In a round the pool's strips are dealt to
+lanes; each lane works on a private copy of the residual for a bounded burst of swaps among its own units, and proposes
+the swaps that it took. The driver re-checks all proposals in fixed order against the true residual, with a little slack:
+what a lane accepted as a fair risk should not be filtered twice. Candidates are drawn in proportion to their IPF weight.
+
+Lanes, strips and seeds depend on the job and the round alone, so any number of workers gives the same subset.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from issodask import seeds
+from issodask.fitting.schedule import Plan
+from issodask.fitting.workbench import MapTasks, Workbench
+from issodask.kernels.swaps import burst, settle_swaps, swap_gains
+from issodask.table.blocks import Block, Strip, cut_strips
+
+_SLACK = 4.0
+_PICKS = 1
+_CANDIDATES = 2
+_MOST_SWAPPED = 0.16
+_LANE_UNITS = 65_536
+_PROBES = 4_096
+_HEAT = 0.14
+_HEAVIEST, _LIGHTEST = 20.0, 0.02
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One lane's work in a round: its blocks and strips of them, its units of the subset (once per use), its share."""
+
+    blocks: tuple[Block, ...]
+    strips: tuple[Strip, ...]  # i_block counts in `blocks`
+    members: NDArray[np.int64]  # positions among the lane's units
+    n_trials: int
+    most_swaps: int
+    temperature: float
+    random: np.random.SeedSequence
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """The swaps that a lane took: units that leave and join (s x 2), their codes (s x 2 x d), thresholds (s,)."""
+
+    units: NDArray[np.int64]
+    codes: NDArray[np.uint8]
+    thresholds: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a round did, for progress and for the report."""
+
+    i_round: int
+    n_rounds: int
+    objective: float
+    temperature: float
+    n_trials: int
+    n_proposed: int
+    n_kept: int
+
+
+class Refinement:
+    """The driver's state: how often each unit is used, and the residual that follows from it; both change in place."""
+
+    def __init__(
+        self,
+        uses: NDArray[np.uint16],
+        residual: NDArray[np.int32],
+        blocks: Sequence[Block],
+        bench: Workbench,
+        map_tasks: MapTasks,
+        seed: int,
+        n_lanes: int,
+    ) -> None:
+        self.uses = uses
+        self.residual = residual
+        self.objective = bench.objective.value(residual)
+        self._blocks = blocks
+        self._bench = bench
+        self._map = map_tasks
+        self._seed = seed
+        self._n_units = int(uses.sum())
+        self._n_lanes = max(1, min(n_lanes, self._n_units // 32))
+        self._strips = cut_strips(blocks, int(np.clip(len(uses) // (8 * self._n_lanes), 1, 4096)))
+
+    def run_round(self, i_round: int, plan: Plan, hottest: float) -> Round:
+        """Run one round of the plan, in which `hottest` is the temperature at heat 1."""
+        temperature = hottest * plan.heat(i_round)
+        lanes = self._deal(i_round, plan.trials_per_unit(i_round), temperature)
+        proposals = list(self._map(run_lane, lanes, self.residual, self._bench))
+        n_proposed, n_kept = self._settle(proposals, temperature)
+        return Round(
+            i_round,
+            plan.n_rounds,
+            self.objective,
+            temperature,
+            sum(lane.n_trials for lane in lanes),
+            n_proposed,
+            n_kept,
+        )
+
+    def hottest(self) -> float:
+        """The temperature to begin with: a fixed share of the spread of random swaps' gains, as they are now."""
+        lanes = self._deal(-1, _PROBES / self._n_units, 0.0)
+        gains = np.concatenate(list(self._map(measure_spread, lanes, self.residual, self._bench)) or [np.zeros(1)])
+        return _HEAT * float(gains.std())
+
+    def _deal(self, i_round: int, trials_per_unit: float, temperature: float) -> list[Lane]:
+        order = seeds.generator(self._seed, "deal", i_round + 1).permutation(len(self._strips))
+        lanes = []
+        for i_lane in range(self._n_lanes):
+            strips, n_units = [], 0
+            for i_strip in order[i_lane :: self._n_lanes]:
+                if n_units >= _LANE_UNITS:
+                    break
+                strips.append(self._strips[i_strip])
+                n_units += strips[-1].n_units
+            members = self._members(strips)
+            if not len(members) or len(members) == n_units and not self._bench.may_repeat:
+                continue
+            used = sorted({strip.i_block for strip in strips})
+            place = {i_block: i for i, i_block in enumerate(used)}
+            lanes.append(
+                Lane(
+                    tuple(self._blocks[i] for i in used),
+                    tuple(Strip(place[s.i_block], s.start, s.n_units, s.first_unit) for s in strips),
+                    members,
+                    max(1, round(trials_per_unit * len(members))),
+                    max(4, int(_MOST_SWAPPED * len(members))),
+                    temperature,
+                    seeds.derive(self._seed, "refine", i_round + 1, i_lane),
+                )
+            )
+        return lanes
+
+    def _members(self, strips: Sequence[Strip]) -> NDArray[np.int64]:
+        own = np.concatenate([self.uses[s.first_unit : s.first_unit + s.n_units] for s in strips])
+        return np.repeat(np.arange(len(own)), own)
+
+    def _settle(self, proposals: Sequence[Proposals], temperature: float) -> tuple[int, int]:
+        rank = np.concatenate([np.arange(len(p.units)) for p in proposals]) if proposals else np.zeros(0, int)
+        if not len(rank):
+            return 0, 0
+        order = np.argsort(rank, kind="stable")  # the first swap of each lane, then the second of each, ...
+        units = np.concatenate([p.units for p in proposals])[order]
+        codes = np.ascontiguousarray(np.concatenate([p.codes for p in proposals])[order])
+        thresholds = np.concatenate([p.thresholds for p in proposals])[order] + _SLACK * temperature
+        kept = np.empty(len(order), np.bool_)
+        bench = self._bench
+        self.objective -= settle_swaps(
+            self.residual,
+            bench.index,
+            bench.unit,
+            bench.arity_weights,
+            self.uses,
+            bench.may_repeat,
+            units,
+            codes,
+            thresholds,
+            kept,
+        )
+        return len(order), int(kept.sum())
+
+
+def run_lane(lane: Lane, residual: NDArray[np.int32], bench: Workbench) -> Proposals:
+    """Run a lane's burst on a private copy of the residual."""
+    codes, weights, unit_ids = _gather(lane, bench)
+    random = np.random.Generator(np.random.PCG64(lane.random))
+    candidates = _draw_candidates(weights, (lane.n_trials, _CANDIDATES), random)
+    picks = random.integers(len(lane.members), size=(lane.n_trials, _PICKS))
+    thresholds = lane.temperature * random.standard_exponential(lane.n_trials)
+    uses = np.bincount(lane.members, minlength=len(codes))
+    swaps = np.empty((lane.most_swaps, 3), np.int64)
+    n_swaps = burst(
+        residual.copy(),
+        bench.index,
+        bench.unit,
+        bench.arity_weights,
+        codes,
+        lane.members.copy(),
+        uses,
+        bench.may_repeat,
+        picks,
+        candidates,
+        thresholds,
+        swaps,
+    )
+    taken = swaps[:n_swaps, :2]
+    return Proposals(unit_ids[taken], codes[taken], thresholds[swaps[:n_swaps, 2]])
+
+
+def measure_spread(lane: Lane, residual: NDArray[np.int32], bench: Workbench) -> NDArray[np.float64]:
+    """Gains (n_trials,) of random swaps of a lane's units, none of them carried out."""
+    codes, weights, _ = _gather(lane, bench)
+    random = np.random.Generator(np.random.PCG64(lane.random))
+    candidates = _draw_candidates(weights, (lane.n_trials, 1), random)[:, 0]
+    picks = lane.members[random.integers(len(lane.members), size=lane.n_trials)]
+    gains = np.empty(lane.n_trials)
+    swap_gains(residual, bench.index, bench.unit, bench.arity_weights, codes, picks, candidates, gains)
+    return gains
+
+
+def _draw_candidates(
+    weights: NDArray[np.float64], shape: tuple[int, int], random: np.random.Generator
+) -> NDArray[np.int64]:
+    """Rows drawn in proportion to their IPF weights, which are held in bounds so that no unit is out of reach."""
+    cumulated = np.cumsum(np.clip(weights, _LIGHTEST, _HEAVIEST))
+    return np.minimum(np.searchsorted(cumulated, random.random(shape) * cumulated[-1]), len(weights) - 1)
+
+
+def _gather(lane: Lane, bench: Workbench) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.int64]]:
+    codes = [bench.load_codes(block) for block in lane.blocks]
+    weights = [bench.load_weights(block) for block in lane.blocks]
+    rows = [(s.i_block, slice(s.start, s.start + s.n_units)) for s in lane.strips]
+    return (
+        np.concatenate([codes[i][stretch] for i, stretch in rows]),
+        np.concatenate([weights[i][stretch] for i, stretch in rows]),
+        np.concatenate([np.arange(s.first_unit, s.first_unit + s.n_units) for s in lane.strips]),
+    )
+
+
+OnRound = Callable[[Round], None]

@@ -1,0 +1,57 @@
+"""Which stretch of the pool a task works on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Block(Protocol):
+    """The codes of (a bounded piece of) one part: units `first_unit` to `first_unit + n_units` of the pool."""
+
+    @property
+    def n_units(self) -> int: ...
+
+    @property
+    def first_unit(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A short stretch of a block: rows [start, start + n_units) of it; its first row is unit `first_unit` of the pool."""
+
+    i_block: int
+    start: int
+    n_units: int
+    first_unit: int
+
+
+def cut_strips(blocks: Sequence[Block], n_units: int) -> list[Strip]:
+    """Cut blocks into strips of at most `n_units` units, in order."""
+    return [
+        Strip(i, start, min(n_units, block.n_units - start), block.first_unit + start)
+        for i, block in enumerate(blocks)
+        for start in range(0, block.n_units, n_units)
+    ]
+
+
+def chosen_by_block(blocks: Sequence[Block], uses: NDArray[np.uint16]) -> list[NDArray[np.int64]]:
+    """Row numbers within each block of the units in the subset, once per use."""
+    chosen = []
+    for block in blocks:
+        own = uses[block.first_unit : block.first_unit + block.n_units]
+        chosen.append(np.repeat(np.arange(block.n_units), own))
+    return chosen
+
+
+def rows_by_block(units: NDArray[np.int64], blocks: Sequence[Block]) -> list[tuple[Block, NDArray[np.int64]]]:
+    """Each block that holds some of `units` (ascending), with their row numbers within it."""
+    starts = np.array([*(block.first_unit for block in blocks), blocks[-1].first_unit + blocks[-1].n_units])
+    bounds = np.searchsorted(units, starts)
+    return [
+        (block, units[first:last] - block.first_unit)
+        for block, first, last in zip(blocks, bounds[:-1], bounds[1:], strict=True)
+        if first < last
+    ]
