@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _GRAINS = 2**32
-"""Expected uses are counted in whole grains: sums of floats would, once in a while, take a unit twice or miss the total."""
+"""Grains of one expected use, which are counted in whole numbers: rounded sums would now and then take a unit twice."""
 _WEIGHTLESS = 1e-12
 """Share of the mean weight below which a unit counts as weightless."""
 
@@ -35,7 +35,10 @@ def integerise(
 
 
 def _inclusion_scale(weights: Sequence[NDArray[np.float64]], n_units: int) -> tuple[float, float]:
-    """Find the scale with sum(min(1, scale * (weight + floor))) = n_units; the floor is 0 unless too few units have weight."""
+    """Find the scale with sum(min(1, scale * (weight + floor))) = n_units.
+
+    The floor is 0 unless too few units have weight.
+    """
     mean = _total(weights) / sum(len(block) for block in weights)
     n_weighty = sum(int(np.count_nonzero(block > _WEIGHTLESS * mean)) for block in weights)
     floor = 0.0 if n_weighty > n_units else 1e-6 * mean or 1.0
@@ -53,7 +56,7 @@ def _inclusion_scale(weights: Sequence[NDArray[np.float64]], n_units: int) -> tu
 
 
 def _systematic(grains: list[NDArray[np.int64]], n_units: int, offset: float) -> list[NDArray[np.uint16]]:
-    """Lay the units end to end, each as long as its expected uses, and count the marks at whole numbers that it covers."""
+    """Lay the units end to end, each as long as its expected uses; it is taken once per whole number that it reaches."""
     surplus = sum(int(block.sum()) for block in grains) - n_units * _GRAINS
     reached = int(np.clip(int(offset * _GRAINS), max(0, -surplus), _GRAINS - 1 - max(0, surplus)))
     uses = []
