@@ -3,9 +3,9 @@
 In: the target of all pairs. Out: a weight per pool unit, and how well the weighted pool then matches.
 
 Classic IPF fits one pair at a time, and needs one synchronisation for each. Here the pairs go in groups that share no
-column (the rounds of a round-robin tournament), so a pass over d columns needs d - 1 synchronisations. Pairs of a group
-are still correlated; to correct all of them at once in full would overshoot and diverge, so factors are damped, the more
-so when a residual rises. (Measured on census: a damped pass gains what 0.7 classic passes gain.)
+column (the rounds of a round-robin tournament), so a pass over d columns needs d - 1 synchronisations. Pairs of a
+group are still correlated; to correct all of them at once in full would overshoot and diverge, so factors are damped,
+the more so when a residual rises. (Measured on census: a damped pass gains what 0.7 classic passes gain.)
 """
 
 from collections.abc import Callable
