@@ -56,7 +56,7 @@ def _inclusion_scale(weights: Sequence[NDArray[np.float64]], n_units: int) -> tu
 
 
 def _systematic(grains: list[NDArray[np.int64]], n_units: int, offset: float) -> list[NDArray[np.uint16]]:
-    """Lay the units end to end, each as long as its expected uses; it is taken once per whole number that it reaches."""
+    """Lay the units end to end, each as long as its expected uses; it is taken once per whole number it reaches."""
     surplus = sum(int(block.sum()) for block in grains) - n_units * _GRAINS
     reached = int(np.clip(int(offset * _GRAINS), max(0, -surplus), _GRAINS - 1 - max(0, surplus)))
     uses = []
