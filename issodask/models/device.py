@@ -1,0 +1,120 @@
+"""Where one training runs: a GPU of its own, or the processor with as many threads as pay off."""
+
+import fcntl
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from issodask.errors import InputError
+
+Wanted = Literal["auto", "cpu", "cuda"]
+
+# Below this, a training step is so short that threads wait for each other longer than they compute.
+ONE_THREAD_VALUES = 4_000_000
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a worker has: its host's processors, the workers that share them, and the GPUs that it may see."""
+
+    n_cpus: int
+    n_workers: int
+    gpus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Device:
+    """`gpus` are those that this training may take one of; none of them for the processor."""
+
+    kind: Literal["cpu", "cuda"]
+    n_threads: int
+    gpus: tuple[str, ...] = ()
+
+
+def choose_device(wanted: Wanted, environment: Environment, n_values: int) -> Device:
+    """A GPU where there is one (or it is asked for), else the processor; `n_values` are the table's rows times columns.
+
+    Raises InputError when a GPU is wanted and none is visible.
+    """
+    share = max(1, environment.n_cpus // environment.n_workers)
+    if wanted != "cpu" and environment.gpus:
+        return Device("cuda", share, environment.gpus)
+    if wanted == "cuda":
+        raise InputError(
+            'device is "cuda", but no GPU is visible here: check nvidia-smi and CUDA_VISIBLE_DEVICES, '
+            'or set device = "auto"'
+        )
+    return Device("cpu", 1 if n_values < ONE_THREAD_VALUES else share)
+
+
+def look_around(n_workers: int) -> Environment:
+    """The environment of this process."""
+    return Environment(len(os.sched_getaffinity(0)), n_workers, visible_gpus(os.environ, _nvidia_smi()))
+
+
+def visible_gpus(environ: Mapping[str, str], installed: tuple[str, ...]) -> tuple[str, ...]:
+    """GPUs by the names that CUDA_VISIBLE_DEVICES takes: those it lists, or all that are installed."""
+    if not installed:
+        return ()
+    listed = environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is None:
+        return installed
+    return tuple(name for name in (part.strip() for part in listed.split(",")) if name not in ("", "-1", "NoDevFiles"))
+
+
+@contextmanager
+def pinned(device: Device, index: int) -> Iterator[None]:
+    """Take a free GPU of this host for the length of the block, and let this process see that one only.
+
+    When all are taken, wait for one of them, by `index`. The lock goes with the process, however that ends.
+    """
+    if device.kind == "cpu":
+        yield
+        return
+    order = [device.gpus[(index + i) % len(device.gpus)] for i in range(len(device.gpus))]
+    name, lock = _take_one(order)
+    try:
+        # CUDA reads it when it starts, so a process keeps its first GPU: the only one it sees from then on.
+        os.environ["CUDA_VISIBLE_DEVICES"] = name
+        yield
+    finally:
+        os.close(lock)
+
+
+def _take_one(names: list[str]) -> tuple[str, int]:
+    locks = {name: os.open(_lock_path(name), os.O_RDWR | os.O_CREAT, 0o600) for name in names}
+    taken = next((name for name in names if _try_lock(locks[name])), None)
+    for name, lock in locks.items():
+        if name != (taken or names[0]):
+            os.close(lock)
+    if taken is None:
+        fcntl.flock(locks[names[0]], fcntl.LOCK_EX)
+    return taken or names[0], locks[taken or names[0]]
+
+
+def _try_lock(lock: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def _lock_path(name: str) -> Path:
+    safe_name = re.sub(r"[^A-Za-z0-9-]", "_", name)
+    return Path(tempfile.gettempdir()) / f"issodask-{os.getuid()}-gpu-{safe_name}.lock"
+
+
+def _nvidia_smi() -> tuple[str, ...]:
+    """The ids of the installed GPUs; none when there is no driver."""
+    command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(line.strip() for line in found.stdout.splitlines() if line.strip())

@@ -1,0 +1,83 @@
+"""Any Python callable as a generator: `python:MODULE:FUNCTION`, called as `function(original, n, seed)`.
+
+It gets the original as a pandas frame and returns a table (pandas, Arrow, or anything with `to_pandas()`) of at least
+`n` rows with the original's columns. It is called once per generator, each time with another seed.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from issodask.errors import InputError
+from issodask.table.coerce import check_columns
+from issodask.table.schema import Schema, check_names
+
+PREFIX = "python:"
+
+Function = Callable[[pd.DataFrame, int, int], Any]
+
+
+def is_callable_source(source: str) -> bool:
+    return source.startswith(PREFIX)
+
+
+def load(source: str) -> Function:
+    """The function that `source` names; its module is looked for where Python looks, and in the current directory.
+
+    Raises InputError when `source` is not of that form, the module can't be imported, or has no such function.
+    """
+    module_name, _, function_name = source.removeprefix(PREFIX).partition(":")
+    if not module_name or not function_name:
+        raise InputError(f"source {source!r} names no function: give python:MODULE:FUNCTION")
+    try:
+        with _current_directory_on_path():
+            module = importlib.import_module(module_name)
+    except Exception as error:  # a module may raise anything while it is imported
+        raise InputError(
+            f"source {source!r}: module {module_name!r} can't be imported ({type(error).__name__}: {error}): "
+            "install it, or run in the directory that holds it"
+        ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise InputError(f"source {source!r}: module {module_name!r} has no function {function_name!r}: check its name")
+    return function
+
+
+def call(source: str, original: pd.DataFrame, schema: Schema, n_rows: int, seed: int) -> pd.DataFrame:
+    """The first `n_rows` rows that the callable makes, with the original's columns.
+
+    Raises InputError when it returns no table, another table's columns, or fewer rows.
+    """
+    frame = _as_frame(load(source)(original, n_rows, seed), source)
+    check_names(frame.columns, where=f"the table from {source}")
+    check_columns(frame.columns, schema, where=f"the table from {source}")
+    if len(frame) < n_rows:
+        raise InputError(
+            f"{source} returned {len(frame):,} rows, but {n_rows:,} are needed: let it return n rows, or lower units"
+        )
+    return frame[list(schema.names)].head(n_rows).reset_index(drop=True)
+
+
+def _as_frame(table: Any, source: str) -> pd.DataFrame:
+    if isinstance(table, pd.DataFrame):
+        return table
+    if hasattr(table, "to_pandas"):
+        return table.to_pandas()
+    raise InputError(
+        f"{source} returned {type(table).__name__}, but a table is needed: return a pandas frame or an Arrow table"
+    )
+
+
+@contextmanager
+def _current_directory_on_path() -> Iterator[None]:
+    here = str(Path.cwd())
+    sys.path.append(here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)

@@ -1,0 +1,98 @@
+"""What a generator tells while it works: one JSON line at a time in its folder, followed by the driver from afar.
+
+A worker appends to `progress.jsonl`; a thread of the driver reads what is new and emits it as events. Files serve every
+runtime alike, need no connection, and stay behind as the record of a training and its attempts.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+PROGRESS = "progress.jsonl"
+
+
+class Emitter(Protocol):
+    """Whoever takes events, such as issodask.events.Events."""
+
+    def emit(self, event: str, **fields: Any) -> None: ...
+
+
+class ProgressLog:
+    """Appends to a generator's progress file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / PROGRESS
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, phase: str, **fields: Any) -> None:
+        """`phase` is what the generator does now: start, prepare, train, sample or done."""
+        record = {"time": round(time.time(), 3), "phase": phase, **fields}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+def read_progress(folder: Path) -> list[dict[str, Any]]:
+    """All that the generator in `folder` has told."""
+    return _Follower(folder).new_records()
+
+
+@contextmanager
+def watched(folders: Mapping[int, Path], events: Emitter | None, every_s: float = 0.5) -> Iterator[None]:
+    """Within this context, emit what is new in the folders' progress as `generator` events with their `index`."""
+    if events is None:
+        yield
+        return
+    followers = {index: _Follower(folder) for index, folder in folders.items()}
+    for follower in followers.values():
+        follower.new_records()  # what earlier runs told is known
+    stop = threading.Event()
+
+    def follow() -> None:
+        while not stop.wait(every_s):
+            _emit_new(followers, events)
+
+    thread = threading.Thread(target=follow, name="issodask-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        _emit_new(followers, events)
+
+
+def _emit_new(followers: Mapping[int, "_Follower"], events: Emitter) -> None:
+    for index, follower in followers.items():
+        for record in follower.new_records():
+            events.emit("generator", index=index, **{key: value for key, value in record.items() if key != "time"})
+
+
+class _Follower:
+    """Reads a file that grows; a last line that is not whole yet waits for the next time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / PROGRESS
+        self._offset = 0
+
+    def new_records(self) -> list[dict[str, Any]]:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                text = file.read()
+        except FileNotFoundError:
+            return []
+        whole = text[: text.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return [record for line in whole.splitlines() if (record := _parsed(line)) is not None]
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:  # a line that a dying worker left half written, completed by its successor
+        return None
+    return record if isinstance(record, dict) else None

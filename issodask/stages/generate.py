@@ -1,0 +1,275 @@
+"""Generate: K generators learn the original and fill a pool, each as one task on a worker of its own.
+
+In: the original and how to make the pool. Out: the pool in `pool/`; what the generators leave is in `generators/NN/`.
+A generator that fails is tried again and goes on from its checkpoint or its last whole part; what an earlier run
+finished from the same original with the same settings is kept when it is intact.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from issodask import seeds
+from issodask.config import GenerateConfig
+from issodask.events import Events
+from issodask.models import external, mostly
+from issodask.models.codec import Codec
+from issodask.models.device import Device, choose_device, look_around, pinned
+from issodask.models.progress import ProgressLog, watched
+from issodask.runtime import Runtime
+from issodask.store.files import file_hash, read_json, write_json
+from issodask.store.pool import Pool, PoolWriter, open_pool, seal_pool
+from issodask.store.tables import read_table
+from issodask.table.coerce import restore_frame
+from issodask.table.schema import Schema
+
+TRAINED = "trained.json"
+SAMPLED = "sampled.json"
+SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class GeneratorTask:
+    """One generator: small enough to send; the original travels as a file."""
+
+    index: int
+    seed: int
+    n_rows: int
+    config: GenerateConfig
+    n_workers: int
+    run_folder: str
+    training_key: str
+    sampling_key: str
+
+    @property
+    def folder(self) -> Path:
+        return _generator_folder(Path(self.run_folder), self.index)
+
+    @property
+    def pool_folder(self) -> Path:
+        return Path(self.run_folder) / "pool"
+
+
+def generate(
+    original: pd.DataFrame,
+    config: GenerateConfig,
+    n_units: int,
+    run_folder: Path,
+    seed: int,
+    runtime: Runtime,
+    events: Events | None = None,
+) -> Pool:
+    """Make a pool of `n_units` rows in `run_folder`, or open the folder that `config.source` names.
+
+    Tasks run one at a time per worker; with several workers these should be processes (`open_runtime(scheduler=
+    "processes")`), since the threads of one process have to train one after the other.
+
+    Raises InputError for a callable that can't be used, for an unusable folder or device, and for a full disk.
+    """
+    if not makes_pool(config):
+        return open_pool(config.source)
+    if external.is_callable_source(config.source):
+        external.load(config.source)  # say what is wrong with it before anything starts
+    schema = Schema.from_frame(original)
+    tasks = _plan(original, schema, config, n_units, run_folder, seed, runtime.n_workers)
+    _discard_others(run_folder, tasks)
+    unfinished = [task for task in tasks if not _is_finished(task, events)]
+    folders = {task.index: task.folder for task in unfinished}
+    with watched(folders, events):
+        for _ in runtime.map(
+            make_part_of_pool,
+            unfinished,
+            runtime.share(schema),
+            label="generate",
+            exclusive=True,
+            retries=config.retries,
+        ):
+            pass
+    shutil.rmtree(_original_folder(run_folder))  # a copy of private rows is kept no longer than it is needed
+    return seal_pool(run_folder / "pool")
+
+
+def makes_pool(config: GenerateConfig) -> bool:
+    """Whether the pool is to be made, rather than found in a folder."""
+    return config.source == "mostlyai" or external.is_callable_source(config.source)
+
+
+def make_part_of_pool(task: GeneratorTask, schema: Schema) -> int:
+    """Train one generator and let it write its share of the pool; return its index. Runs on a worker."""
+    log = ProgressLog(task.folder)
+    log.write("start", n_rows=task.n_rows, seed=task.seed, host=platform.node(), pid=os.getpid())
+    original = restore_frame(read_table(_original_folder(Path(task.run_folder))), schema)
+    if external.is_callable_source(task.config.source):
+        frame = external.call(task.config.source, original, schema, task.n_rows, task.seed)
+        n_rows = _write_parts(task, schema, [frame])
+    else:
+        n_rows = _train_and_sample(task, original, schema, log)
+    log.write("done", n_rows=n_rows)
+    return task.index
+
+
+def _train_and_sample(task: GeneratorTask, original: pd.DataFrame, schema: Schema, log: ProgressLog) -> int:
+    codec = Codec.fit(original, schema)
+    if not codec.names:  # every column is missing throughout: there is nothing to learn
+        return _write_parts(task, schema, [codec.decode(pd.DataFrame(index=range(task.n_rows)))])
+    device = choose_device(task.config.device, look_around(task.n_workers), original.size)
+    with pinned(device, task.index):
+        if not _is_trained(task):
+            mostly.train(codec.encode(original), task.folder, _training(task), device, log.write)
+            _note_trained(task)
+        return _sample(task, schema, codec, device, log)
+
+
+def _sample(task: GeneratorTask, schema: Schema, codec: Codec, device: Device, log: ProgressLog) -> int:
+    """Draw the chunks that are not there yet; a chunk is a part, and has a seed of its own."""
+    config = task.config
+    sampling = mostly.Sampling(config.temperature, config.top_p, task.seed)
+    with _writer(task, schema) as writer:
+        while writer.n_rows < task.n_rows:
+            log.write("sample", n_rows=writer.n_rows, of_rows=task.n_rows)
+            n_chunk = min(config.part_rows, task.n_rows - writer.n_rows)
+            i_chunk = writer.n_rows // config.part_rows
+            writer.append(codec.decode(mostly.sample(task.folder, n_chunk, i_chunk, sampling, device)))
+    _note_sampled(task, writer.finished_parts)
+    return writer.n_rows
+
+
+def _write_parts(task: GeneratorTask, schema: Schema, frames: Iterable[pd.DataFrame]) -> int:
+    _remove_parts(Path(task.run_folder), task.index)  # a callable is asked for all rows at once
+    with _writer(task, schema) as writer:
+        for frame in frames:
+            writer.append(frame)
+    _note_sampled(task, writer.finished_parts)
+    return writer.n_rows
+
+
+def _writer(task: GeneratorTask, schema: Schema) -> PoolWriter:
+    return PoolWriter(task.pool_folder, schema, task.index, task.seed, task.config.part_rows)
+
+
+def _training(task: GeneratorTask) -> mostly.Training:
+    config = task.config
+    return mostly.Training(config.model, config.max_epochs, config.max_training_time_min, config.batch_size, task.seed)
+
+
+# what is to be made, and from what
+
+
+def _plan(
+    original: pd.DataFrame,
+    schema: Schema,
+    config: GenerateConfig,
+    n_units: int,
+    run_folder: Path,
+    seed: int,
+    n_workers: int,
+) -> list[GeneratorTask]:
+    """Write the original where tasks find it, and share the rows out among the generators."""
+    original_key = _store_original(original, schema, _original_folder(run_folder))
+    training_settings = config.model_dump(
+        include={"source", "model", "max_epochs", "max_training_time_min", "batch_size"}
+    )
+    sampling_settings = config.model_dump(include={"temperature", "top_p", "part_rows"})
+    n_generators = min(config.generators, n_units)
+    tasks = []
+    for index in range(n_generators):
+        n_rows = n_units // n_generators + (index < n_units % n_generators)
+        generator_seed = seeds.integer(seed, "generate", index)
+        training_key = _key(original_key, schema.to_dict(), training_settings, generator_seed)
+        sampling_key = _key(training_key, sampling_settings, n_rows)
+        tasks.append(
+            GeneratorTask(index, generator_seed, n_rows, config, n_workers, str(run_folder), training_key, sampling_key)
+        )
+    return tasks
+
+
+def _store_original(original: pd.DataFrame, schema: Schema, folder: Path) -> str:
+    """Write it as one Parquet file; return its hash."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with PoolWriter(folder, schema, generator=0, seed=0, part_rows=len(original)) as writer:
+        writer.append(original)
+    return file_hash(folder / writer.finished_parts[0])
+
+
+def _key(*values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _generator_folder(run_folder: Path, index: int) -> Path:
+    return run_folder / "generators" / f"{index:02d}"
+
+
+def _original_folder(run_folder: Path) -> Path:
+    return run_folder / "generators" / "original"
+
+
+# what earlier runs left
+
+
+def _discard_others(run_folder: Path, tasks: list[GeneratorTask]) -> None:
+    """Remove what came from another original or other settings, and of generators that are not wanted any more."""
+    wanted = {task.index: task for task in tasks}
+    for folder in (run_folder / "generators").glob("[0-9]*"):
+        index = int(folder.name)
+        made_with = read_json(folder / SETTINGS) or {}
+        if index not in wanted or made_with.get("training") != wanted[index].training_key:
+            shutil.rmtree(folder)
+        if index not in wanted or made_with.get("sampling") != wanted[index].sampling_key:
+            _remove_parts(run_folder, index)
+    for task in tasks:
+        if not task.folder.exists():
+            _remove_parts(run_folder, task.index)
+        write_json(task.folder / SETTINGS, {"training": task.training_key, "sampling": task.sampling_key})
+
+
+def _is_finished(task: GeneratorTask, events: Events | None) -> bool:
+    """Whether all parts of this generator are there and intact; those that are damaged are named and removed."""
+    noted = read_json(task.folder / SAMPLED) or {}
+    if noted.get("key") != task.sampling_key:
+        return False
+    damaged = _damaged(task.pool_folder, noted["files"])
+    for name in damaged:
+        if events is not None:
+            events.emit("damaged", file=str(task.pool_folder / name), generator=task.index)
+        (task.pool_folder / name).unlink(missing_ok=True)
+    return not damaged
+
+
+def _is_trained(task: GeneratorTask) -> bool:
+    noted = read_json(task.folder / TRAINED) or {}
+    if noted.get("key") != task.training_key:
+        return False
+    if _damaged(task.folder, noted["files"]):
+        mostly.begin_anew(task.folder)
+        return False
+    return True
+
+
+def _note_trained(task: GeneratorTask) -> None:
+    files = {str(path.relative_to(task.folder)): file_hash(path) for path in mostly.model_files(task.folder)}
+    write_json(task.folder / TRAINED, {"key": task.training_key, "files": files})
+    mostly.tidy(task.folder)
+
+
+def _note_sampled(task: GeneratorTask, parts: Iterable[str]) -> None:
+    files = {name: file_hash(task.pool_folder / name) for name in parts}
+    write_json(task.folder / SAMPLED, {"key": task.sampling_key, "files": files})
+
+
+def _damaged(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Names of the files that are not there, or are not what they were."""
+    return [name for name, xxh3 in files.items() if not (folder / name).is_file() or file_hash(folder / name) != xxh3]
+
+
+def _remove_parts(run_folder: Path, index: int) -> None:
+    for path in (run_folder / "pool").glob(f"g{index:02d}-part-*.parquet"):
+        path.unlink()
+    (_generator_folder(run_folder, index) / SAMPLED).unlink(missing_ok=True)

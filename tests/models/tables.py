@@ -1,0 +1,45 @@
+"""Tables for the tests of generators."""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+
+
+def awkward(n_rows: int = 400, seed: int = 0) -> pd.DataFrame:
+    """One column of each sort that may trip a generator, under names that may too."""
+    rng = np.random.default_rng(seed)
+
+    def some(values: np.ndarray, missing_share: float = 0.3) -> list:
+        return [
+            None if is_missing else value
+            for value, is_missing in zip(values.tolist(), rng.random(n_rows) < missing_share, strict=True)
+        ]
+
+    days = rng.integers(0, 3000, n_rows)
+    return pd.DataFrame(
+        {
+            "price €/m²": rng.lognormal(3, 1, n_rows).round(2),
+            "is new?": rng.random(n_rows) < 0.3,
+            "  spaced  ": pd.array(some(rng.integers(0, 9, n_rows)), dtype="Int64"),
+            "всё пропущено": pd.Series([None] * n_rows, dtype=object),
+            "all nan": np.full(n_rows, np.nan),
+            "all nat": pd.Series([pd.NaT] * n_rows),
+            "constant": 7,
+            "c0003": "the same",
+            "m0000": rng.choice(["", "x", "y"], n_rows),
+            "__key": pd.Categorical(some(rng.choice(["b", "a"], n_rows)), categories=["b", "a"], ordered=True),
+            "stars": pd.Categorical(rng.choice([3, 1, 2], n_rows)),
+            "maybe": pd.array(some(rng.random(n_rows) < 0.5), dtype="boolean"),
+            "object of booleans": pd.Series(some(rng.random(n_rows) < 0.5), dtype=object),
+            "born 1600": pd.Series(
+                pd.Timestamp("1600-01-01").as_unit("us") + pd.to_timedelta(days, unit="D").as_unit("us")
+            ),
+            "at, in Vienna": pd.date_range("2020-01-01", periods=n_rows, freq="h", tz="Europe/Vienna"),
+            "clock": [dt.time(int(hour), int(minute)) for hour, minute in rng.integers(0, 24, (n_rows, 2))],
+            "date 1650": [dt.date(1650, 1, 1) + dt.timedelta(int(day)) for day in days],
+            "large": rng.integers(0, 2**62, n_rows),
+            "small": rng.integers(-5, 5, n_rows).astype("int8"),
+            "identifier": [f"u{i}" for i in range(n_rows)],
+        }
+    )

@@ -1,0 +1,117 @@
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from issodask.models.codec import RARE, Codec, Helper
+from issodask.store.tables import as_frame
+from issodask.table.coerce import restore_frame
+from issodask.table.schema import Schema
+from tests.models.tables import awkward
+
+
+def fitted(frame: pd.DataFrame) -> tuple[Codec, Schema]:
+    schema = Schema.from_frame(frame)
+    return Codec.fit(frame, schema), schema
+
+
+def there_and_back(frame: pd.DataFrame, through_file: str | None = None) -> pd.DataFrame:
+    codec, schema = fitted(frame)
+    encoded = codec.encode(frame)
+    if through_file is not None:
+        encoded.to_parquet(through_file)
+        encoded = pd.read_parquet(through_file)
+    return restore_frame(codec.decode(encoded), schema)
+
+
+def test_codec__there_and_back_is_the_same_table(tmp_path):
+    original = as_frame(awkward()).drop(columns="identifier")
+    schema = Schema.from_frame(original)
+    back = there_and_back(original, through_file=str(tmp_path / "table.parquet"))
+    assert_frame_equal(back, restore_frame(original, schema))
+
+
+def test_codec__names_are_its_own():
+    codec, _ = fitted(as_frame(awkward()))
+    names = list(codec.encode(as_frame(awkward())).columns)
+    assert names == list(codec.names)
+    assert all(name[0] in "cm" and name[1:].isdigit() and len(name) == 5 for name in names)
+    assert len(set(names)) == len(names)
+
+
+def test_codec__types_are_plain():
+    codec, _ = fitted(as_frame(awkward()))
+    encoded = codec.encode(as_frame(awkward()))
+    plain = {"c": {"float64", "Int64", "string", "datetime64[ns]"}, "m": {"object"}}
+    assert all(str(dtype) in plain[name[0]] for name, dtype in encoded.dtypes.items())
+
+
+def test_codec__columns_without_any_value_are_not_learnt():
+    frame = pd.DataFrame({"a": [None, None], "b": [np.nan, np.nan]})
+    codec, schema = fitted(frame)
+    assert codec.names == ()
+    back = restore_frame(codec.decode(pd.DataFrame(index=range(3))), schema)
+    assert back.isna().all().all()
+    assert len(back) == 3
+
+
+def test_helpers__one_for_columns_that_are_missing_together():
+    is_missing = np.arange(100) < 40
+    frame = pd.DataFrame({"a": np.where(is_missing, np.nan, 1.0), "b": 2.0, "c": np.where(is_missing, None, "x")})
+    codec, _ = fitted(frame)
+    assert codec.helpers == (Helper("m0000", (0, 2)),)
+    assert codec.encode(frame)["m0000"].value_counts().to_dict() == {"00": 60, "11": 40}
+
+
+def test_helpers__none_without_missing_values():
+    codec, _ = fitted(pd.DataFrame({"a": [1, 2], "b": [None, None]}))
+    assert codec.helpers == ()
+
+
+def test_helpers__several_when_patterns_would_be_rare():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({f"x{i}": np.where(rng.random(500) < 0.5, np.nan, 1.0) for i in range(12)})
+    codec, _ = fitted(frame)
+    assert len(codec.helpers) > 1
+    assert sorted(i for helper in codec.helpers for i in helper.columns) == list(range(12))
+    assert (codec.encode(frame)[["m0000", "m0001"]] == "rest").mean().max() <= 0.02
+
+
+def test_helpers__decide_what_is_missing():
+    frame = pd.DataFrame({"a": [1.0, np.nan] * 20, "b": ["x", "y"] * 20})
+    codec, _ = fitted(frame)
+    sample = pd.DataFrame({"m0000": ["1", "0", "rest"], "c0000": [5.0, 6.0, 7.0], "c0001": ["x", "x", "y"]})
+    decoded = codec.decode(sample)
+    assert list(decoded.columns) == ["a", "b"]
+    assert decoded["a"].isna().tolist() == [True, False, False]
+
+
+def test_helpers__rare_patterns_are_not_told():
+    is_missing = np.zeros((1000, 2), dtype=bool)
+    is_missing[:500, 0] = True
+    is_missing[0, 1] = True
+    frame = pd.DataFrame(np.where(is_missing, np.nan, 1.0), columns=["a", "b"])
+    codec, _ = fitted(frame)
+    helper = codec.encode(frame)["m0000"]
+    assert helper[0] == "rest"
+    assert set(helper[1:]) == {"00", "10"}
+
+
+def test_text__identifiers_become_one_value():
+    names = [f"person {i}" for i in range(95)] + ["John"] * 9
+    codec, _ = fitted(pd.DataFrame({"name": names}))
+    encoded = codec.encode(pd.DataFrame({"name": names}))["c0000"]
+    assert encoded.value_counts().to_dict() == {RARE: 95, "John": 9}
+
+
+def test_text__few_rare_values_stay():
+    values = ["a"] * 50 + ["b"] * 40 + ["c"]
+    codec, _ = fitted(pd.DataFrame({"x": values}))
+    assert codec.encode(pd.DataFrame({"x": values}))["c0000"].tolist() == values
+
+
+@pytest.mark.parametrize("values", [list(range(50)), [i + 0.5 for i in range(50)]])
+def test_text__rare_numbers_come_back_missing(values):
+    frame = pd.DataFrame({"x": pd.Categorical(values)})
+    back = there_and_back(frame)
+    assert back["x"].isna().all()

@@ -1,0 +1,88 @@
+import sys
+
+import pandas as pd
+import pytest
+
+from issodask.errors import InputError
+from issodask.models.external import call, load
+from issodask.table.schema import Schema
+
+ORIGINAL = pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]})
+SCHEMA = Schema.from_frame(ORIGINAL)
+
+MODULE = """
+import pandas as pd
+import pyarrow as pa
+
+def drawn(original, n, seed):
+    return original.sample(n, replace=True, random_state=seed)
+
+def arrow(original, n, seed):
+    return pa.Table.from_pandas(drawn(original, n, seed), preserve_index=False)
+
+def more(original, n, seed):
+    return drawn(original, n + 5, seed).assign(extra=1)[["extra", "b", "a"]]
+
+def few(original, n, seed):
+    return drawn(original, n - 1, seed)
+
+def other(original, n, seed):
+    return drawn(original, n, seed).drop(columns="b")
+
+def nothing(original, n, seed):
+    return None
+
+number = 5
+"""
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """A module in the current directory."""
+    (tmp_path / "own_source.py").write_text(MODULE)
+    (tmp_path / "broken_source.py").write_text("import no_such_module_at_all\n")
+    monkeypatch.chdir(tmp_path)
+    yield
+    sys.modules.pop("own_source", None)
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize("function", ["drawn", "arrow", "more"])
+def test_call__gives_n_rows_of_the_originals_columns(function):
+    frame = call(f"python:own_source:{function}", ORIGINAL, SCHEMA, 10, seed=1)
+    assert list(frame.columns) == ["a", "b"]
+    assert list(frame.index) == list(range(10))
+    assert set(frame["b"]) <= set(ORIGINAL["b"])
+
+
+@pytest.mark.usefixtures("module")
+def test_call__passes_the_seed():
+    one, two, again = (call("python:own_source:drawn", ORIGINAL, SCHEMA, 50, seed)["a"].tolist() for seed in (1, 2, 1))
+    assert one == again != two
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("python:own_source:few", "returned 9 rows, but 10 are needed"),
+        ("python:own_source:other", "lacks 1 of the original's 2 columns: 'b'"),
+        ("python:own_source:nothing", "returned NoneType, but a table is needed"),
+        ("python:own_source:number", "has no function 'number'"),
+        ("python:own_source:absent", "has no function 'absent'"),
+        ("python:absent_source:f", "'absent_source' can't be imported"),
+        ("python:broken_source:f", "no_such_module_at_all"),
+        ("python:own_source", "names no function"),
+        ("python::f", "names no function"),
+    ],
+)
+def test_call__says_what_is_wrong(source, message):
+    with pytest.raises(InputError, match=message):
+        call(source, ORIGINAL, SCHEMA, 10, seed=1)
+
+
+@pytest.mark.usefixtures("module")
+def test_load__leaves_the_path_as_it_was():
+    before = list(sys.path)
+    load("python:own_source:drawn")
+    assert sys.path == before

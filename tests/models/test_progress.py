@@ -1,0 +1,48 @@
+import threading
+from typing import Any
+
+from issodask.models.progress import PROGRESS, ProgressLog, read_progress, watched
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.first = threading.Event()
+
+    def emit(self, event: str, **fields: Any) -> None:
+        self.events.append((event, fields))
+        self.first.set()
+
+
+def test_watched__emits_what_is_new_with_its_index(tmp_path):
+    old, new = ProgressLog(tmp_path / "00"), ProgressLog(tmp_path / "01")
+    old.write("train", epoch=1.0)
+    heard = Heard()
+    with watched({0: tmp_path / "00", 1: tmp_path / "01"}, heard, every_s=0.01):
+        new.write("train", epoch=2.0, loss=0.5, seconds_left=3.0)
+        assert heard.first.wait(10)
+        new.write("done")
+    assert heard.events == [
+        ("generator", {"index": 1, "phase": "train", "epoch": 2.0, "loss": 0.5, "seconds_left": 3.0}),
+        ("generator", {"index": 1, "phase": "done"}),
+    ]
+
+
+def test_watched__without_events_is_silent(tmp_path):
+    with watched({0: tmp_path}, None):
+        assert threading.active_count() >= 1
+
+
+def test_read_progress__leaves_out_torn_lines(tmp_path):
+    log = ProgressLog(tmp_path)
+    log.write("train", epoch=1.0)
+    with (tmp_path / PROGRESS).open("a") as file:
+        file.write('{"phase": "tr\n')
+    log.write("done")
+    with (tmp_path / PROGRESS).open("a") as file:
+        file.write('{"phase": "unfinished"')
+    assert [record["phase"] for record in read_progress(tmp_path)] == ["train", "done"]
+
+
+def test_read_progress__is_empty_before_anything_was_told(tmp_path):
+    assert read_progress(tmp_path / "absent") == []
