@@ -6,8 +6,11 @@ import numpy as np
 
 
 def derive(seed: int, stage: str, *numbers: int) -> np.random.SeedSequence:
-    """The seed of one piece of work of the job."""
-    return np.random.SeedSequence([seed, zlib.crc32(stage.encode()), *numbers])
+    """The seed of one piece of work of the job; `numbers` are at least 0.
+
+    They go in as a spawn key: NumPy fills a short list of entropy up with zeros, so (1, 0) there is the same as (1,).
+    """
+    return np.random.SeedSequence([seed, zlib.crc32(stage.encode())], spawn_key=numbers)
 
 
 def generator(seed: int, stage: str, *numbers: int) -> np.random.Generator:
