@@ -34,6 +34,7 @@ from issodask.table.schema import Schema
 TRAINED = "trained.json"
 SAMPLED = "sampled.json"
 SETTINGS = "settings.json"
+SCHEMA = "schema.json"
 
 
 @dataclass(frozen=True)
@@ -84,14 +85,7 @@ def generate(
     unfinished = [task for task in tasks if not _is_finished(task, events)]
     folders = {task.index: task.folder for task in unfinished}
     with watched(folders, events):
-        for _ in runtime.map(
-            make_part_of_pool,
-            unfinished,
-            runtime.share(schema),
-            label="generate",
-            exclusive=True,
-            retries=config.retries,
-        ):
+        for _ in runtime.map(make_part_of_pool, unfinished, label="generate", exclusive=True, retries=config.retries):
             pass
     shutil.rmtree(_original_folder(run_folder))  # a copy of private rows is kept no longer than it is needed
     return seal_pool(run_folder / "pool")
@@ -102,11 +96,11 @@ def makes_pool(config: GenerateConfig) -> bool:
     return config.source == "mostlyai" or external.is_callable_source(config.source)
 
 
-def make_part_of_pool(task: GeneratorTask, schema: Schema) -> int:
+def make_part_of_pool(task: GeneratorTask) -> int:
     """Train one generator and let it write its share of the pool; return its index. Runs on a worker."""
     log = ProgressLog(task.folder)
     log.write("start", n_rows=task.n_rows, seed=task.seed, host=platform.node(), pid=os.getpid())
-    original = restore_frame(read_table(_original_folder(Path(task.run_folder))), schema)
+    original, schema = _stored_original(_original_folder(Path(task.run_folder)))
     if external.is_callable_source(task.config.source):
         frame = external.call(task.config.source, original, schema, task.n_rows, task.seed)
         n_rows = _write_parts(task, schema, [frame])
@@ -196,7 +190,13 @@ def _store_original(original: pd.DataFrame, schema: Schema, folder: Path) -> str
     shutil.rmtree(folder, ignore_errors=True)
     with PoolWriter(folder, schema, generator=0, seed=0, part_rows=len(original)) as writer:
         writer.append(original)
+    write_json(folder / SCHEMA, schema.to_dict())
     return file_hash(folder / writer.finished_parts[0])
+
+
+def _stored_original(folder: Path) -> tuple[pd.DataFrame, Schema]:
+    schema = Schema.from_dict(read_json(folder / SCHEMA))
+    return restore_frame(read_table(folder), schema), schema
 
 
 def _key(*values: Any) -> str:

@@ -1,0 +1,133 @@
+"""Real trainings, as short as they get: they show that training resumes and that samples repeat."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from issodask.models import mostly
+from issodask.models.codec import Codec
+from issodask.models.device import Device
+from issodask.models.progress import ProgressLog, read_progress
+from issodask.store.tables import as_frame
+from issodask.table.coerce import restore_frame
+from issodask.table.schema import Schema
+from tests.models.tables import awkward
+
+CPU = Device("cpu", 1)
+TRAINING = mostly.Training("MOSTLY_AI/Small", max_epochs=4, max_time_min=5, batch_size=None, seed=3)
+SAMPLING = mostly.Sampling(temperature=1.0, top_p=1.0, seed=3)
+
+
+class InterruptedTrainingError(RuntimeError):
+    pass
+
+
+class Trained:
+    """A generator that was interrupted in its third epoch, then trained to the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.original = as_frame(awkward())
+        self.schema = Schema.from_frame(self.original)
+        self.codec = Codec.fit(self.original, self.schema)
+        self.table = self.codec.encode(self.original)
+        log = ProgressLog(folder)
+
+        def report(phase, **fields):
+            log.write(phase, **fields)
+            if fields.get("val_loss") is not None and fields["epoch"] >= 3:
+                raise InterruptedTrainingError
+
+        numbers_before = np.random.get_state()[1].copy()
+        with pytest.raises(InterruptedTrainingError):
+            mostly.train(self.table, folder, TRAINING, CPU, report)
+        assert (np.random.get_state()[1] == numbers_before).all(), "training leaves the process's random numbers alone"
+        self.n_before = len(read_progress(folder))
+        mostly.train(self.table, folder, TRAINING, CPU, log.write)
+        self.progress = read_progress(folder)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return Trained(tmp_path_factory.mktemp("generator"))
+
+
+def epochs(records):
+    return [record["epoch"] for record in records if record.get("val_loss") is not None]
+
+
+def test_train__goes_on_from_its_checkpoint(trained):
+    assert epochs(trained.progress[: trained.n_before]) == [1.0, 2.0, 3.0]
+    assert trained.progress[trained.n_before]["epoch"] == 2.0
+    assert epochs(trained.progress[trained.n_before :]) == [3.0, 4.0]
+
+
+def test_train__prepares_once(trained):
+    assert [record["phase"] for record in trained.progress].count("prepare") == 1
+
+
+def test_train__tells_losses_and_time_left(trained):
+    last = trained.progress[-1]
+    assert last["phase"] == "train"
+    assert last["max_epochs"] == 4
+    assert last["val_loss"] > 0
+    assert last["seconds_left"] >= 0
+
+
+def test_sample__has_the_originals_columns_and_dtypes(trained):
+    sample = mostly.sample(trained.folder, 300, 0, SAMPLING, CPU)
+    restored = restore_frame(trained.codec.decode(sample), trained.schema)
+    original = restore_frame(trained.original, trained.schema)
+    assert len(restored) == 300
+    assert list(restored.columns) == list(original.columns)
+    assert restored.drop(columns=["__key", "stars"]).dtypes.equals(original.drop(columns=["__key", "stars"]).dtypes)
+    assert restored["__key"].cat.categories.tolist() == ["b", "a"]
+    assert set(restored["stars"]) == {1, 2, 3}
+    assert set(restored["constant"]) == {7}
+    assert restored[["всё пропущено", "all nan", "all nat"]].isna().all().all()
+    assert 1600 <= restored["born 1600"].min().year < restored["born 1600"].max().year <= 1609
+    has_missing = original.isna().any()
+    assert (restored.isna().any() == has_missing).all()
+    assert set(restored["identifier"]) == {"_RARE_"}
+
+
+def test_sample__of_a_chunk_repeats_in_any_order(trained):
+    chunks = [mostly.sample(trained.folder, 50, i_chunk, SAMPLING, CPU) for i_chunk in (0, 1, 0)]
+    pd.testing.assert_frame_equal(chunks[0], chunks[2])
+    assert not chunks[0].equals(chunks[1])
+
+
+def test_tidy__leaves_what_sampling_needs_and_no_rows(trained, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(trained.folder, folder)
+    expected = mostly.sample(folder, 50, 0, SAMPLING, CPU)
+    mostly.tidy(folder)
+    left = {str(path.relative_to(folder)) for path in mostly.model_files(folder)}
+    assert left == {
+        "workspace/ModelStore/tgt-stats/stats.json",
+        "workspace/ModelStore/model-data/model-configs.json",
+        "workspace/ModelStore/model-data/model-weights.pt",
+        "workspace/ModelStore/model-data/progress-messages.csv",
+    }
+    assert not list(folder.rglob("*.parquet"))
+    pd.testing.assert_frame_equal(mostly.sample(folder, 50, 0, SAMPLING, CPU), expected)
+
+
+def test_train__same_seed_same_generator(trained, tmp_path):
+    def one_epoch(name, seed):
+        training = mostly.Training("MOSTLY_AI/Small", max_epochs=1, max_time_min=5, batch_size=64, seed=seed)
+        mostly.train(trained.table, tmp_path / name, training, CPU, ProgressLog(tmp_path / name).write)
+        return mostly.sample(tmp_path / name, 50, 0, SAMPLING, CPU)
+
+    one, again, other = one_epoch("one", 1), one_epoch("again", 1), one_epoch("other", 2)
+    pd.testing.assert_frame_equal(one, again)
+    assert not one.equals(other)
+
+
+def test_train__a_single_row_is_enough(tmp_path):
+    table = pd.DataFrame({"c0000": [1.5], "c0001": ["x"]})
+    mostly.train(table, tmp_path, TRAINING, CPU, ProgressLog(tmp_path).write)
+    assert len(mostly.sample(tmp_path, 3, 0, SAMPLING, CPU)) == 3

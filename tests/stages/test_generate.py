@@ -1,0 +1,261 @@
+import hashlib
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from issodask.config import GenerateConfig
+from issodask.errors import InputError
+from issodask.models import mostly
+from issodask.models.progress import read_progress
+from issodask.runtime import open_runtime
+from issodask.stages.generate import generate
+
+ORIGINAL = pd.DataFrame(
+    {"n": np.arange(200) % 7, "x": np.linspace(0, 1, 200), "flag": np.arange(200) % 3 == 0, "kind": ["a", "b"] * 100}
+)
+CONFIG = GenerateConfig(generators=2, part_rows=100, model="MOSTLY_AI/Small", max_epochs=1)
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def emit(self, event: str, **fields: Any) -> None:
+        self.events.append({"event": event, **fields})
+
+
+class FakeEngine:
+    """Stands in for models.mostly: counts what it is asked for, and fails where it is told to."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.failures: list[str] = []
+
+    def train(self, table, folder, training, device, report):
+        self._note(f"train {folder.name}")
+        path = folder / "workspace" / "ModelStore" / "weights"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{training} {len(table)}")
+        self.table = table
+
+    def sample(self, folder, n_rows, i_chunk, sampling, device):
+        self._note(f"sample {folder.name}/{i_chunk}")
+        seed = hashlib.sha256(f"{sampling} {i_chunk}".encode()).digest()[0]
+        return self.table.sample(n_rows, replace=True, random_state=seed)
+
+    def _note(self, call):
+        self.calls.append(call)
+        if call in self.failures:
+            self.failures.remove(call)
+            raise RuntimeError(f"{call} failed")
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    fake = FakeEngine()
+    monkeypatch.setattr(mostly, "train", fake.train)
+    monkeypatch.setattr(mostly, "sample", fake.sample)
+    return fake
+
+
+def make(folder, config=CONFIG, original=ORIGINAL, n_units=450, seed=1, events=None):
+    with open_runtime(1, "serial") as runtime:
+        return generate(original, config, n_units, folder, seed, runtime, events)
+
+
+def bytes_of(pool):
+    return {part.name: pool.path(part).read_bytes() for part in pool.parts}
+
+
+@pytest.mark.usefixtures("engine")
+def test_generate__shares_the_rows_out_in_bounded_parts(tmp_path):
+    pool = make(tmp_path)
+    assert pool.n_rows == 450
+    assert [(part.generator, part.n_rows) for part in pool.parts] == [(g, n) for g in (0, 1) for n in (100, 100, 25)]
+    assert len({part.seed for part in pool.parts}) == 2
+    frame = pd.read_parquet(pool.path(pool.parts[0]))
+    assert list(frame.columns) == list(ORIGINAL.columns)
+    assert frame.dtypes.equals(ORIGINAL.dtypes)
+
+
+@pytest.mark.usefixtures("engine")
+def test_generate__seeds_depend_on_the_job(tmp_path):
+    one, again, other = (make(tmp_path / name, seed=seed) for name, seed in [("one", 1), ("again", 1), ("other", 2)])
+    assert bytes_of(one) == bytes_of(again) != bytes_of(other)
+
+
+def test_generate__keeps_what_is_finished(tmp_path, engine):
+    before = bytes_of(make(tmp_path))
+    engine.calls.clear()
+    assert bytes_of(make(tmp_path)) == before
+    assert engine.calls == []
+
+
+def test_generate__resumed_sampling_gives_the_same_bytes(tmp_path, engine):
+    whole = bytes_of(make(tmp_path / "whole"))
+    engine.failures = ["sample 00/1", "sample 01/0"]
+    engine.calls.clear()
+    pool = make(tmp_path / "failed", CONFIG.model_copy(update={"retries": 1}))
+    assert engine.calls.count("sample 00/0") == 1
+    assert engine.calls.count("sample 00/1") == 2
+    assert engine.calls.count("train 01") == 1
+    assert bytes_of(pool) == whole
+
+
+def test_generate__failed_run_is_taken_up_by_the_next(tmp_path, engine):
+    engine.failures = ["sample 01/1"]
+    with pytest.raises(RuntimeError, match="sample 01/1 failed"):
+        make(tmp_path / "run", CONFIG.model_copy(update={"retries": 0}))
+    engine.calls.clear()
+    pool = make(tmp_path / "run")
+    assert engine.calls == ["sample 01/1", "sample 01/2"]
+    assert bytes_of(pool) == bytes_of(make(tmp_path / "whole"))
+
+
+def test_generate__damaged_part_is_named_and_made_again(tmp_path, engine):
+    pool = make(tmp_path)
+    before = bytes_of(pool)
+    path = pool.path(pool.parts[1])
+    damaged = bytearray(path.read_bytes())
+    damaged[50] ^= 1
+    path.write_bytes(damaged)
+    engine.calls.clear()
+    heard = Heard()
+    assert bytes_of(make(tmp_path, events=heard)) == before
+    assert engine.calls == ["sample 00/1", "sample 00/2"]
+    assert heard.events[0] == {"event": "damaged", "file": str(path), "generator": 0}
+
+
+def test_generate__damaged_model_is_trained_again(tmp_path, engine):
+    before = bytes_of(make(tmp_path))
+    (tmp_path / "generators/00/workspace/ModelStore/weights").write_text("something else")
+    (tmp_path / "pool/g00-part-0002.parquet").unlink()
+    engine.calls.clear()
+    assert bytes_of(make(tmp_path)) == before
+    assert engine.calls == ["train 00", "sample 00/2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "calls"),
+    [
+        ({"config": {"temperature": 0.9}}, ["sample 00/0", "sample 00/1", "sample 00/2"]),
+        ({"config": {"max_epochs": 2.0}}, ["train 00", "sample 00/0", "sample 00/1", "sample 00/2"]),
+        ({"seed": 2}, ["train 00", "sample 00/0", "sample 00/1", "sample 00/2"]),
+        ({"original": ORIGINAL.head(150)}, ["train 00", "sample 00/0", "sample 00/1", "sample 00/2"]),
+        ({"config": {"retries": 5, "device": "cpu"}}, []),
+    ],
+)
+def test_generate__other_settings_make_anew_what_depends_on_them(tmp_path, engine, change, calls):
+    make(tmp_path / "changed")
+    engine.calls.clear()
+    config = CONFIG.model_copy(update=change.pop("config", {}))
+    pool = make(tmp_path / "changed", config, **change)
+    assert [call for call in engine.calls if " 00" in call] == calls
+    assert bytes_of(pool) == bytes_of(make(tmp_path / "fresh", config, **change))
+
+
+@pytest.mark.usefixtures("engine")
+def test_generate__fewer_generators_leave_nothing_of_the_others(tmp_path):
+    make(tmp_path)
+    pool = make(tmp_path, CONFIG.model_copy(update={"generators": 1}))
+    assert {part.generator for part in pool.parts} == {0}
+    assert pool.n_rows == 450
+    assert not (tmp_path / "generators/01").exists()
+
+
+@pytest.mark.usefixtures("engine")
+def test_generate__keeps_no_copy_of_the_original(tmp_path):
+    make(tmp_path)
+    assert {path.parent.name for path in tmp_path.rglob("*.parquet")} == {"pool"}
+
+
+@pytest.mark.usefixtures("engine")
+def test_generate__fewer_units_than_generators(tmp_path):
+    assert [part.n_rows for part in make(tmp_path, n_units=1).parts] == [1]
+
+
+def test_generate__nothing_to_learn(tmp_path, engine):
+    original = pd.DataFrame({"a": [None, None], "b": [np.nan, np.nan]})
+    pool = make(tmp_path, original=original, n_units=5)
+    assert pool.n_rows == 5
+    assert engine.calls == []
+
+
+def test_generate__folder_is_used_as_it_is(tmp_path):
+    ORIGINAL.to_parquet(tmp_path / "elsewhere.parquet")
+    pool = make(tmp_path / "run", GenerateConfig(source=str(tmp_path)))
+    assert pool.folder == tmp_path
+    assert not (tmp_path / "run").exists()
+
+
+def test_generate__missing_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such file or folder"):
+        make(tmp_path / "run", GenerateConfig(source=str(tmp_path / "absent")))
+
+
+@pytest.fixture
+def own_source(tmp_path, monkeypatch):
+    lines = ["def drawn(original, n, seed):", "    return original.sample(n, replace=True, random_state=seed)"]
+    (tmp_path / "own_generator.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "python:own_generator:drawn"
+    sys.modules.pop("own_generator", None)
+
+
+def test_generate__callable_is_called_once_per_generator(tmp_path, own_source):
+    config = CONFIG.model_copy(update={"source": own_source})
+    pool = make(tmp_path / "run", config)
+    assert [part.n_rows for part in pool.parts] == [100, 100, 25, 100, 100, 25]
+    frames = [pd.read_parquet(pool.path(part)) for part in pool.parts]
+    assert not frames[0].equals(frames[3])
+    assert bytes_of(make(tmp_path / "again", config)) == bytes_of(pool)
+
+
+def test_generate__bad_callable_leaves_earlier_results(tmp_path, own_source):
+    pool = make(tmp_path / "run", CONFIG.model_copy(update={"source": own_source}))
+    with pytest.raises(InputError, match="has no function 'absent'"):
+        make(tmp_path / "run", CONFIG.model_copy(update={"source": "python:own_generator:absent"}))
+    assert all(pool.path(part).exists() for part in pool.parts)
+
+
+class Killer(Heard):
+    """Kills the worker that trains, once, after its second epoch."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self.killed: int | None = None
+        self._lock = threading.Lock()
+
+    def emit(self, event: str, **fields: Any) -> None:
+        super().emit(event, **fields)
+        with self._lock:
+            if self.killed is None and fields.get("epoch", 0) >= 2:
+                self.killed = read_progress(self.folder)[0]["pid"]
+                os.kill(self.killed, signal.SIGKILL)
+
+
+def test_generate__killed_worker_costs_no_finished_epoch(tmp_path):
+    """A real training in a worker process, which dies in the middle."""
+    config = GenerateConfig(generators=1, model="MOSTLY_AI/Small", max_epochs=12, batch_size=8)
+    folder = tmp_path / "generators" / "00"
+    killer = Killer(folder)
+    with open_runtime(1, "processes") as runtime:
+        pool = generate(ORIGINAL, config, 1000, tmp_path, 1, runtime, killer)
+    progress = read_progress(folder)
+    starts = [i for i, record in enumerate(progress) if record["phase"] == "start"]
+    assert len(starts) == 2
+    assert progress[starts[0]]["pid"] == killer.killed != progress[starts[1]]["pid"]
+    resumed_at = next(record["epoch"] for record in progress[starts[1] :] if "epoch" in record)
+    assert resumed_at >= 1
+    epochs = [record["epoch"] for record in progress[starts[1] :] if record.get("val_loss") is not None]
+    assert epochs[0] == resumed_at + 1
+    assert pool.n_rows == 1000
+    assert killer.events[-1] == {"event": "generator", "index": 0, "phase": "done", "n_rows": 1000}
