@@ -61,12 +61,12 @@ class SelectConfig(_Section):
     """How the subset is chosen; the work is bounded by `effort` or `rounds`, the wait by `time_limit_s`."""
 
     units: int | None = Field(default=None, gt=0, description="default: as many as the original has")
-    effort: float = Field(default=100.0, gt=0, description="swap trials per unit of the subset")
+    effort: float = Field(default=300.0, gt=0, description="gains computed per unit of the subset")
     rounds: str | None = Field(default=None, description="N, or M/N: stop after M rounds of a plan of N")
     time_limit_s: float | None = Field(default=None, gt=0)
     max_pairs: int = Field(default=5_000, ge=0, description="pairs that IPF fits, ranked by mutual information")
     ipf_passes: int = Field(default=8, ge=0)
-    oversize: float = Field(default=1.25, ge=1)
+    oversize: float = Field(default=8.0, ge=1, description="units that trimming starts from, per unit of the subset")
     lanes: int = Field(default=32, gt=0)
     allow_repeats: bool = False
 

@@ -84,7 +84,6 @@ def fit_weights(
     pairs: NDArray[np.int64],
     n_passes: int,
     on_pass: Callable[[int, float], None] = lambda n, residual: None,
-    stop: Callable[[], bool] = lambda: False,
 ) -> IpfResult:
     """Fit `weights` to the original's `marginals` (int64, n_cells) of `pairs` (p, 2) in at most `n_passes` passes.
 
@@ -121,8 +120,6 @@ def fit_weights(
             break
         if len(residuals) > 1 and residuals[-1] > (1 - _STALLED) * residuals[-2]:
             status = "stalled"
-            break
-        if stop():
             break
     if pending is not None:
         sums = weights.step(pending, pending, len(pending.factors))

@@ -1,16 +1,23 @@
-"""How hot and how long: the plan of an annealing, a function of the round's number alone, so that anyone can repeat it."""
+"""How long and how hot: the plan of a search, a function of one number, so that anyone can repeat it.
+
+Work is counted in gains: one gain is the change of the whole objective by one unit. A plan of N rounds spends about
+20 N gains per unit of the subset, most of them on trimming.
+"""
 
 from dataclasses import dataclass
 
-_WARM_UP = 2
+from issodask.fitting.trim import TrimPlan
+
+_GAINS_PER_ROUND = 20.0
+_TRIM_SHARE = 0.92
+_TRIM_STEPS = 400
 _FIRST_ROUND, _LAST_ROUND = 1 / 16, 1.0
-SHORTEST = 20
-"""Rounds of the shortest plan that a time limit makes; below it the warm-up would depend on the plan."""
+_WARM_UP = 2
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`n_rounds` rounds: a short warm-up at full temperature, then linear cooling to zero while rounds grow longer.
+    """Trimming, then `n_rounds` rounds of swaps: a short warm-up, then linear cooling to zero while rounds grow longer.
 
     Early rounds swap many units, so they are short: all lanes work against the residual of the round's beginning.
     Rounds after the last of the plan are at zero temperature.
@@ -19,10 +26,13 @@ class Plan:
     n_rounds: int
 
     @classmethod
-    def for_effort(cls, trials_per_unit: float) -> "Plan":
-        """The plan whose trials come nearest to `trials_per_unit` per unit of the subset."""
-        mean = _FIRST_ROUND + (_LAST_ROUND - _FIRST_ROUND) / 3
-        return cls(max(1, round(trials_per_unit / mean)))
+    def for_effort(cls, gains_per_unit: float) -> "Plan":
+        """The plan that computes about `gains_per_unit` gains per unit of the subset."""
+        return cls(max(1, round(gains_per_unit / _GAINS_PER_ROUND)))
+
+    def trimming(self, n_start: int, n_end: int) -> TrimPlan:
+        """How to trim from `n_start` to `n_end` units."""
+        return TrimPlan.for_effort(n_start, n_end, _TRIM_STEPS, self.n_rounds * _GAINS_PER_ROUND * _TRIM_SHARE)
 
     @property
     def warm_up(self) -> int:
@@ -42,7 +52,3 @@ class Plan:
     def trials_per_unit(self, i_round: int) -> float:
         """Swap trials of the round, per unit of the subset."""
         return _FIRST_ROUND + (_LAST_ROUND - _FIRST_ROUND) * self.progress(i_round) ** 2
-
-    def trials_left(self, i_round: int) -> float:
-        """Trials per unit from round `i_round` to the end of the plan."""
-        return sum(self.trials_per_unit(i) for i in range(i_round, self.n_rounds))

@@ -9,7 +9,7 @@ from issodask.kernels.jit import kernel
 @kernel
 def same_codes(x, y):
     """Say whether two units have the same code in every column."""
-    for a in range(x.shape[0]):
+    for a in range(x.shape[0]):  # noqa: SIM110 (numba has no all() of a generator)
         if x[a] != y[a]:
             return False
     return True
@@ -17,10 +17,10 @@ def same_codes(x, y):
 
 @kernel
 def burst(residual, index, unit, arity_weights, codes, members, uses, may_repeat, picks, candidates, thresholds, swaps):
-    """Try one swap per row of `candidates`; return how many were taken. All arguments but `swaps` are a lane's own copies.
+    """Try one swap per row of `candidates`; return how many were taken. All arguments are a lane's own copies.
 
-    A trial takes the best to remove of the members picked, then the best of the candidates, and swaps them when the gain
-    is at least `-thresholds[t]`. The trials end early when `swaps` is full.
+    A trial takes the best to remove of the members picked, then the best of the candidates, and swaps them when the
+    gain is at least `-thresholds[t]`. The trials end early when `swaps` is full.
 
     residual    int32, m             changed by the swaps taken
     codes       uint8, u x d         of the lane's units
@@ -28,7 +28,7 @@ def burst(residual, index, unit, arity_weights, codes, members, uses, may_repeat
     uses        int64, u             how often each unit is in the subset, changed
     picks       int64, trials x p    positions in `members`
     candidates  int64, trials x c    lane's units
-    thresholds  float64, trials      -T ln(U) of simulated annealing (Kirkpatrick et al. 1983), in units of the objective
+    thresholds  float64, trials      -T ln(U) of simulated annealing (Kirkpatrick et al. 1983), in the objective's units
     swaps       int64, s x 3         out: unit that leaves, unit that joins, trial
     """
     n_columns = codes.shape[1]
@@ -140,7 +140,7 @@ def trim_units(residual, table, index, unit, arity_weights, codes, left, n_left,
     residual  int32, m        changed
     table     int32, m        `removal_table` of the residual, changed
     codes     uint8, u x d    of the oversized subset
-    left      int64, u        rows still in it are the first `n_left`; the others, in the order in which they went, backwards
+    left      int64, u        the first `n_left` rows are still in it; then those that went, the first one last
     picks     float64, r x p  in [0, 1)
     """
     positions = np.empty(codes.shape[1], np.int64)

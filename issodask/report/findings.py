@@ -153,11 +153,13 @@ def _cell_counts(rows: np.ndarray, columns: list[int], sizes: tuple[int, ...]) -
 def read_history(events_path: str | Path | None) -> tuple[Point, ...]:
     """The objective over time from events.jsonl: every event that has a number called `objective`.
 
-    Seconds count from the first of them.
+    Seconds count from the first of them. Searches that were started anew since are left out.
     """
     if events_path is None:
         return ()
-    scored = [event for event in read_events(Path(events_path)) if isinstance(event.get("objective"), int | float)]
+    events = read_events(Path(events_path))
+    last_start = max((i for i, event in enumerate(events) if event["event"] == "search"), default=0)
+    scored = [event for event in events[last_start:] if isinstance(event.get("objective"), int | float)]
     return tuple(
         Point(event["time"] - scored[0]["time"], str(event.get("stage", event["event"])), float(event["objective"]))
         for event in scored

@@ -80,6 +80,7 @@ def generate(
     if external.is_callable_source(config.source):
         external.load(config.source)  # say what is wrong with it before anything starts
     schema = Schema.from_frame(original)
+    run_folder = run_folder.absolute()  # workers may run elsewhere
     tasks = _plan(original, schema, config, n_units, run_folder, seed, runtime.n_workers)
     _discard_others(run_folder, tasks)
     unfinished = [task for task in tasks if not _is_finished(task, events)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import xxhash
 
 from issodask.errors import InputError
 from issodask.store.files import file_hash, read_json, whole_file, write_json
@@ -42,7 +43,8 @@ class PartCodes:
 
 @dataclass(frozen=True)
 class Codes:
-    """The codes of a pool; `part_rows` are the rows of its parts, `counts` how often each code of a column occurs."""
+    """The codes of a pool; `part_rows` are the rows of its parts, `counts` how often each code of a column
+    occurs, `key` changes with any of the codes."""
 
     folder: Path
     blocks: tuple[Block, ...]
@@ -50,6 +52,7 @@ class Codes:
     n_columns: int
     part_rows: tuple[int, ...] = ()
     counts: tuple[tuple[int, ...], ...] = ()
+    key: str = ""
 
 
 def open_codes(folder: str | Path) -> Codes:
@@ -69,6 +72,7 @@ def open_codes(folder: str | Path) -> Codes:
         n_columns=len(manifest["counts"]),
         part_rows=tuple(n_rows for _, n_rows in parts),
         counts=tuple(tuple(counts) for counts in manifest["counts"]),
+        key=manifest["key"],
     )
 
 
@@ -81,7 +85,8 @@ def seal_codes(folder: Path, parts: Sequence[PartCodes]) -> Codes:
     """List the codes of all parts, in the pool's order."""
     counts = [np.sum(column, axis=0).tolist() for column in zip(*(part.counts for part in parts), strict=True)]
     listed = [{"part": part.part, "n_rows": part.n_rows} for part in parts]
-    write_json(folder / MANIFEST, {"bins_hash": parts[0].bins_hash, "counts": counts, "parts": listed})
+    key = xxhash.xxh3_64("".join(part.codes_xxh3 for part in parts).encode()).hexdigest()
+    write_json(folder / MANIFEST, {"bins_hash": parts[0].bins_hash, "counts": counts, "key": key, "parts": listed})
     return open_codes(folder)
 
 

@@ -7,7 +7,7 @@ keeps the cells that one unit touches close together; `issodask.kernels.cells` d
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -72,13 +72,13 @@ class Cliques:
     def n_cliques(self) -> int:
         return sum(len(cliques) for cliques in self.by_arity.values())
 
-    def sum_by_arity(self, cells: NDArray[np.generic]) -> NDArray[np.generic]:
+    def sum_by_arity(self, cells: NDArray[Any]) -> NDArray[Any]:
         """Sum an array of cells over all cliques of 1, 2 and 3 columns: (3,)."""
         pair_start = self.index.first[-1]
         triple_start = pair_start + int(sum(self.index.sizes[a] * self._width(a) for a in range(self.n_columns - 1)))
         return np.array([cells[:pair_start].sum(), cells[pair_start:triple_start].sum(), cells[triple_start:].sum()])
 
-    def sum_by_clique(self, cells: NDArray[np.generic]) -> dict[int, NDArray[np.generic]]:
+    def sum_by_clique(self, cells: NDArray[Any]) -> dict[int, NDArray[Any]]:
         """Sum an array of cells over each clique: arity -> (k,), in the order of `by_arity`."""
         d, sizes = self.n_columns, self.index.sizes
         sums = {1: [np.add.reduceat(cells[: self.index.first[d]], self.index.first[:d])]}
@@ -110,7 +110,7 @@ class Cliques:
         held = np.argwhere(self.index.triple_rows >= 0)
         return [(int(a), int(b)) for a, b in held]
 
-    def _sum_row(self, cells: NDArray[np.generic], start: int, n_rows: int, opener: int) -> NDArray[np.generic]:
+    def _sum_row(self, cells: NDArray[Any], start: int, n_rows: int, opener: int) -> NDArray[Any]:
         width = self._width(opener)
         by_bin = cells[start : start + n_rows * width].reshape(n_rows, width).sum(axis=0)
         return np.add.reduceat(by_bin, self.index.first[opener + 1 : -1] - self.index.first[opener + 1])

@@ -1,0 +1,274 @@
+"""Search: from the pool's codes to the units of the subset: weights (IPF), rounding, trimming, refinement.
+
+In: codes on disk and the objective. Out: `Found`. What is done is kept in the search's folder: weights after IPF, and
+then how often each unit is used, after trimming and every few seconds of refinement; the same search, begun again, goes
+on from there and ends in the same bytes. Another search (other codes, another seed ...) starts anew.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from issodask import seeds
+from issodask.config import SelectConfig
+from issodask.errors import InputError
+from issodask.events import Events
+from issodask.fitting.ipf import IpfResult, fit_weights, rank_pairs, scale_block, sum_block
+from issodask.fitting.objective import Objective
+from issodask.fitting.refine import Refinement
+from issodask.fitting.rounding import integerise
+from issodask.fitting.schedule import Plan
+from issodask.fitting.trim import trim
+from issodask.fitting.workbench import Workbench, count_chosen, time_gains, total
+from issodask.runtime import Runtime
+from issodask.runtime.arrays import BlockWeights, block_array
+from issodask.store.codes import Codes
+from issodask.store.files import read_json, whole_file, write_json
+from issodask.store.reader import BlockReader, save_weights
+from issodask.table.blocks import chosen_by_block
+
+_CHECKPOINT_S = 10.0
+_PLANNED_SHARE = 0.8  # of the time limit, so that a slow moment does not cost the cold end of the plan
+_QUIET_ROUNDS = 3
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Found:
+    """The subset that was found.
+
+    uses       uint16, (units of the pool,)   how often each unit is used
+    rounds     what to pass as `--rounds` to repeat it
+    """
+
+    uses: NDArray[np.uint16]
+    objective: float
+    stop_reason: str
+    rounds: str
+    ipf: IpfResult
+    timings: dict[str, float]
+
+
+@dataclass
+class _State:
+    """What a checkpoint keeps."""
+
+    n_rounds: int
+    next_round: int = 0
+    hottest: float = 0.0
+    quiet: int = 0
+    elapsed_s: float = 0.0
+    stop_reason: str = ""
+    uses: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
+
+
+class Search:
+    """One search; `run` is the way through it."""
+
+    def __init__(
+        self,
+        codes: Codes,
+        objective: Objective,
+        marginals: NDArray[np.int64],
+        config: SelectConfig,
+        seed: int,
+        folder: Path,
+        runtime: Runtime,
+        events: Events,
+    ) -> None:
+        self._codes = codes
+        self._objective = objective
+        self._marginals = marginals
+        self._config = config
+        self._seed = seed
+        self._folder = folder
+        self._runtime = runtime
+        self._events = events
+        self._reader = BlockReader(folder / "weights")
+        self._bench = Workbench(objective, self._reader.codes, self._reader.weights, config.allow_repeats)
+        self._shared_bench = runtime.share(self._bench)
+
+    def run(self) -> Found:
+        """Find the subset, or go on from where an interrupted run of the same search stopped."""
+        self._began = time.monotonic()
+        self._forget_others()
+        ipf = self._fit_weights()
+        state = self._load_state()
+        if state is None:
+            state = _State(self._plan_rounds())
+            self._trim(state)
+        if not state.stop_reason:
+            self._refine(state)
+        objective = self._objective.value(self._residual(state.uses))
+        rounds = f"{state.next_round}/{state.n_rounds}"
+        return Found(state.uses, objective, state.stop_reason, rounds, ipf, self._timings())
+
+    def _fit_weights(self) -> IpfResult:
+        done = read_json(self._folder / "ipf.json")
+        if done is not None and done.pop("key", None) == self._ipf_key():
+            return IpfResult(**{name: _tuples(value) for name, value in done.items()})
+        with self._timed("ipf"):
+            cliques = self._objective.cliques
+            pairs = rank_pairs(self._marginals, cliques, self._config.max_pairs)
+            array = block_array(self._reader.codes, self._codes.blocks, self._codes.n_columns)
+            weights = BlockWeights(self._runtime, array, scale_block, sum_block)
+            n_passes = self._config.ipf_passes
+
+            def tell(n: int, residual: float) -> None:
+                self._events.emit("ipf", n=n, of=n_passes, residual=residual)
+
+            result = fit_weights(weights, self._marginals, cliques, pairs, n_passes, tell)
+            fitted = weights.blocks()
+            mean = sum(float(block.sum()) for block in fitted) / self._codes.n_units
+            for block, own in zip(self._codes.blocks, fitted, strict=True):
+                save_weights(self._folder / "weights", block, own / mean)
+            write_json(self._folder / "ipf.json", {"key": self._ipf_key(), **asdict(result)})
+        return result
+
+    def _plan_rounds(self) -> int:
+        """How many rounds to plan: as many as were asked for, as the effort means, or as the time left allows."""
+        if self._config.rounds is not None:
+            return _parse_rounds(self._config.rounds)[1]
+        if self._config.time_limit_s is None:
+            return Plan.for_effort(self._config.effort).n_rounds
+        seconds_per_gain = time_gains(self._codes.blocks, self._bench)
+        left_s = self._config.time_limit_s - self._elapsed_s()
+        affordable = _PLANNED_SHARE * left_s / seconds_per_gain / self._objective.n_units
+        return Plan.for_effort(affordable).n_rounds
+
+    def _trim(self, state: _State) -> None:
+        with self._timed("trim"):
+            n_units = self._objective.n_units
+            weights = [self._reader.weights(block) for block in self._codes.blocks]
+            oversize = int(n_units * self._config.oversize)
+            n_start = oversize if self._config.allow_repeats else min(oversize, self._codes.n_units)
+            offset = float(seeds.generator(self._seed, "round").random())
+            state.uses = np.concatenate(integerise(weights, n_start, offset, self._config.allow_repeats))
+            residual = self._residual(state.uses)
+            plan = Plan(state.n_rounds).trimming(n_start, n_units)
+            self._events.emit("search", n_units=n_units, n_start=n_start, n_rounds=state.n_rounds)
+            for i_step, n_left in enumerate(
+                trim(state.uses, residual, plan, self._codes.blocks, self._bench, self._seed)
+            ):
+                self._events.emit("trim", n=i_step + 1, of=plan.n_steps, units=n_left)
+            self._events.emit("trimmed", objective=self._objective.value(residual))
+            self._save_state(state)
+
+    def _refine(self, state: _State) -> None:
+        with self._timed("refine"):
+            plan = Plan(state.n_rounds)
+            search = Refinement(
+                state.uses,
+                self._residual(state.uses),
+                self._codes.blocks,
+                self._bench,
+                lambda function, lanes, residual: self._runtime.map(
+                    function, lanes, self._runtime.share(residual), self._shared_bench, label="refine"
+                ),
+                self._seed,
+                self._config.lanes,
+            )
+            if state.next_round == 0:
+                state.hottest = search.hottest()
+            saved = time.monotonic()
+            while not (reason := self._reason_to_stop(state, search.objective)):
+                done = search.run_round(state.next_round, plan, state.hottest)
+                state.next_round += 1
+                state.quiet = state.quiet + 1 if done.n_kept == 0 else 0
+                self._events.emit("refine", **asdict(done), accuracy=1 - done.objective)
+                if time.monotonic() - saved > _CHECKPOINT_S:
+                    self._save_state(state)
+                    saved = time.monotonic()
+            state.stop_reason = reason
+            self._save_state(state)
+
+    def _reason_to_stop(self, state: _State, objective: float) -> str:
+        config = self._config
+        cold = Plan(state.n_rounds).heat(state.next_round) < 0.05
+        if config.rounds is not None:
+            return "rounds done" if state.next_round >= _parse_rounds(config.rounds)[0] else ""
+        if objective == 0.0 or (state.quiet >= _QUIET_ROUNDS and cold):
+            return "converged"
+        if config.time_limit_s is not None:
+            return "time limit" if self._elapsed_s() > config.time_limit_s else ""
+        return "effort spent" if state.next_round >= state.n_rounds else ""
+
+    def _residual(self, uses: NDArray[np.uint16]) -> NDArray[np.int32]:
+        items = list(zip(self._codes.blocks, chosen_by_block(self._codes.blocks, uses), strict=True))
+        counts = self._runtime.map(count_chosen, items, self._shared_bench, label="count")
+        return self._objective.residual(total(counts, self._objective.cliques.n_cells))
+
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._began
+
+    def _save_state(self, state: _State) -> None:
+        state.elapsed_s = self._elapsed_s()
+        used = np.flatnonzero(state.uses)
+        facts = {name: value for name, value in asdict(state).items() if name != "uses"}
+        with whole_file(self._folder / "state.npz") as work, work.open("wb") as file:
+            np.savez(file, used=used, uses=state.uses[used], facts=json.dumps(facts))
+
+    def _load_state(self) -> _State | None:
+        path = self._folder / "state.npz"
+        if not path.exists():
+            return None
+        with np.load(path) as saved:
+            state = _State(**json.loads(str(saved["facts"])))
+            state.uses = np.zeros(self._codes.n_units, np.uint16)
+            state.uses[saved["used"]] = saved["uses"]
+        self._began -= state.elapsed_s
+        self._events.emit("resume", next_round=state.next_round, n_rounds=state.n_rounds)
+        return state
+
+    def _forget_others(self) -> None:
+        """A checkpoint serves only the search that it was made by."""
+        key = self._search_key()
+        if (read_json(self._folder / "search.json") or {}).get("key") != key:
+            (self._folder / "state.npz").unlink(missing_ok=True)
+            (self._folder / "timings.json").unlink(missing_ok=True)
+            write_json(self._folder / "search.json", {"key": key, "seed": self._seed, **self._config.model_dump()})
+
+    def _ipf_key(self) -> str:
+        config = self._config
+        return _hash(_VERSION, self._data_key(), config.max_pairs, config.ipf_passes)
+
+    def _search_key(self) -> str:
+        return _hash(_VERSION, self._data_key(), self._objective.n_units, self._seed, self._config.model_dump())
+
+    def _data_key(self) -> str:
+        target = xxhash.xxh3_64(self._marginals.tobytes()).hexdigest()
+        return _hash(self._codes.key, target, self._objective.cliques.index.sizes.tolist())
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        """Note how long a stage takes; what earlier runs of it took is kept."""
+        start = time.monotonic()
+        yield
+        path = self._folder / "timings.json"
+        write_json(path, {**self._timings(), stage: round(time.monotonic() - start, 2)})
+
+    def _timings(self) -> dict[str, float]:
+        return dict(read_json(self._folder / "timings.json") or {})
+
+
+def _parse_rounds(text: str) -> tuple[int, int]:
+    """`N` is all N rounds of a plan of N, `M/N` the first M (more than N go on at zero temperature)."""
+    numbers = text.split("/")
+    if len(numbers) > 2 or not all(number.isdecimal() for number in numbers) or int(numbers[-1]) == 0:
+        raise InputError(f"rounds is {text!r}: give N or M/N, whole numbers such as 40 or 38/40")
+    return int(numbers[0]), int(numbers[-1])
+
+
+def _hash(*values: Any) -> str:
+    return xxhash.xxh3_64(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,195 @@
+"""Select: the subset of a pool whose marginals match the original, written in the original's shape.
+
+In: the original, a pool, where to write. Out: subset and lineage as Parquet, and what there is to say about the search.
+Read, encode, target, search, write; the search itself is in `search.py`.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from issodask.config import SelectConfig
+from issodask.errors import InputError
+from issodask.events import Events
+from issodask.fitting.objective import Objective
+from issodask.runtime import Runtime, open_runtime
+from issodask.stages.encode import EncodedPart, encode_pool
+from issodask.stages.search import Found, Search
+from issodask.stages.write import write_subset
+from issodask.store.codes import Codes
+from issodask.store.pool import Pool, as_pool
+from issodask.store.subset import check_out
+from issodask.store.tables import as_frame
+from issodask.table.bins import Bins
+from issodask.table.cliques import Cliques
+from issodask.table.marginals import count_marginals
+from issodask.table.schema import Schema
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What a selection made and found; `facts` is what the report tells of it (keys: see report.page.render_page)."""
+
+    out: Path
+    n_units: int
+    accuracy: float
+    stop_reason: str
+    rounds: str
+    facts: dict[str, Any]
+
+
+def select(
+    original: Any,
+    pool: Any,
+    out: str | Path,
+    config: SelectConfig | None = None,
+    *,
+    seed: int = 1,
+    folder: str | Path | None = None,
+    runtime: Runtime | None = None,
+    events: Events | None = None,
+) -> Selected:
+    """Select a subset of `pool` that matches `original`, and write it to `out` (Parquet).
+
+    original, pool  paths, or pandas, Arrow or Dask tables (a pool in memory is written to `folder` first)
+    folder          what can be resumed is kept there; default: `<out without its ending>.work`
+    runtime         where the work runs; default: threads, one per processor
+
+    Raises InputError for input that can't be used; what an earlier run wrote to `out` stays untouched then.
+    """
+    if runtime is None:
+        with open_runtime() as runtime:
+            return select(original, pool, out, config, seed=seed, folder=folder, runtime=runtime, events=events)
+    config = config or SelectConfig()
+    out = Path(out)
+    check_out(out)
+    folder = Path(folder) if folder is not None else out.with_suffix(".work")
+    folder.mkdir(parents=True, exist_ok=True)
+    events = events or Events(folder / "events.jsonl")
+
+    timings: dict[str, float] = {}
+    began = monotonic()
+    frame = as_frame(original)
+    schema = Schema.from_frame(frame)
+    bins = Bins.fit(frame, schema)
+    original_codes = bins.encode(frame)
+    del frame
+    opened = as_pool(pool, folder / "pool", schema)
+    timings["read"] = round(monotonic() - began, 2)
+
+    codes = _encode(opened, bins, schema, folder, runtime, events, timings)
+    n_units = config.units or len(original_codes)
+    _check_units(codes, n_units, config, opened)
+    objective, marginals = _target(original_codes, bins, codes, n_units)
+    found = Search(codes, objective, marginals, config, seed, folder / "select", runtime, events).run()
+    timings |= found.timings
+
+    began = monotonic()
+    unit_ids = np.repeat(np.arange(codes.n_units), found.uses)
+    write_subset(opened, unit_ids, schema, out, runtime)
+    timings["write"] = round(monotonic() - began, 2)
+
+    facts = _facts(found, codes, opened, bins, len(original_codes), unit_ids, config, seed, timings)
+    events.emit("selected", out=str(out), accuracy=1 - found.objective, rounds=found.rounds, reason=found.stop_reason)
+    return Selected(out, n_units, 1 - found.objective, found.stop_reason, found.rounds, facts)
+
+
+def _encode(
+    pool: Pool,
+    bins: Bins,
+    schema: Schema,
+    folder: Path,
+    runtime: Runtime,
+    events: Events,
+    timings: dict[str, float],
+) -> Codes:
+    began = monotonic()
+    n_done = 0
+
+    def tell(part: EncodedPart) -> None:
+        nonlocal n_done
+        n_done += 1
+        events.emit("encode", n=n_done, of=len(pool.parts), part=part.name, rows=part.n_rows, state=part.state)
+
+    codes = encode_pool(pool, bins, schema, folder / "codes", runtime, on_part=tell)
+    timings["encode"] = round(monotonic() - began, 2)
+    return codes
+
+
+def _check_units(codes: Codes, n_units: int, config: SelectConfig, pool: Pool) -> None:
+    if codes.n_units < n_units and not config.allow_repeats:
+        raise InputError(
+            f"pool {pool.folder} has {codes.n_units:,} units but the subset needs {n_units:,}: "
+            "generate more, or lower units"
+        )
+
+
+def _target(
+    original_codes: NDArray[np.uint8], bins: Bins, codes: Codes, n_units: int
+) -> tuple[Objective, NDArray[np.int64]]:
+    """The objective and the original's marginals, over the bins that the original or the pool fill."""
+    unseen_in_pool = np.array([counts[-1] for counts in codes.counts])
+    cliques = Cliques.of(bins.sizes - (unseen_in_pool == 0))
+    marginals = count_marginals([original_codes], cliques)
+    return Objective.of(marginals, cliques, len(original_codes), n_units), marginals
+
+
+def _facts(
+    found: Found,
+    codes: Codes,
+    pool: Pool,
+    bins: Bins,
+    n_original: int,
+    unit_ids: NDArray[np.int64],
+    config: SelectConfig,
+    seed: int,
+    timings: dict[str, float],
+) -> dict[str, Any]:
+    return {
+        "pool_units": codes.n_units,
+        "objective": found.objective,
+        "stop_reason": found.stop_reason,
+        "rounds": found.rounds,
+        "seed": seed,
+        "timings": timings,
+        "ipf": {**asdict(found.ipf), "unfillable": len(found.ipf.unfillable)},
+        "unsupported": _unsupported(found, bins, n_original),
+        "lineage": _lineage(codes, pool, unit_ids),
+        "select": config.model_dump(),
+    }
+
+
+def _unsupported(found: Found, bins: Bins, n_original: int) -> dict[str, Any]:
+    """Target cells of pairs that no unit of the pool can fill."""
+    cells = found.ipf.unfillable
+    return {
+        "cells": len(cells),
+        "share": sum(cell[4] for cell in cells) / max(1, found.ipf.n_pairs),
+        "worst": [
+            {
+                "columns": [bins.names[a], bins.names[b]],
+                "bins": [bins.labels[a][bin_a], bins.labels[b][bin_b]],
+                "rows": round(share * n_original),
+            }
+            for a, b, bin_a, bin_b, share in cells[:50]
+        ],
+    }
+
+
+def _lineage(codes: Codes, pool: Pool, unit_ids: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """Units of the pool and of the subset by generator (parts of a foreign pool have none)."""
+    stops = np.cumsum(codes.part_rows)
+    chosen = np.diff(np.searchsorted(unit_ids, stops), prepend=0)
+    rows: dict[int | None, list[int]] = {}
+    for part, n_pool, n_chosen in zip(pool.parts, codes.part_rows, chosen, strict=True):
+        counts = rows.setdefault(part.generator, [0, 0])
+        counts[0] += n_pool
+        counts[1] += int(n_chosen)
+    return [
+        {"generator": generator, "pool_units": n_pool, "units": n_chosen}
+        for generator, (n_pool, n_chosen) in rows.items()
+    ]

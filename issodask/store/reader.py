@@ -1,0 +1,44 @@
+"""How tasks read what they need of a block, wherever they run: memory maps, opened once per process and selection."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from issodask.store.codes import Block, load_block
+from issodask.store.files import whole_file
+
+
+class BlockReader:
+    """Reads codes, and the weights that `save_weights` wrote to `weights_folder`. Travels without its memory maps."""
+
+    def __init__(self, weights_folder: Path) -> None:
+        self._weights_folder = weights_folder
+        self._codes: dict[Block, NDArray[np.uint8]] = {}
+        self._weights: dict[Block, NDArray[np.float64]] = {}
+
+    def codes(self, block: Block) -> NDArray[np.uint8]:
+        """The block's codes: uint8, (n_units, n_columns), read-only."""
+        if block not in self._codes:
+            self._codes[block] = np.asarray(load_block(block))
+        return self._codes[block]
+
+    def weights(self, block: Block) -> NDArray[np.float64]:
+        """The block's weights: float64, (n_units,), read-only."""
+        if block not in self._weights:
+            self._weights[block] = np.asarray(np.load(_weights_path(self._weights_folder, block), mmap_mode="r"))
+        return self._weights[block]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_weights_folder": self._weights_folder, "_codes": {}, "_weights": {}}
+
+
+def save_weights(folder: Path, block: Block, weights: NDArray[np.float64]) -> None:
+    """Write the weights of a block for `BlockReader`."""
+    with whole_file(_weights_path(folder, block)) as work, work.open("wb") as file:
+        np.save(file, weights)
+
+
+def _weights_path(folder: Path, block: Block) -> Path:
+    return folder / f"{block.first_unit:012d}.npy"
