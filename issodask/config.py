@@ -100,7 +100,8 @@ class JobConfig(_Section):
 def load_job(path: str | Path) -> JobConfig:
     """Read a job file.
 
-    Raises InputError for a missing file, for text that is not TOML, and for unknown or invalid keys (with their section).
+    Raises InputError for a missing file, for text that is not TOML, and for unknown or invalid keys (with their
+    section).
     """
     path = Path(path)
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Random numbers that depend on the job alone: seeds derive from (job seed, stage, round, block), never from a worker."""
+"""Random numbers that depend on the job alone: seeds derive from (job seed, stage, round, block), not from workers."""
 
 import zlib
 

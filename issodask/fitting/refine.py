@@ -1,10 +1,10 @@
 """Refinement: annealed single swaps on the full objective, in lanes that work side by side, checked by one driver.
 
 In: a subset (how often each unit is used) and its residual. Out: both, better. In a round the pool's strips are dealt
-to lanes; each lane works on a private copy of the residual for a bounded burst of swaps among its own units, and proposes
-the swaps that it took. The driver re-checks all proposals in fixed order against the true residual, with a little
-slack: what a lane accepted as a fair risk should not be filtered twice. Candidates are drawn in proportion to their IPF
-weight: on census that is worth four times as many uniform trials.
+to lanes; each lane works on a private copy of the residual for a bounded burst of swaps among its own units, and
+proposes the swaps that it took. The driver re-checks all proposals in fixed order against the true residual, with a
+little slack: what a lane accepted as a fair risk should not be filtered twice. Candidates are drawn in proportion to
+their IPF weight: on census that is worth four times as many uniform trials.
 
 Lanes, strips and seeds depend on the job and the round alone, so any number of workers gives the same subset.
 """

@@ -63,7 +63,7 @@ def trim(
     bench: Workbench,
     seed: int,
 ) -> Iterator[int]:
-    """Remove units until `plan.n_end` are left; changes `uses` and `residual`, yields after each step how many are left."""
+    """Remove units until `plan.n_end` are left; changes `uses` and `residual`, yields after each step how many are."""
     units = np.repeat(np.arange(len(uses)), uses)
     codes = np.concatenate([bench.load_codes(block)[rows] for block, rows in rows_by_block(units, blocks)])
     left = seeds.generator(seed, "trim").permutation(len(units))

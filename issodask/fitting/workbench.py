@@ -29,7 +29,7 @@ class MapLanes(Protocol):
 class Workbench:
     """Small and read-only; travels to each worker once per stage.
 
-    load_codes(block) -> uint8 (u x d); load_weights(block) -> float64 (u,): the block's IPF weights, mean 1 over the pool.
+    load_codes(block) -> uint8 (u x d); load_weights(block) -> float64 (u,): its IPF weights, mean 1 over the pool.
     """
 
     objective: Objective

@@ -14,4 +14,4 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def kernel(function: Function) -> Function:
     """Compile `function` in nopython mode, without the GIL, cached on disk."""
-    return numba.njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
+    return numba.njit(nogil=True, cache=True)(function)

@@ -135,7 +135,7 @@ def settle_swaps(residual, index, unit, arity_weights, uses, may_repeat, units, 
 
 @kernel
 def trim_units(residual, table, index, unit, arity_weights, codes, left, n_left, picks):
-    """Remove one unit per row of `picks`: of those picked at random, the one whose removal gains most. Returns `n_left`.
+    """Remove one unit per row of `picks`: of those picked, the one whose removal gains most. Returns the new `n_left`.
 
     residual  int32, m        changed
     table     int32, m        `removal_table` of the residual, changed

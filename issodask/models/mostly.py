@@ -68,9 +68,11 @@ def train(table: pd.DataFrame, folder: Path, training: Training, device: Device,
 
     Never pass rows that were repeated: a value counts as rare by the number of its rows.
     """
-    with _engine(device.n_threads) as engine:
+    with _engine(folder, device.n_threads) as (engine, workspace):
         if not (folder / _PREPARED).exists():
-            _prepare(engine, table, folder, training.seed, report)
+            report("prepare")
+            _prepare(engine, workspace, table, training.seed)
+            (folder / _PREPARED).write_text(json.dumps({"columns": list(table.columns)}), encoding="utf-8")
         checkpoints = _Checkpoints(folder)
         epoch = checkpoints.restore()
         progress = _Progress(report, checkpoints, training.max_epochs)
@@ -84,7 +86,7 @@ def train(table: pd.DataFrame, folder: Path, training: Training, device: Device,
             enable_flexible_generation=False,
             model_state_strategy="RESUME",
             device=device.kind,
-            workspace_dir=_workspace(folder),
+            workspace_dir=workspace,
             update_progress=progress,
             upload_model_data_callback=progress.keep_checkpoint,
         )
@@ -111,7 +113,7 @@ def model_files(folder: Path) -> list[Path]:
 
 def sample(folder: Path, n_rows: int, i_chunk: int, sampling: Sampling, device: Device) -> pd.DataFrame:
     """Draw the rows of one chunk: the same rows for the same number, whatever was drawn before."""
-    with _engine(device.n_threads) as engine:
+    with _engine(folder, device.n_threads) as (engine, workspace):
         engine.set_random_state(seeds.integer(sampling.seed, "sample", i_chunk))
         engine.generate(
             sample_size=n_rows,
@@ -120,24 +122,22 @@ def sample(folder: Path, n_rows: int, i_chunk: int, sampling: Sampling, device: 
             sampling_top_p=sampling.top_p,
             rare_category_replacement_method="SAMPLE",
             device=device.kind,
-            workspace_dir=_workspace(folder),
+            workspace_dir=workspace,
         )
-        drawn = _workspace(folder) / "SyntheticData"
+        drawn = workspace / "SyntheticData"
         frames = [pd.read_parquet(path) for path in sorted(drawn.glob("*.parquet"))]
         shutil.rmtree(drawn)
     return pd.concat(frames, ignore_index=True)
 
 
-def _prepare(engine: ModuleType, table: pd.DataFrame, folder: Path, seed: int, report: Report) -> None:
+def _prepare(engine: ModuleType, workspace: Path, table: pd.DataFrame, seed: int) -> None:
     """The steps before training; they take no checkpoints, so an interrupted preparation starts anew."""
-    report("prepare")
-    workspace = _workspace(folder)
-    shutil.rmtree(workspace, ignore_errors=True)
+    for path in workspace.iterdir():
+        shutil.rmtree(path)
     engine.set_random_state(seeds.integer(seed, "prepare"))
     engine.split(table, workspace_dir=workspace)
     engine.analyze(workspace_dir=workspace)
     engine.encode(workspace_dir=workspace)
-    (folder / _PREPARED).write_text(json.dumps({"columns": list(table.columns)}), encoding="utf-8")
 
 
 def _workspace(folder: Path) -> Path:
@@ -265,8 +265,8 @@ class _Progress:
 
 
 @contextmanager
-def _engine(n_threads: int) -> Iterator[ModuleType]:
-    """mostlyai.engine, with the process as it was before once the block ends."""
+def _engine(folder: Path, n_threads: int) -> Iterator[tuple[ModuleType, Path]]:
+    """mostlyai.engine, and the workspace in `folder` for it; the process is as before once the block ends."""
     with tempfile.TemporaryDirectory(prefix="issodask-") as cache, warnings.catch_warnings(), _environment(cache):
         warnings.simplefilter("ignore")
         import datasets  # type: ignore[import-untyped]
@@ -278,12 +278,20 @@ def _engine(n_threads: int) -> Iterator[ModuleType]:
         n_threads_before = torch.get_num_threads()
         torch.set_num_threads(n_threads)
         try:
-            yield engine
+            yield engine, _plainly_named(_workspace(folder), Path(cache))
         finally:
             torch.set_num_threads(n_threads_before)
             random.setstate(states[0])
             np.random.set_state(states[1])
             torch.set_rng_state(states[2])
+
+
+def _plainly_named(workspace: Path, cache: Path) -> Path:
+    """A link to the workspace; the engine's reader takes [, * and :: in a path for patterns."""
+    workspace.mkdir(parents=True, exist_ok=True)
+    link = cache / "workspace"
+    link.symlink_to(workspace.absolute())
+    return link
 
 
 @contextmanager

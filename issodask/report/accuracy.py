@@ -1,6 +1,7 @@
 """Accuracy of a table against a reference, clique by clique, as mostlyai-qa scores it.
 
-In: codes of both tables, by bins fitted on the reference. Out: `Accuracy`, the metric's names with its expected maximum.
+In: codes of both tables, by bins fitted on the reference. Out: `Accuracy`, with the metric's names and its expected
+maximum.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ class Accuracy:
 
     `*_max` is the accuracy that two samples of one distribution would be expected to show. `cliques[arity]` are column
     numbers (k, arity); `by_clique[arity]` and `by_clique_max[arity]` their accuracies (k,). Arities that the table is
-    too narrow for are None or absent. Source: mostlyai-qa `calculate_accuracy_cnts`, `calculate_expected_l1_multinomial`.
+    too narrow for are None or absent. Source: mostlyai-qa's `calculate_accuracy_cnts` and
+    `calculate_expected_l1_multinomial`.
     """
 
     names: tuple[str, ...]

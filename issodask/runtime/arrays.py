@@ -18,7 +18,7 @@ from issodask.runtime.base import Runtime
 
 
 def block_array(load: Callable[[Any], NDArray[Any]], blocks: Sequence[Any], n_columns: int) -> da.Array:
-    """A Dask array (units x columns, uint8) with one chunk per block; `load(block)` reads a chunk where it is needed."""
+    """A Dask array (units x columns, uint8), a chunk per block; `load(block)` reads a chunk where it is needed."""
     name = f"codes-{tokenize(blocks)}"
     tasks = {(name, i, 0): (load, block) for i, block in enumerate(blocks)}
     graph = HighLevelGraph.from_collections(name, tasks)

@@ -27,8 +27,8 @@ class Runtime(ABC):
     ) -> Iterator[Any]:
         """Yield `function(item, *shared)` for each item, in the order of the items, as results become ready.
 
-        `function` is a module's function; `shared` are values or what `share` returned. With `exclusive` at most one such
-        task runs on a worker at a time; a task that fails is tried `retries` times more.
+        `function` is a module's function; `shared` are values or what `share` returned. With `exclusive` at most one
+        such task runs on a worker at a time; a task that fails is tried `retries` times more.
         """
 
     def share(self, value: Any) -> Any:
@@ -40,7 +40,7 @@ class Runtime(ABC):
         """Within this context, Dask collections compute on this runtime."""
         yield
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (most hold nothing)
         """Free what the runtime holds."""
 
 

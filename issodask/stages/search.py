@@ -8,6 +8,7 @@ on from there and ends in the same bytes. Another search (other codes, another s
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any

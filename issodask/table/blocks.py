@@ -20,7 +20,7 @@ class Block(Protocol):
 
 @dataclass(frozen=True)
 class Strip:
-    """A short stretch of a block: rows [start, start + n_units) of it; its first row is unit `first_unit` of the pool."""
+    """A short stretch of a block: its rows [start, start + n_units); the first one is unit `first_unit` of the pool."""
 
     i_block: int
     start: int

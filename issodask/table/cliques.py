@@ -60,7 +60,7 @@ class Cliques:
 
     @cached_property
     def by_arity(self) -> dict[int, NDArray[np.int64]]:
-        """Column numbers of each clique, (k, arity), in the order of `sum_by_clique`; arities without cliques are absent."""
+        """Column numbers of each clique, (k, arity), in the order of `sum_by_clique`; empty arities are absent."""
         d = self.n_columns
         singles = np.arange(d, dtype=np.int64)[:, None]
         pairs = np.array(list(combinations(range(d), 2)), np.int64).reshape(-1, 2)
