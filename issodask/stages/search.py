@@ -51,6 +51,7 @@ class Found:
 
     uses: NDArray[np.uint16]
     objective: float
+    random_objective: float
     stop_reason: str
     rounds: str
     ipf: IpfResult
@@ -66,6 +67,7 @@ class _State:
     hottest: float = 0.0
     quiet: int = 0
     elapsed_s: float = 0.0
+    random_objective: float = 0.0
     stop_reason: str = ""
     uses: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
 
@@ -109,7 +111,7 @@ class Search:
             self._refine(state)
         objective = self._objective.value(self._residual(state.uses))
         rounds = f"{state.next_round}/{state.n_rounds}"
-        return Found(state.uses, objective, state.stop_reason, rounds, ipf, self._timings())
+        return Found(state.uses, objective, state.random_objective, state.stop_reason, rounds, ipf, self._timings())
 
     def _fit_weights(self) -> IpfResult:
         done = read_json(self._folder / "ipf.json")
@@ -139,7 +141,9 @@ class Search:
             return _parse_rounds(self._config.rounds)[1]
         if self._config.time_limit_s is None:
             return Plan.for_effort(self._config.effort).n_rounds
-        seconds_per_gain = time_gains(self._codes.blocks, self._bench)
+        seconds_per_gain = time_gains(
+            self._reader.codes(max(self._codes.blocks, key=lambda block: block.n_units)), self._bench
+        )
         left_s = self._config.time_limit_s - self._elapsed_s()
         affordable = _PLANNED_SHARE * left_s / seconds_per_gain / self._objective.n_units
         return Plan.for_effort(affordable).n_rounds
@@ -148,6 +152,7 @@ class Search:
         with self._timed("trim"):
             n_units = self._objective.n_units
             weights = [self._reader.weights(block) for block in self._codes.blocks]
+            state.random_objective = self._objective.value(self._residual(self._random_uses()))
             oversize = int(n_units * self._config.oversize)
             n_start = oversize if self._config.allow_repeats else min(oversize, self._codes.n_units)
             offset = float(seeds.generator(self._seed, "round").random())
@@ -200,6 +205,13 @@ class Search:
         if config.time_limit_s is not None:
             return "time limit" if self._elapsed_s() > config.time_limit_s else ""
         return "effort spent" if state.next_round >= state.n_rounds else ""
+
+    def _random_uses(self) -> NDArray[np.uint16]:
+        """A subset without selection, to compare with."""
+        n_pool = self._codes.n_units
+        random = seeds.generator(self._seed, "random subset")
+        drawn = random.choice(n_pool, self._objective.n_units, replace=n_pool < self._objective.n_units)
+        return np.bincount(drawn, minlength=n_pool).astype(np.uint16)
 
     def _residual(self, uses: NDArray[np.uint16]) -> NDArray[np.int32]:
         items = list(zip(self._codes.blocks, chosen_by_block(self._codes.blocks, uses), strict=True))

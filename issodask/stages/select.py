@@ -32,11 +32,15 @@ from issodask.table.schema import Schema
 
 @dataclass(frozen=True)
 class Selected:
-    """What a selection made and found; `facts` is what the report tells of it (keys: see report.page.render_page)."""
+    """What a selection made and found, and the accuracy of as many random units of the pool.
+
+    `facts` is what the report tells of it (keys: see report.page.render_page).
+    """
 
     out: Path
     n_units: int
     accuracy: float
+    random_accuracy: float
     stop_reason: str
     rounds: str
     facts: dict[str, Any]
@@ -78,7 +82,7 @@ def select(
     bins = Bins.fit(frame, schema)
     original_codes = bins.encode(frame)
     del frame
-    opened = as_pool(pool, folder / "pool", schema)
+    opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", schema)
     timings["read"] = round(monotonic() - began, 2)
 
     codes = _encode(opened, bins, schema, folder, runtime, events, timings)
@@ -95,7 +99,15 @@ def select(
 
     facts = _facts(found, codes, opened, bins, len(original_codes), unit_ids, config, seed, timings)
     events.emit("selected", out=str(out), accuracy=1 - found.objective, rounds=found.rounds, reason=found.stop_reason)
-    return Selected(out, n_units, 1 - found.objective, found.stop_reason, found.rounds, facts)
+    return Selected(
+        out,
+        n_units,
+        1 - found.objective,
+        1 - found.random_objective,
+        found.stop_reason,
+        found.rounds,
+        facts,
+    )
 
 
 def _encode(

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from issodask.errors import InputError
 from issodask.runtime import Runtime
 from issodask.store.parts import count_rows
 from issodask.store.pool import Part, Pool, check_pool
 from issodask.store.subset import check_out, lineage_table, read_rows, write_tables
+from issodask.table.coerce import restore_frame
 from issodask.table.schema import Schema
 
 
@@ -26,13 +28,25 @@ def write_subset(pool: Pool, unit_ids: np.ndarray, schema: Schema, out: Path, ru
     earlier subset stays untouched then.
     """
     check_out(out)
+    tables, chosen = _read_chosen(pool, unit_ids, schema, runtime)
+    lineage = lineage_table([part for part, _ in chosen], [rows for _, rows in chosen])
+    write_tables(tables, lineage, schema, out)
+
+
+def read_units(pool: Pool, unit_ids: np.ndarray, schema: Schema, runtime: Runtime) -> pd.DataFrame:
+    """The rows `unit_ids` of `pool`, in ascending order, in the original's dtypes."""
+    tables, _ = _read_chosen(pool, unit_ids, schema, runtime)
+    return restore_frame(pd.concat([table.to_pandas() for table in tables], ignore_index=True), schema)
+
+
+def _read_chosen(
+    pool: Pool, unit_ids: np.ndarray, schema: Schema, runtime: Runtime
+) -> tuple[list[Any], list[tuple[Part, np.ndarray]]]:
     check_pool(pool, schema)
     pool = counted(pool, runtime)
     chosen = _by_part(pool, np.sort(np.asarray(unit_ids, dtype=np.int64)))
     tasks = [_Task(part.name, str(pool.path(part)), rows) for part, rows in chosen]
-    tables = list(runtime.map(_read_part, tasks, runtime.share(schema), label="write"))
-    lineage = lineage_table([part for part, _ in chosen], [rows for _, rows in chosen])
-    write_tables(tables, lineage, schema, out)
+    return list(runtime.map(_read_part, tasks, runtime.share(schema), label="write")), chosen
 
 
 def counted(pool: Pool, runtime: Runtime) -> Pool:

@@ -1,0 +1,145 @@
+"""Run: the whole job, from the original to the report; what is finished and intact is skipped.
+
+In: a job. Out: its directory: pool, codes, subset and lineage, metrics.json, report.html, events.jsonl.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from issodask import seeds
+from issodask.config import JobConfig, RuntimeConfig
+from issodask.errors import InputError
+from issodask.events import Events
+from issodask.runtime import Runtime, open_runtime
+from issodask.stages.evaluate import evaluate
+from issodask.stages.generate import generate, makes_pool
+from issodask.stages.select import Selected, select
+from issodask.stages.write import read_units
+from issodask.store.files import file_hash, read_json, write_json
+from issodask.store.pool import Pool
+from issodask.store.tables import as_frame
+from issodask.table.schema import Schema
+
+POOL_UNITS_PER_UNIT = 20
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Where the results of a job lie, and the content of its metrics.json."""
+
+    subset: Path
+    report: Path
+    metrics: dict[str, Any]
+    selected: Selected
+
+
+def run(job: JobConfig, events: Events | None = None) -> Finished:
+    """Generate, select, evaluate. Raises InputError for a job or input that can't be used."""
+    folder = Path(job.out)
+    events = events or Events(folder / "events.jsonl")
+    original, holdout = read_original(job)
+    write_json(folder / "job.json", job.model_dump())
+    pool, generate_s = make_pool(original, job, folder, events)
+    with open_runtime(job.runtime.workers, job.runtime.scheduler) as runtime:
+        subset = folder / "subset.parquet"
+        selected = select(
+            original, pool, subset, job.select, seed=job.seed, folder=folder, runtime=runtime, events=events
+        )
+        selected = _with_facts(selected, job, generate_s)
+        sample = sample_pool(pool, selected, Schema.from_frame(original), job.seed, runtime)
+    metrics = _evaluate_once(job, folder, original, holdout, sample, selected, events)
+    return Finished(subset, folder / "report.html", metrics, selected)
+
+
+def read_original(job: JobConfig) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The original and the holdout (split off by the job's seed, read from its own file, or none)."""
+    frame = as_frame(job.original.path)
+    if job.original.holdout is not None:
+        return frame, as_frame(job.original.holdout)
+    if job.original.holdout_share is None:
+        return frame, None
+    n_holdout = round(len(frame) * job.original.holdout_share)
+    if not 0 < n_holdout < len(frame):
+        raise InputError(
+            f"[original] holdout_share {job.original.holdout_share} of {len(frame):,} rows leaves one side empty: "
+            "change it, or leave it out"
+        )
+    order = seeds.generator(job.seed, "holdout").permutation(len(frame))
+    return (
+        frame.iloc[np.sort(order[n_holdout:])].reset_index(drop=True),
+        frame.iloc[np.sort(order[:n_holdout])].reset_index(drop=True),
+    )
+
+
+def make_pool(original: pd.DataFrame, job: JobConfig, folder: Path, events: Events) -> tuple[Pool, float]:
+    """The pool, and the seconds that making it took (0 when it was there)."""
+    n_units = job.generate.units or POOL_UNITS_PER_UNIT * (job.select.units or len(original))
+    began = monotonic()
+    with open_runtime(*_generating(job.runtime, job)) as runtime:
+        pool = generate(original, job.generate, n_units, folder, job.seed, runtime, events)
+    return pool, round(monotonic() - began, 2)
+
+
+def sample_pool(pool: Pool, selected: Selected, schema: Schema, seed: int, runtime: Runtime) -> pd.DataFrame:
+    """What the subset would be without selection: as many units, drawn at random from the pool."""
+    n_pool = selected.facts["pool_units"]
+    units = seeds.generator(seed, "random sample").choice(n_pool, min(selected.n_units, n_pool), replace=False)
+    return read_units(pool, units, schema, runtime)
+
+
+def _generating(runtime: RuntimeConfig, job: JobConfig) -> tuple[int | None, str | None]:
+    """Trainings need processes of their own; a pool that is there already needs nothing."""
+    if not makes_pool(job.generate):
+        return 1, "serial"
+    if runtime.scheduler in (None, "threads", "serial"):
+        return min(job.generate.generators, runtime.workers or job.generate.generators), "processes"
+    return runtime.workers, runtime.scheduler
+
+
+def _with_facts(selected: Selected, job: JobConfig, generate_s: float) -> Selected:
+    facts = dict(selected.facts)
+    facts.pop("select")
+    facts["job"] = job.model_dump()
+    facts["timings"] = {"generate": generate_s, **facts["timings"]}
+    return replace(selected, facts=facts)
+
+
+def _evaluate_once(
+    job: JobConfig,
+    folder: Path,
+    original: pd.DataFrame,
+    holdout: pd.DataFrame | None,
+    sample: pd.DataFrame,
+    selected: Selected,
+    events: Events,
+) -> dict[str, Any]:
+    """Evaluate, unless metrics and report of this very subset are there."""
+    done = read_json(folder / "evaluated.json") or {}
+    key = {"subset": file_hash(selected.out), "evaluate": job.evaluate.model_dump(), "rounds": selected.rounds}
+    metrics_path, report_path = folder / "metrics.json", folder / "report.html"
+    metrics = read_json(metrics_path)
+    if done == key and metrics is not None and report_path.exists():
+        return dict(metrics)
+    events.emit("evaluate", n=0, of=1, what="accuracy, distances, report")
+    metrics = evaluate(
+        original,
+        as_frame(selected.out),
+        holdout,
+        sample,
+        job.evaluate,
+        seed=job.seed,
+        select_facts=selected.facts,
+        events_path=folder / "events.jsonl",
+        json_path=metrics_path,
+        html_path=report_path,
+        qa_path=folder / "qa-report.html",
+        title=folder.name,
+    )
+    events.emit("evaluate", n=1, of=1, what="done")
+    write_json(folder / "evaluated.json", key)
+    return metrics
