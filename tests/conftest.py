@@ -1,0 +1,31 @@
+"""What all tests share: how hypothesis draws, and one runtime of each kind."""
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+from issodask.runtime import Runtime, open_runtime
+
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True, database=None, max_examples=40)
+hypothesis.settings.register_profile("few", hypothesis.settings.get_profile("steady"), max_examples=5)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=2_000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+@pytest.fixture(scope="session")
+def two_processes() -> Iterator[Runtime]:
+    """A Dask cluster of two worker processes; slow to start, so all tests share it."""
+    with open_runtime(2, "processes") as runtime:
+        yield runtime
+
+
+@pytest.fixture(params=["serial", "threads", "processes"])
+def runtime(request: pytest.FixtureRequest) -> Iterator[Runtime]:
+    """Each kind of runtime in turn; all but the serial one have two workers."""
+    if request.param == "processes":
+        yield request.getfixturevalue("two_processes")
+    else:
+        with open_runtime(2, request.param) as runtime:
+            yield runtime
