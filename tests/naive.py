@@ -93,7 +93,7 @@ def first_best(gains: list[float]) -> int:
 def burst(
     residual, cliques, unit, arity_weights, codes, members, uses, may_repeat, picks, candidates, thresholds, n_most
 ):
-    """A lane's trials. Returns the swaps taken (leaves, joins, trial), and the residual, members and uses after them."""
+    """A lane's trials. Returns the swaps taken (leaves, joins, trial), and the residual, members, uses after them."""
     members, uses, swaps = list(members), list(uses), []
     for t in range(len(candidates)):
         if len(swaps) == n_most:

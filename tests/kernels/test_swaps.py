@@ -56,17 +56,9 @@ def test_burst__equals_twin(case, may_repeat, n_picks, n_candidates, most):
     picks = case.random.integers(0, len(members), (6, n_picks))
     candidates = case.random.integers(0, len(case.codes), (6, n_candidates))
     thresholds = case.random.exponential(3.0 * case.unit, 6) * case.random.integers(0, 2, 6)
+    trials = (may_repeat, picks, candidates, thresholds)
     expected, residual, members_left, uses_left = naive.burst(
-        case.naive_residual,
-        *case.naive_scale,
-        case.codes,
-        members,
-        uses,
-        may_repeat,
-        picks,
-        candidates,
-        thresholds,
-        most,
+        case.naive_residual, *case.naive_scale, case.codes, members, uses, *trials, most
     )
     swaps = np.full((most, 3), -1)
     n_swaps = burst(case.residual, *case.scale, case.codes, members, uses, *trials, swaps)
