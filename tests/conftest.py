@@ -8,8 +8,8 @@ import pytest
 
 from issodask.runtime import Runtime, open_runtime
 
-hypothesis.settings.register_profile("steady", deadline=None, derandomize=True, database=None, max_examples=40)
-hypothesis.settings.register_profile("few", hypothesis.settings.get_profile("steady"), max_examples=5)
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True, database=None, max_examples=60)
+hypothesis.settings.register_profile("few", hypothesis.settings.get_profile("steady"), max_examples=8)
 hypothesis.settings.register_profile("search", deadline=None, max_examples=2_000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
