@@ -1,0 +1,78 @@
+# `make` lists the commands. Each one first makes .venv and installs what is missing, so there is nothing to do before.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint lock clean always
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# The first Python that runs and has a supported version; a name on the path may be a shim that leads nowhere.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$name && break; done)
+
+# uv reads its own variable for folders of wheels, wants commas, and refuses a folder that does not exist.
+comma := ,
+space := $(subst ,, )
+WHEELS := $(foreach link,$(PIP_FIND_LINKS),$(or $(filter http://% https://%,$(link)),$(wildcard $(link))))
+WHEELS := $(subst $(space),$(comma),$(strip $(WHEELS)))
+
+# uv picks the torch that fits the machine (CPU or GPU), unless wheels at hand say which it is. Set it to choose: cpu, cu130, ...
+TORCH_BACKEND ?= $(if $(PIP_FIND_LINKS),,auto)
+
+QUIET := $(if $(MAKE_TERMOUT),,-q)
+UV_INSTALL := UV_FIND_LINKS="$(WHEELS)" $(BIN)/uv pip install $(QUIET) -p $(VENV) -c requirements.lock -e '.[test]'
+PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## Make .venv and install everything into it (skipped while nothing changed)
+
+demo: $(STAMP) ## Synthesise a real table, from training to the report, in a few minutes
+	@$(BIN)/issodask run examples/flat.toml
+
+test: $(STAMP) ## Run the tests
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## Check style, types and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock: $(STAMP) ## Choose the newest versions anew (requirements.lock)
+	@env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile -q --universal --python-version 3.11 --extra test \
+		--no-annotate --no-header pyproject.toml -o $(VENV)/new.lock
+	@grep -vE '^(nvidia|cuda|triton|torchvision|torchaudio)' $(VENV)/new.lock > requirements.lock && rm $(VENV)/new.lock
+
+clean: ## Remove .venv and all caches; runs stay
+	@rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp holds the folder it was made in: a .venv that was copied or moved still points to the old place.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+$(STAMP): always
+endif
+
+$(STAMP): pyproject.toml requirements.lock
+	@test -n "$(PYTHON)" || { echo "issodask needs Python 3.11 to 3.13, none found: make PYTHON=/path/to/python"; exit 2; }
+	@echo "Installing issodask and what it needs into $(VENV): about 2 GB, half a minute or, with downloads, some minutes"
+	@if [ -e $@ ] && [ "$$(cat $@)" != "$(CURDIR)" ]; then rm -rf $(VENV); fi
+	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@if $(PIP_INSTALL) uv; then $(install_with_uv); else false; fi || { $(install_with_pip); }
+	@echo "$(CURDIR)" > $@
+
+# Where the index of torch's builds can't be reached, the usual index has one too.
+define install_with_uv
+$(if $(TORCH_BACKEND),$(UV_INSTALL) --torch-backend $(TORCH_BACKEND) || { echo "Trying the usual index for torch"; $(UV_INSTALL); },$(UV_INSTALL))
+endef
+
+# --no-deps, because of the packages that [tool.uv] in pyproject.toml leaves out.
+define install_with_pip
+echo "Trying without uv"; \
+$(PIP_INSTALL) torch -c requirements.lock && \
+$(PIP_INSTALL) --no-deps -r requirements.lock && \
+$(PIP_INSTALL) --no-deps -e .
+endef
