@@ -52,7 +52,7 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    return Trained(tmp_path_factory.mktemp("generator"))
+    return Trained(tmp_path_factory.mktemp("run") / "a [folder]::named * oddly? é")
 
 
 def epochs(records):
