@@ -39,8 +39,9 @@ def layouts(draw, sizes=domains) -> Cliques:
 @st.composite
 def codes_of(draw, sizes, min_units=0, max_units=12) -> np.ndarray:
     """Codes (uint8, u x d) below `sizes`."""
-    shape = (draw(st.integers(min_units, max_units)), len(sizes))
-    return np.random.default_rng(draw(seeds)).integers(0, sizes, shape).astype(np.uint8)
+    random = np.random.default_rng(draw(seeds))
+    n_units = draw(st.one_of(st.just(min_units), st.just(int(random.integers(min_units, max_units, endpoint=True)))))
+    return random.integers(0, sizes, (n_units, len(sizes))).astype(np.uint8)
 
 
 def held_cliques(layout: Cliques) -> list[naive.Clique]:
