@@ -39,8 +39,8 @@ def integerise(
 
 def _whole_weights(weights: Sequence[NDArray[np.float64]], n_pool: int, n_weighty: int) -> list[NDArray[np.int64]]:
     """Weights in whole numbers, as fine as their total allows; lifted by 1 if fewer than `n_weighty` are above 0."""
-    heaviest = max((float(block.max(initial=0.0)) for block in weights), default=0.0)
-    whole = [np.rint(block * (_LARGEST_TOTAL / n_pool / (heaviest or 1.0))).astype(np.int64) for block in weights]
+    heaviest = max((float(block.max(initial=0.0)) for block in weights), default=0.0) or 1.0
+    whole = [np.rint(block / heaviest * (_LARGEST_TOTAL / n_pool)).astype(np.int64) for block in weights]
     n_positive = sum(int(np.count_nonzero(block)) for block in whole)
     return whole if n_positive >= n_weighty else [block + 1 for block in whole]
 
