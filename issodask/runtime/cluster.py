@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from threading import Lock
 from typing import Any
 
 import dask
@@ -14,6 +16,8 @@ from issodask.runtime.base import Runtime
 EXCLUSIVE = "generator"
 """The worker resource of which each worker has one, so that one training runs on it at a time."""
 
+_CONNECT_TIMEOUT_S = 10
+_ALONE = Lock()
 _SETTINGS = {
     "distributed.scheduler.worker-ttl": None,  # training holds the GIL for long
     "distributed.worker.daemon": False,  # daemons may not start the processes that some libraries want
@@ -41,6 +45,7 @@ class Cluster(Runtime):
                 threads_per_worker=1,
                 resources={EXCLUSIVE: 1},
                 dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # a second cluster would warn of a fixed port
                 silence_logs=logging.ERROR,
                 memory_limit=0,
             )
@@ -51,7 +56,7 @@ class Cluster(Runtime):
         """Connect to a running scheduler by address or scheduler file."""
         where = {"scheduler_file": scheduler} if scheduler.endswith(".json") else {"address": scheduler}
         try:
-            client = Client(**where, timeout=10)
+            client = Client(**where, timeout=_CONNECT_TIMEOUT_S)
         except (OSError, ValueError) as error:
             raise InputError(
                 f"no Dask scheduler answers at {scheduler} ({error}): check the address, or start one"
@@ -72,10 +77,9 @@ class Cluster(Runtime):
         retries: int = 0,
     ) -> Iterator[Any]:
         resources = {EXCLUSIVE: 1} if exclusive and self._exclusive else None
-        futures = [
-            self.client.submit(function, item, *shared, key=None, pure=False, resources=resources, retries=retries)
-            for item in items
-        ]
+        options = {"pure": False, "resources": resources, "retries": retries}
+        run = partial(_run_alone, function) if exclusive else function
+        futures = [self.client.submit(run, item, *shared, **options) for item in items]
         try:
             while futures:
                 yield futures[0].result()
@@ -98,3 +102,9 @@ class Cluster(Runtime):
 
     def _workers(self) -> dict[str, Any]:
         return dict(self.client.scheduler_info(n_workers=-1)["workers"])
+
+
+def _run_alone(function: Callable[..., Any], item: Any, *shared: Any) -> Any:
+    """Run in a worker: workers that somebody else started may not have the resource, but several threads."""
+    with _ALONE:
+        return function(item, *shared)
