@@ -22,6 +22,7 @@ _DAMPING = 0.5
 _CONVERGED = 1e-4
 _STALLED = 0.02
 _LARGEST_FACTOR = 10.0
+_NOISE = 1e-9  # sums in another block order differ by less, and should not lead to another damping
 
 Status = Literal["converged", "stalled", "pass limit"]
 
@@ -108,7 +109,7 @@ def fit_weights(
             level = _level(sums, len(group.pairs), total)
             sums *= len(group.pairs) / sums.sum()
             distance = np.abs(sums - group.factors).sum() / 2
-            if distance > before[i]:
+            if distance > before[i] * (1 + _NOISE):
                 damping[i] /= 2
             before[i] = distance
             distances.append(distance)
