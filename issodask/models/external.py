@@ -1,14 +1,15 @@
 """Any Python callable as a generator: `python:MODULE:FUNCTION`, called as `function(original, n, seed)`.
 
-It gets the original as a pandas frame and returns a table (pandas, Arrow, or anything with `to_pandas()`) of at least
-`n` rows with the original's columns. It is called once per generator, each time with another seed.
+MODULE is a module's name, or the path of a file (`python:examples/copula.py:draw`). The callable gets the original as a
+pandas frame and returns a table (pandas, Arrow, or anything with `to_pandas()`) of at least `n` rows with the
+original's columns. It is called once per generator, each time with another seed.
 """
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -27,7 +28,7 @@ def is_callable_source(source: str) -> bool:
 
 
 def load(source: str) -> Function:
-    """The function that `source` names; its module is looked for where Python looks, and in the current directory.
+    """The function that `source` names; a module is looked for in the current directory, and where Python looks.
 
     Raises InputError when `source` is not of that form, the module can't be imported, or has no such function.
     """
@@ -35,12 +36,11 @@ def load(source: str) -> Function:
     if not module_name or not function_name:
         raise InputError(f"source {source!r} names no function: give python:MODULE:FUNCTION")
     try:
-        with _current_directory_on_path():
-            module = importlib.import_module(module_name)
+        module = _run_file(Path(module_name)) if module_name.endswith(".py") else _import(module_name)
     except Exception as error:  # a module may raise anything while it is imported
         raise InputError(
             f"source {source!r}: module {module_name!r} can't be imported ({type(error).__name__}: {error}): "
-            "install it, or run in the directory that holds it"
+            "mend or install it, or run in the directory that holds it"
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
@@ -73,11 +73,19 @@ def _as_frame(table: Any, source: str) -> pd.DataFrame:
     )
 
 
-@contextmanager
-def _current_directory_on_path() -> Iterator[None]:
+def _import(name: str) -> ModuleType:
     here = str(Path.cwd())
-    sys.path.append(here)
+    sys.path.insert(0, here)
     try:
-        yield
+        return importlib.import_module(name)
     finally:
         sys.path.remove(here)
+
+
+def _run_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise FileNotFoundError(f"no such file: {path}")
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
+    return module

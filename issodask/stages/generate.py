@@ -11,7 +11,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,10 @@ class GeneratorTask:
     seed: int
     n_rows: int
     config: GenerateConfig
-    n_workers: int
     run_folder: str
     training_key: str
     sampling_key: str
+    n_workers: int = 1
 
     @property
     def folder(self) -> Path:
@@ -81,15 +81,21 @@ def generate(
         external.load(config.source)  # say what is wrong with it before anything starts
     schema = Schema.from_frame(original)
     run_folder = run_folder.absolute()  # workers may run elsewhere
-    tasks = _plan(original, schema, config, n_units, run_folder, seed, runtime.n_workers)
+    tasks = _plan(original, schema, config, n_units, run_folder, seed)
     _discard_others(run_folder, tasks)
     unfinished = [task for task in tasks if not _is_finished(task, events)]
-    folders = {task.index: task.folder for task in unfinished}
-    with watched(folders, events):
-        for _ in runtime.map(make_part_of_pool, unfinished, label="generate", exclusive=True, retries=config.retries):
-            pass
+    if unfinished:
+        _run_all(unfinished, runtime, events)
     shutil.rmtree(_original_folder(run_folder))  # a copy of private rows is kept no longer than it is needed
     return seal_pool(run_folder / "pool")
+
+
+def _run_all(tasks: list[GeneratorTask], runtime: Runtime, events: Events | None) -> None:
+    tasks = [replace(task, n_workers=runtime.n_workers) for task in tasks]
+    retries = tasks[0].config.retries
+    with watched({task.index: task.folder for task in tasks}, events):
+        for _ in runtime.map(make_part_of_pool, tasks, label="generate", exclusive=True, retries=retries):
+            pass
 
 
 def makes_pool(config: GenerateConfig) -> bool:
@@ -165,7 +171,6 @@ def _plan(
     n_units: int,
     run_folder: Path,
     seed: int,
-    n_workers: int,
 ) -> list[GeneratorTask]:
     """Write the original where tasks find it, and share the rows out among the generators."""
     original_key = _store_original(original, schema, _original_folder(run_folder))
@@ -180,9 +185,7 @@ def _plan(
         generator_seed = seeds.integer(seed, "generate", index)
         training_key = _key(original_key, schema.to_dict(), training_settings, generator_seed)
         sampling_key = _key(training_key, sampling_settings, n_rows)
-        tasks.append(
-            GeneratorTask(index, generator_seed, n_rows, config, n_workers, str(run_folder), training_key, sampling_key)
-        )
+        tasks.append(GeneratorTask(index, generator_seed, n_rows, config, str(run_folder), training_key, sampling_key))
     return tasks
 
 

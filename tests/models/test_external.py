@@ -47,9 +47,9 @@ def module(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("module")
-@pytest.mark.parametrize("function", ["drawn", "arrow", "more"])
-def test_call__gives_n_rows_of_the_originals_columns(function):
-    frame = call(f"python:own_source:{function}", ORIGINAL, SCHEMA, 10, seed=1)
+@pytest.mark.parametrize("place", ["own_source:drawn", "own_source:arrow", "own_source:more", "own_source.py:drawn"])
+def test_call__gives_n_rows_of_the_originals_columns(place):
+    frame = call(f"python:{place}", ORIGINAL, SCHEMA, 10, seed=1)
     assert list(frame.columns) == ["a", "b"]
     assert list(frame.index) == list(range(10))
     assert set(frame["b"]) <= set(ORIGINAL["b"])
@@ -72,6 +72,8 @@ def test_call__passes_the_seed():
         ("python:own_source:absent", "has no function 'absent'"),
         ("python:absent_source:f", "'absent_source' can't be imported"),
         ("python:broken_source:f", "no_such_module_at_all"),
+        ("python:broken_source.py:f", "no_such_module_at_all"),
+        ("python:absent/source.py:f", "no such file: absent/source.py"),
         ("python:own_source", "names no function"),
         ("python::f", "names no function"),
     ],

@@ -1,0 +1,43 @@
+"""The examples stay valid, and their generator makes tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from issodask.config import load_job
+from issodask.models.external import call
+from issodask.table.coerce import restore_frame
+from issodask.table.schema import Schema
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+COPULA = f"python:{EXAMPLES / 'copula.py'}:draw"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
+def test_examples__are_valid_jobs_that_explain_themselves(path):
+    job = load_job(path)
+    assert job.out.startswith("demo/")
+    assert path.read_text().startswith("# ")
+
+
+def test_copula__keeps_values_and_correlations():
+    rng = np.random.default_rng(0)
+    size = rng.normal(size=500)
+    original = pd.DataFrame(
+        {
+            "size": size,
+            "price": np.where(rng.random(500) < 0.2, np.nan, np.exp(size)),
+            "cut": pd.Categorical(np.where(size > 0, "good", "fair")),
+            "new": rng.random(500) < 0.5,
+            "one": 1,
+        }
+    )
+    schema = Schema.from_frame(original)
+    drawn = restore_frame(call(COPULA, original, schema, 2000, seed=1), schema)
+    assert len(drawn) == 2000
+    assert set(drawn["price"].dropna()) <= set(original["price"].dropna())
+    assert abs(drawn["price"].isna().mean() - 0.2) < 0.05
+    assert drawn.groupby("cut", observed=True)["size"].mean().diff().iloc[-1] > 1
+    assert drawn.equals(restore_frame(call(COPULA, original, schema, 2000, seed=1), schema))
