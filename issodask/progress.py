@@ -49,7 +49,7 @@ class _Lines:
             case "evaluate":
                 self._set("evaluate", event["n"], event["of"], event["what"])
             case "damaged":
-                self._progress.console.print(f"{event['what']} is damaged: made again")
+                self._progress.console.print(f"{event['file']} is damaged: made again")
 
     def _hear_generator(self, event: dict[str, Any]) -> None:
         name = f"generator {event['index']}"

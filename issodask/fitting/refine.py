@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from issodask import seeds
-from issodask.fitting.schedule import Plan
+from issodask.fitting.schedule import Cooling
 from issodask.fitting.workbench import MapLanes, Workbench
 from issodask.kernels.swaps import burst, settle_swaps, swap_gains
 from issodask.table.blocks import Block, Strip, cut_strips
@@ -90,7 +90,7 @@ class Refinement:
         self._n_lanes = max(1, min(n_lanes, self._n_units // 32))
         self._strips = cut_strips(blocks, int(np.clip(len(uses) // (8 * self._n_lanes), 1, 4096)))
 
-    def run_round(self, i_round: int, plan: Plan, hottest: float) -> Round:
+    def run_round(self, i_round: int, plan: Cooling, hottest: float) -> Round:
         """Run one round of the plan, in which `hottest` is the temperature at heat 1."""
         temperature = hottest * plan.heat(i_round)
         lanes = self._deal(i_round, plan.trials_per_unit(i_round), temperature)

@@ -1,38 +1,77 @@
-"""How long and how hot: the plan of a search, a function of one number, so that anyone can repeat it.
+"""How long and how hot: the plan of a search, a function of a few numbers, so that anyone can repeat it.
 
-Work is counted in gains: one gain is the change of the whole objective by one unit. A plan of N rounds spends about
-20 N gains per unit of the subset, most of them on trimming.
+Work is counted in gains: one gain is the change of the whole objective by one unit. Trimming to a plan of N rounds
+spends 20 N gains per unit of the subset. A time limit changes N while the trimming goes on, at the begin of each of its
+segments; the numbers are written down, and the plan can be read from them again.
 """
 
 from dataclasses import dataclass
 
-from issodask.fitting.trim import TrimPlan
+from issodask.errors import InputError
 
+N_SEGMENTS = 16
 _GAINS_PER_ROUND = 20.0
-_TRIM_SHARE = 0.92
 _TRIM_STEPS = 400
+_RISE = 64.0
 _FIRST_ROUND, _LAST_ROUND = 1 / 16, 1.0
 _WARM_UP = 2
+_MOST_ROUNDS = 40
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Trimming, then `n_rounds` rounds of swaps: a short warm-up, then linear cooling to zero while rounds grow longer.
+class TrimPlan:
+    """From `n_start` to `n_end` units in steps that shrink the subset by the same factor each.
+
+    A removal is the best of some picks; the last steps have 64 times as many as the first ones.
+    """
+
+    n_start: int
+    n_end: int
+    n_steps: int = _TRIM_STEPS
+
+    def size(self, i_step: int) -> int:
+        """Units when step `i_step` begins."""
+        if i_step == self.n_steps:
+            return self.n_end
+        return round(self.n_start * (self.n_end / self.n_start) ** (i_step / self.n_steps))
+
+    def segment(self, i_step: int) -> int:
+        """The segment that a step belongs to."""
+        return i_step * N_SEGMENTS // self.n_steps
+
+    def picks(self, i_step: int, n_rounds: float) -> int:
+        """Units picked per unit removed, when the plan is one of `n_rounds` rounds."""
+        return max(1, round(n_rounds * self._picks_per_round * self._rise(i_step)))
+
+    def gains_left(self, i_step: int) -> float:
+        """Gains per round of the plan, from step `i_step` to the end."""
+        return self._picks_per_round * self._risen_from(i_step)
+
+    @property
+    def _picks_per_round(self) -> float:
+        return _GAINS_PER_ROUND * self.n_end / max(1.0, self._risen_from(0))
+
+    def _risen_from(self, i_step: int) -> float:
+        return sum((self.size(i) - self.size(i + 1)) * self._rise(i) for i in range(i_step, self.n_steps))
+
+    def _rise(self, i_step: int) -> float:
+        return float(_RISE ** (i_step / max(1, self.n_steps - 1)))
+
+
+@dataclass(frozen=True)
+class Cooling:
+    """Rounds of swaps: a short warm-up, then linear cooling to zero while rounds grow longer.
 
     Early rounds swap many units, so they are short: all lanes work against the residual of the round's beginning.
-    Rounds after the last of the plan are at zero temperature.
+    Rounds after the last of the plan are at zero temperature. After thorough trimming more than 40 rounds find nothing.
     """
 
     n_rounds: int
 
     @classmethod
-    def for_effort(cls, gains_per_unit: float) -> "Plan":
-        """The plan that computes about `gains_per_unit` gains per unit of the subset."""
-        return cls(max(1, round(gains_per_unit / _GAINS_PER_ROUND)))
-
-    def trimming(self, n_start: int, n_end: int) -> TrimPlan:
-        """How to trim from `n_start` to `n_end` units."""
-        return TrimPlan.for_effort(n_start, n_end, _TRIM_STEPS, self.n_rounds * _GAINS_PER_ROUND * _TRIM_SHARE)
+    def of(cls, n_rounds: int) -> "Cooling":
+        """The cooling that goes with a plan of `n_rounds` rounds."""
+        return cls(min(n_rounds, _MOST_ROUNDS))
 
     @property
     def warm_up(self) -> int:
@@ -52,3 +91,26 @@ class Plan:
     def trials_per_unit(self, i_round: int) -> float:
         """Swap trials of the round, per unit of the subset."""
         return _FIRST_ROUND + (_LAST_ROUND - _FIRST_ROUND) * self.progress(i_round) ** 2
+
+
+def rounds_for_effort(gains_per_unit: float) -> int:
+    """Rounds of the plan that computes about `gains_per_unit` gains per unit of the subset."""
+    return max(1, round(gains_per_unit / _GAINS_PER_ROUND))
+
+
+def write_rounds(n_done: int, planned: list[int]) -> str:
+    """`M/N`: M rounds of swaps after trimming to a plan of N rounds; `M/N-N-...` when a time limit changed N."""
+    same = len(set(planned)) == 1
+    return f"{n_done}/{planned[0]}" if same else f"{n_done}/{'-'.join(map(str, planned))}"
+
+
+def read_rounds(text: str) -> tuple[int, list[int]]:
+    """What `write_rounds` wrote, or `N` alone for all rounds of a plan of N. Raises InputError for anything else."""
+    done, _, plans = text.rpartition("/")
+    numbers = plans.split("-")
+    if not all(number.isdecimal() and int(number) for number in numbers) or not (done or "0").isdecimal():
+        raise InputError(f"rounds is {text!r}: give N, or what an earlier run named, such as 38/40")
+    if len(numbers) not in (1, N_SEGMENTS):
+        raise InputError(f"rounds names {len(numbers)} plans: give one, or {N_SEGMENTS} as an earlier run named them")
+    planned = [int(number) for number in numbers] * (1 if len(numbers) > 1 else N_SEGMENTS)
+    return (int(done) if done else Cooling.of(planned[-1]).n_rounds), planned

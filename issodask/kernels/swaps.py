@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from issodask.kernels.cells import addition_gain, change_cells, leave, locate, removal_gain, removal_gains
+from issodask.kernels.cells import addition_gain, change_cells, leave, locate, removal_gain
 from issodask.kernels.jit import kernel
 
 
@@ -134,30 +134,36 @@ def settle_swaps(residual, index, unit, arity_weights, uses, may_repeat, units, 
 
 
 @kernel
-def trim_units(residual, table, index, unit, arity_weights, codes, left, n_left, picks):
-    """Remove one unit per row of `picks`: of those picked, the one whose removal gains most. Returns the new `n_left`.
+def remove_best(residual, table, index, unit, codes, left, places, n_left, rows, gains):
+    """Remove from each group of picked units the one with the highest gain; return how many units are left.
 
-    residual  int32, m        changed
-    table     int32, m        `removal_table` of the residual, changed
-    codes     uint8, u x d    of the oversized subset
-    left      int64, u        the first `n_left` rows are still in it; then those that went, the first one last
-    picks     float64, r x p  in [0, 1)
+    Units that went with an earlier group are passed over; a group of which all went loses none.
+
+    residual  int32, m       changed
+    table     int32, m       `removal_table` of the residual, changed
+    codes     uint8, u x d   of the oversized subset
+    left      int64, u       rows of `codes`, changed: the first `n_left` are still in the subset
+    places    int64, u       where in `left` each row is, changed
+    rows      int64, g x p   the picks of each group
+    gains     float64, g x p their removal gains
     """
     positions = np.empty(codes.shape[1], np.int64)
-    rows = np.empty(picks.shape[1], np.int64)
-    gains = np.empty(picks.shape[1], np.float64)
-    for r in range(picks.shape[0]):
-        for p in range(picks.shape[1]):
-            rows[p] = np.int64(picks[r, p] * n_left)
-        places = rows.copy()
-        for p in range(picks.shape[1]):
-            rows[p] = left[places[p]]
-        removal_gains(table, index, arity_weights, codes, rows, gains)
-        best = np.argmax(gains)
-        x = codes[rows[best]]
-        locate(x, index.first, positions)
-        leave(residual, table, index, unit, x, positions)
+    for g in range(rows.shape[0]):
+        best_gain = -np.inf
+        best = np.int64(-1)
+        for p in range(rows.shape[1]):
+            if gains[g, p] > best_gain and places[rows[g, p]] < n_left:
+                best_gain = gains[g, p]
+                best = rows[g, p]
+        if best < 0:
+            continue
+        locate(codes[best], index.first, positions)
+        leave(residual, table, index, unit, codes[best], positions)
         n_left -= 1
-        left[places[best]] = left[n_left]
-        left[n_left] = rows[best]
+        place = places[best]
+        last = left[n_left]
+        left[place] = last
+        places[last] = place
+        left[n_left] = best
+        places[best] = n_left
     return n_left

@@ -1,6 +1,5 @@
 """The seam between the algorithms and where they run."""
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -52,24 +51,25 @@ def open_runtime(workers: int | None = None, scheduler: str | None = None) -> It
     of a Dask scheduler (`tcp://...`, `tls://...`), or the path of a scheduler file. `workers` defaults to the number of
     processors; one worker in threads is serial. Raises InputError when the scheduler can't be reached.
     """
-    runtime = _make(workers or len(os.sched_getaffinity(0)), scheduler or "threads")
+    runtime = _make(workers, scheduler or "threads")
     try:
         yield runtime
     finally:
         runtime.close()
 
 
-def _make(workers: int, scheduler: str) -> Runtime:
-    from issodask.runtime import cluster, local
+def _make(workers: int | None, scheduler: str) -> Runtime:
+    from issodask.runtime import local
 
-    if scheduler == "serial" or (scheduler == "threads" and workers == 1):
+    n_workers = workers or local.available_threads()
+    if scheduler == "serial" or (scheduler == "threads" and n_workers == 1):
         return local.Serial()
     if scheduler == "threads":
-        return local.Threads(workers)
-    if scheduler == "processes":
-        return cluster.Cluster.local(workers)
-    if "://" in scheduler or scheduler.endswith(".json"):
-        return cluster.Cluster.connect(scheduler)
+        return local.Threads(n_workers)
+    if scheduler == "processes" or "://" in scheduler or scheduler.endswith(".json"):
+        from issodask.runtime.cluster import Cluster
+
+        return Cluster.local(n_workers) if scheduler == "processes" else Cluster.connect(scheduler)
     raise InputError(
         f"scheduler {scheduler!r} is not known: give serial, threads, processes, an address such as tcp://host:8786, "
         "or a scheduler file (.json)"

@@ -1,5 +1,6 @@
 """Runtimes within this process: one thread, or several (kernels release the GIL)."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -90,3 +91,29 @@ def _attempt(function: Callable[..., Any], item: Any, shared: tuple[Any, ...], r
         except Exception:
             continue
     return function(item, *shared)
+
+
+def available_threads() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class Crew:
+    """Threads of this process for work that is too fine to travel; the caller's thread takes the first part."""
+
+    def __init__(self, n_threads: int | None = None) -> None:
+        self.n_threads = n_threads or available_threads()
+        self._pool = ThreadPoolExecutor(max(1, self.n_threads - 1), thread_name_prefix="issodask-crew")
+
+    def run(self, function: Callable[[slice], None], parts: Sequence[slice]) -> None:
+        """Run `function` on each part, side by side, and wait for all."""
+        futures = [self._pool.submit(function, part) for part in parts[1:]]
+        function(parts[0])
+        for future in futures:
+            future.result()
+
+    def __enter__(self) -> "Crew":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()

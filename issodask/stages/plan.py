@@ -9,7 +9,7 @@ import numpy as np
 
 from issodask.config import JobConfig
 from issodask.fitting.objective import Objective
-from issodask.fitting.schedule import Plan
+from issodask.fitting.schedule import Cooling, TrimPlan, rounds_for_effort
 from issodask.fitting.workbench import Workbench, time_gains
 from issodask.stages.generate import makes_pool
 from issodask.stages.run import POOL_UNITS_PER_UNIT, read_original
@@ -75,10 +75,12 @@ def _searching(job: JobConfig, codes: np.ndarray, cliques: Cliques, n_units: int
     seconds_per_gain = time_gains(codes, bench)
     n_pairs = min(config.max_pairs, len(cliques.by_arity.get(2, ())))
     ipf_s = n_pool * n_pairs * config.ipf_passes * _IPF_SECONDS_PER_PAIR
-    search = Plan.for_effort(config.effort)
     n_start = min(int(n_units * config.oversize), max(n_pool, n_units))
-    trials = sum(search.trials_per_unit(i) for i in range(search.n_rounds)) * n_units
-    search_s = (search.trimming(n_start, n_units).n_gains + 3 * _SWAP_SECONDS * trials) * seconds_per_gain
+    n_rounds = rounds_for_effort(config.effort)
+    cooling = Cooling.of(n_rounds)
+    trials = sum(cooling.trials_per_unit(i) for i in range(cooling.n_rounds)) * n_units
+    gains = n_rounds * TrimPlan(n_start, n_units).gains_left(0) + 3 * _SWAP_SECONDS * trials
+    search_s = gains * seconds_per_gain
     seconds = config.time_limit_s if config.time_limit_s is not None else ipf_s + search_s
     residuals = 4.0 * cliques.n_cells * 6
     memory = _BASE_BYTES + residuals + 3.0 * n_start * codes.shape[1] + 20.0 * n_pool

@@ -7,11 +7,11 @@ on from there and ends in the same bytes. Another search (other codes, another s
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import xxhash
@@ -19,26 +19,33 @@ from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.config import SelectConfig
-from issodask.errors import InputError
 from issodask.events import Events
 from issodask.fitting.ipf import IpfResult, fit_weights, rank_pairs, scale_block, sum_block
 from issodask.fitting.objective import Objective
 from issodask.fitting.refine import Refinement
 from issodask.fitting.rounding import integerise
-from issodask.fitting.schedule import Plan
+from issodask.fitting.schedule import (
+    N_SEGMENTS,
+    Cooling,
+    TrimPlan,
+    read_rounds,
+    rounds_for_effort,
+    write_rounds,
+)
 from issodask.fitting.trim import trim
 from issodask.fitting.workbench import Workbench, count_chosen, time_gains, total
 from issodask.runtime import Runtime
 from issodask.runtime.arrays import BlockWeights, block_array
+from issodask.runtime.local import Crew
 from issodask.store.codes import Codes
 from issodask.store.files import read_json, whole_file, write_json
 from issodask.store.reader import BlockReader, save_weights
 from issodask.table.blocks import chosen_by_block
 
 _CHECKPOINT_S = 10.0
-_PLANNED_SHARE = 0.8  # of the time limit, so that a slow moment does not cost the cold end of the plan
+_TRIM_SHARE = 0.85  # of the time limit; the rest is for refinement and for slow moments
 _QUIET_ROUNDS = 3
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class Found:
 class _State:
     """What a checkpoint keeps."""
 
-    n_rounds: int
+    planned: list[int] = field(default_factory=list)  # rounds of the plan, by segment of the trimming
     next_round: int = 0
     hottest: float = 0.0
     quiet: int = 0
@@ -105,12 +112,12 @@ class Search:
         ipf = self._fit_weights()
         state = self._load_state()
         if state is None:
-            state = _State(self._plan_rounds())
+            state = _State()
             self._trim(state)
         if not state.stop_reason:
             self._refine(state)
         objective = self._objective.value(self._residual(state.uses))
-        rounds = f"{state.next_round}/{state.n_rounds}"
+        rounds = write_rounds(state.next_round, state.planned)
         return Found(state.uses, objective, state.random_objective, state.stop_reason, rounds, ipf, self._timings())
 
     def _fit_weights(self) -> IpfResult:
@@ -135,21 +142,8 @@ class Search:
             write_json(self._folder / "ipf.json", {"key": self._ipf_key(), **asdict(result)})
         return result
 
-    def _plan_rounds(self) -> int:
-        """How many rounds to plan: as many as were asked for, as the effort means, or as the time left allows."""
-        if self._config.rounds is not None:
-            return _parse_rounds(self._config.rounds)[1]
-        if self._config.time_limit_s is None:
-            return Plan.for_effort(self._config.effort).n_rounds
-        seconds_per_gain = time_gains(
-            self._reader.codes(max(self._codes.blocks, key=lambda block: block.n_units)), self._bench
-        )
-        left_s = self._config.time_limit_s - self._elapsed_s()
-        affordable = _PLANNED_SHARE * left_s / seconds_per_gain / self._objective.n_units
-        return Plan.for_effort(affordable).n_rounds
-
     def _trim(self, state: _State) -> None:
-        with self._timed("trim"):
+        with self._timed("trim"), Crew() as crew:
             n_units = self._objective.n_units
             weights = [self._reader.weights(block) for block in self._codes.blocks]
             state.random_objective = self._objective.value(self._residual(self._random_uses()))
@@ -158,18 +152,34 @@ class Search:
             offset = float(seeds.generator(self._seed, "round").random())
             state.uses = np.concatenate(integerise(weights, n_start, offset, self._config.allow_repeats))
             residual = self._residual(state.uses)
-            plan = Plan(state.n_rounds).trimming(n_start, n_units)
-            self._events.emit("search", n_units=n_units, n_start=n_start, n_rounds=state.n_rounds)
-            for i_step, n_left in enumerate(
-                trim(state.uses, residual, plan, self._codes.blocks, self._bench, self._seed)
-            ):
+            plan = TrimPlan(n_start, n_units)
+            pace = self._pace(plan)
+
+            def picks_of(i_step: int) -> int:
+                if plan.segment(i_step) == len(state.planned):
+                    state.planned.append(pace.n_rounds(i_step))
+                return plan.picks(i_step, state.planned[-1])
+
+            self._events.emit("search", n_units=n_units, n_start=n_start)
+            steps = trim(state.uses, residual, plan, self._codes.blocks, self._bench, crew, self._seed, picks_of)
+            for i_step, n_left in enumerate(steps):
                 self._events.emit("trim", n=i_step + 1, of=plan.n_steps, units=n_left)
             self._events.emit("trimmed", objective=self._objective.value(residual))
             self._save_state(state)
 
+    def _pace(self, plan: TrimPlan) -> "_Pace":
+        config = self._config
+        if config.rounds is not None:
+            return _Given(plan, read_rounds(config.rounds)[1])
+        if config.time_limit_s is None:
+            return _Given(plan, [rounds_for_effort(config.effort)] * N_SEGMENTS)
+        largest = max(self._codes.blocks, key=lambda block: block.n_units)
+        seconds_per_gain = time_gains(self._reader.codes(largest), self._bench)
+        return _Timed(plan, _TRIM_SHARE * config.time_limit_s, self._elapsed_s, seconds_per_gain)
+
     def _refine(self, state: _State) -> None:
         with self._timed("refine"):
-            plan = Plan(state.n_rounds)
+            plan = Cooling.of(state.planned[-1])
             search = Refinement(
                 state.uses,
                 self._residual(state.uses),
@@ -197,14 +207,15 @@ class Search:
 
     def _reason_to_stop(self, state: _State, objective: float) -> str:
         config = self._config
-        cold = Plan(state.n_rounds).heat(state.next_round) < 0.05
+        plan = Cooling.of(state.planned[-1])
+        cold = plan.heat(state.next_round) < 0.05
         if config.rounds is not None:
-            return "rounds done" if state.next_round >= _parse_rounds(config.rounds)[0] else ""
+            return "rounds done" if state.next_round >= read_rounds(config.rounds)[0] else ""
         if objective == 0.0 or (state.quiet >= _QUIET_ROUNDS and cold):
             return "converged"
         if config.time_limit_s is not None:
             return "time limit" if self._elapsed_s() > config.time_limit_s else ""
-        return "effort spent" if state.next_round >= state.n_rounds else ""
+        return "effort spent" if state.next_round >= plan.n_rounds else ""
 
     def _random_uses(self) -> NDArray[np.uint16]:
         """A subset without selection, to compare with."""
@@ -237,7 +248,7 @@ class Search:
             state.uses = np.zeros(self._codes.n_units, np.uint16)
             state.uses[saved["used"]] = saved["uses"]
         self._began -= state.elapsed_s
-        self._events.emit("resume", next_round=state.next_round, n_rounds=state.n_rounds)
+        self._events.emit("resume", next_round=state.next_round)
         return state
 
     def _forget_others(self) -> None:
@@ -271,12 +282,41 @@ class Search:
         return dict(read_json(self._folder / "timings.json") or {})
 
 
-def _parse_rounds(text: str) -> tuple[int, int]:
-    """`N` is all N rounds of a plan of N, `M/N` the first M (more than N go on at zero temperature)."""
-    numbers = text.split("/")
-    if len(numbers) > 2 or not all(number.isdecimal() for number in numbers) or int(numbers[-1]) == 0:
-        raise InputError(f"rounds is {text!r}: give N or M/N, whole numbers such as 40 or 38/40")
-    return int(numbers[0]), int(numbers[-1])
+class _Pace(Protocol):
+    """Says, when a segment of the trimming begins, how many rounds its plan has."""
+
+    def n_rounds(self, i_step: int) -> int: ...
+
+
+class _Given:
+    def __init__(self, plan: TrimPlan, planned: list[int]) -> None:
+        self._plan = plan
+        self._planned = planned
+
+    def n_rounds(self, i_step: int) -> int:
+        return self._planned[self._plan.segment(i_step)]
+
+
+class _Timed:
+    """As many rounds as the time left allows, at the speed of the last segment."""
+
+    def __init__(self, plan: TrimPlan, limit_s: float, elapsed_s: Callable[[], float], seconds_per_gain: float) -> None:
+        self._plan = plan
+        self._limit_s = limit_s
+        self._elapsed_s = elapsed_s
+        self._seconds_per_gain = seconds_per_gain
+        self._before: tuple[float, int, int] | None = None  # time, step and rounds when the last segment began
+
+    def n_rounds(self, i_step: int) -> int:
+        now = self._elapsed_s()
+        if self._before is not None:
+            began, first_step, n_rounds = self._before
+            n_gains = n_rounds * (self._plan.gains_left(first_step) - self._plan.gains_left(i_step))
+            self._seconds_per_gain = (now - began) / max(1.0, n_gains)
+        seconds_per_round = self._seconds_per_gain * self._plan.gains_left(i_step)
+        n_rounds = max(1, int((self._limit_s - now) / seconds_per_round))
+        self._before = now, i_step, n_rounds
+        return n_rounds
 
 
 def _hash(*values: Any) -> str:

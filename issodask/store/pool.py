@@ -61,12 +61,14 @@ class Pool:
 
 
 def open_pool(path: str | Path) -> Pool:
-    """Open a folder with a manifest of ours, or any folder or file of Parquet or CSV.
+    """Open a folder with a manifest of ours, the `pool/` of a run's directory, or any folder or file of Parquet or CSV.
 
     Raises InputError when there is nothing, when a part is missing, truncated or lacks columns of the first part, for
     duplicate column names and for a pool without rows.
     """
     path = Path(path)
+    if (path / "pool" / MANIFEST).is_file():
+        path = path / "pool"
     manifest = read_json(path / MANIFEST)
     pool = _open_sealed(path, manifest) if isinstance(manifest, dict) and "parts" in manifest else _open_foreign(path)
     if pool.n_rows == 0:
