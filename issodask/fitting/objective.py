@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from issodask.table.cliques import Cliques
 
 _FRACTIONS = 256
-_LARGEST = 2**30
+_LARGEST = 2**27
+"""Bound of a target; leaves room in int32 for the residual of a subset that is 15 times oversized."""
 
 
 @dataclass(frozen=True)

@@ -71,13 +71,16 @@ def test_unit__is_one_where_targets_are_whole(n_original, n_units, unit):
 
 def test_unit__shrinks_so_that_large_targets_fit():
     objective = objective_of([1], 7, 2**24)
-    assert objective.unit == 64
-    assert objective.target.tolist() == [2**30]
+    assert objective.unit == 8
+    assert objective.target.tolist() == [2**27]
 
 
-def test_residual__of_an_oversized_subset_fits():
-    objective = objective_of([1], 7, 2**24)
-    assert objective.residual(np.array([2**24 * 5 // 4])).tolist() == [-(2**28)]
+@pytest.mark.parametrize("n_units", [100, 2**19, 2**20 + 1, 2**24])
+def test_residual__of_an_oversized_subset_fits(n_units):
+    """A constant column has all units in one cell; trimming starts from many times as many."""
+    objective = objective_of([1], 7, n_units)
+    assert objective.residual(np.array([8 * n_units])).tolist() == [-7 * n_units * objective.unit]
+    assert 8 * int(objective.target[0]) < 2**31
 
 
 @pytest.mark.parametrize(
