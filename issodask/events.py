@@ -17,6 +17,8 @@ class Events:
         self._path = path
         self._listeners = listeners
         self._lock = Lock()
+        if path is not None and path.exists():
+            _end_last_line(path)
 
     def emit(self, event: str, **fields: Any) -> None:
         """Tell that `event` happened; `fields` are JSON values."""
@@ -30,8 +32,15 @@ class Events:
                 listener(record)
 
 
+def _end_last_line(path: Path) -> None:
+    """A run that was killed may have left half a line, which must not swallow the next event."""
+    with path.open("rb+") as file:
+        if not file.read().endswith(b"\n"):
+            file.write(b"\n")
+
+
 def read_events(path: Path) -> list[dict[str, Any]]:
-    """All events of a run so far; a last line that was cut off is left out."""
+    """All events of a run so far; a line that was cut off is left out."""
     if not path.exists():
         return []
     events = []
