@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # The first Python that runs and has a supported version; a name on the path may be a shim that leads nowhere.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
-	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$name && break; done)
+	$$name -c '$(SUPPORTED)' 2>/dev/null && echo $$name && break; done)
 
 # uv reads its own variable for folders of wheels, wants commas, and refuses a folder that does not exist.
 comma := ,
@@ -29,6 +30,7 @@ help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Make .venv and install everything into it (skipped while nothing changed)
+	@echo "$(VENV) is ready"
 
 demo: $(STAMP) ## Synthesise a real table, from training to the report, in a few minutes
 	@$(BIN)/issodask run examples/flat.toml
@@ -57,7 +59,8 @@ $(STAMP): always
 endif
 
 $(STAMP): pyproject.toml requirements.lock
-	@test -n "$(PYTHON)" || { echo "issodask needs Python 3.11 to 3.13, none found: make PYTHON=/path/to/python"; exit 2; }
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || \
+		{ echo "$(or $(PYTHON),Python on the path) will not do: issodask needs Python 3.11 to 3.13 (make PYTHON=/path/to/one)"; exit 2; }
 	@echo "Installing issodask and what it needs into $(VENV): about 2 GB, half a minute or, with downloads, some minutes"
 	@if [ -e $@ ] && [ "$$(cat $@)" != "$(CURDIR)" ]; then rm -rf $(VENV); fi
 	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
