@@ -45,6 +45,7 @@ from issodask.table.blocks import chosen_by_block
 _CHECKPOINT_S = 10.0
 _TRIM_SHARE = 0.85  # of the time limit; the rest is for refinement and for slow moments
 _QUIET_ROUNDS = 3
+_SHORTEST_ROUND_S = 1e-3  # when no more units than the subset has are left, no gains are
 _VERSION = 2
 
 
@@ -313,7 +314,7 @@ class _Timed:
             began, first_step, n_rounds = self._before
             n_gains = n_rounds * (self._plan.gains_left(first_step) - self._plan.gains_left(i_step))
             self._seconds_per_gain = (now - began) / max(1.0, n_gains)
-        seconds_per_round = self._seconds_per_gain * self._plan.gains_left(i_step)
+        seconds_per_round = max(_SHORTEST_ROUND_S, self._seconds_per_gain * self._plan.gains_left(i_step))
         n_rounds = max(1, int((self._limit_s - now) / seconds_per_round))
         self._before = now, i_step, n_rounds
         return n_rounds
