@@ -1,5 +1,7 @@
 """What the terminal shows while work goes on: a line per generator and per stage, fed by events."""
 
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,10 +11,15 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from issodask.events import Listener
 
+_QUIET_S = 10.0
+
 
 @contextmanager
 def shown(console: Console) -> Iterator[Listener]:
     """Within this context, what the listener hears is shown on `console`."""
+    if not console.is_terminal:
+        yield _Sparse(console).hear
+        return
     columns = (
         TextColumn("{task.description:<14}"),
         BarColumn(bar_width=30),
@@ -21,15 +28,12 @@ def shown(console: Console) -> Iterator[Listener]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
-        lines = _Lines(progress)
-        yield lines.hear
+    with Progress(*columns, console=console) as progress:
+        yield _Bars(progress).hear
 
 
-class _Lines:
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
+class _Lines(ABC):
+    """Turns events into states of named lines: how much is done, of how much, and a note."""
 
     def hear(self, event: dict[str, Any]) -> None:
         match event["event"]:
@@ -37,7 +41,7 @@ class _Lines:
                 self._hear_generator(event)
             case "encode":
                 if event["state"] == "damaged":
-                    self._progress.console.print(f"codes of part {event['part']} are damaged: made again")
+                    self._say(f"codes of part {event['part']} are damaged: made again")
                 self._set("encode", event["n"], event["of"], f"{event['part']}: {event['rows']:,} rows")
             case "ipf":
                 self._set("fit weights", event["n"], event["of"], f"residual {event['residual']:.5f}")
@@ -48,8 +52,10 @@ class _Lines:
                 self._set("refine", event["i_round"] + 1, max(event["n_rounds"], event["i_round"] + 1), note)
             case "evaluate":
                 self._set("evaluate", event["n"], event["of"], event["what"])
+            case "resume":
+                self._say("goes on from the last checkpoint")
             case "damaged":
-                self._progress.console.print(f"{event['file']} is damaged: made again")
+                self._say(f"{event['file']} is damaged: made again")
 
     def _hear_generator(self, event: dict[str, Any]) -> None:
         name = f"generator {event['index']}"
@@ -66,7 +72,45 @@ class _Lines:
             case phase:
                 self._set(name, 0, None, phase)
 
+    @abstractmethod
+    def _set(self, name: str, done: float, of: float | None, note: str) -> None:
+        """Show the state of the line `name`."""
+
+    @abstractmethod
+    def _say(self, text: str) -> None:
+        """Show a text once."""
+
+
+class _Bars(_Lines):
+    """A bar per line, redrawn in place."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
     def _set(self, name: str, done: float, of: float | None, note: str) -> None:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=of, note=note)
         self._progress.update(self._tasks[name], completed=done, total=of, note=note)
+
+    def _say(self, text: str) -> None:
+        self._progress.console.print(text)
+
+
+class _Sparse(_Lines):
+    """Where nothing can be redrawn (a log file): a line when something begins or ends, and every ten seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told: dict[str, float] = {}
+
+    def _set(self, name: str, done: float, of: float | None, note: str) -> None:
+        now = time.monotonic()
+        if name in self._told and done != of and now - self._told[name] < _QUIET_S:
+            return
+        self._told[name] = now
+        share = f"{done / of:4.0%}" if of else "    "
+        self._say(f"{name:<14}{share}  {note}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True)

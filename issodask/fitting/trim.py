@@ -11,6 +11,7 @@ runs on the driver's own threads, on the codes of the oversized subset.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
@@ -26,6 +27,15 @@ from issodask.table.blocks import Block, rows_by_block
 
 _UNITS_PER_GROUP = 4_096
 _WORTH_THREADS = 500_000
+_TOLD = 10
+
+
+@dataclass(frozen=True)
+class Step:
+    """How many units are left after a step, and now and then (else None) the objective of the subset that they are."""
+
+    n_left: int
+    objective: float | None
 
 
 class Crew(Protocol):
@@ -45,8 +55,8 @@ def trim(
     crew: Crew,
     seed: int,
     picks_of: Callable[[int], int],
-) -> Iterator[int]:
-    """Remove units until `plan.n_end` are left; changes `uses` and `residual`, yields after each step how many are.
+) -> Iterator[Step]:
+    """Remove units until `plan.n_end` are left; changes `uses` and `residual`, yields each step.
 
     `picks_of(i_step)` is asked when a step begins. The result does not depend on the number of threads.
     """
@@ -70,8 +80,10 @@ def trim(
             gains = _gains(table, codes, rows, bench, crew)
             n_left = remove_best(residual, table, bench.index, bench.unit, codes, left, places, n_left, rows, gains)
         np.subtract.at(uses, units[left[n_left:n_before]], 1)
+        told = i_step % _TOLD == _TOLD - 1 or i_step == plan.n_steps - 1
+        objective = bench.objective.value(residual) * (plan.n_end / n_left) if told else None
         residual += target - goal
-        yield n_left
+        yield Step(n_left, objective)
 
 
 def _gains(

@@ -162,10 +162,11 @@ class Search:
                 return plan.picks(i_step, state.planned[-1])
 
             self._events.emit("search", n_units=n_units, n_start=n_start)
+            self._events.emit("random", objective=state.random_objective)
             steps = trim(state.uses, residual, plan, self._codes.blocks, self._bench, crew, self._seed, picks_of)
-            for i_step, n_left in enumerate(steps):
-                self._events.emit("trim", n=i_step + 1, of=plan.n_steps, units=n_left)
-            self._events.emit("trimmed", objective=self._objective.value(residual))
+            for i_step, step in enumerate(steps):
+                told = {"n": i_step + 1, "of": plan.n_steps, "units": step.n_left}
+                self._events.emit("trim", **told, objective=step.objective)
             self._save_state(state)
 
     def _pace(self, plan: TrimPlan) -> "_Pace":
