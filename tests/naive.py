@@ -134,19 +134,18 @@ def settle_swaps(residual, cliques, unit, arity_weights, uses, may_repeat, units
     return kept, total, residual, uses
 
 
-def trim(residual, cliques, unit, arity_weights, codes, left, picks):
-    """Removals, each the best of some draws. Returns the rows removed in order, those left, and the residual."""
-    left, removed = list(left), []
-    for draws in picks:
-        places = [int(draw * len(left)) for draw in draws]
-        gains = [removal_gain(residual, codes[left[p]], cliques, unit, arity_weights) for p in places]
-        place = places[first_best(gains)]
-        row = left[place]
+def remove_best(residual, cliques, unit, codes, left, rows, gains):
+    """Of each group of picks the best that is still there goes. Returns those gone, in order, and the residual."""
+    left, gone = list(left), []
+    for group, group_gains in zip(rows, gains, strict=True):
+        there = [(row, gain) for row, gain in zip(group, group_gains, strict=True) if row in left]
+        if not there:
+            continue
+        row = there[first_best([gain for _, gain in there])][0]
         residual = without(residual, codes[row], cliques, unit)
-        removed.append(row)
-        left[place] = left[-1]
-        left.pop()
-    return removed, left, residual
+        left.remove(row)
+        gone.append(row)
+    return gone, residual
 
 
 def scale_weights(codes, weights, factors: dict[Cell, float], pairs: list[Clique]) -> list[float]:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issodask.kernels.cells import removal_table
-from issodask.kernels.swaps import burst, same_codes, settle_swaps, swap_gains, trim_units
+from issodask.kernels.cells import removal_gains, removal_table
+from issodask.kernels.swaps import burst, remove_best, same_codes, settle_swaps, swap_gains
 from issodask.table.cliques import Cliques
 from tests import naive
 from tests.strategies import Case, as_dict, cases, held_cliques, small_domains
@@ -133,37 +133,45 @@ def test_settle_swaps__of_a_burst_on_the_same_residual_keeps_all(case):
     assert np.array_equal(uses_before, uses)
 
 
-def trimmed(case: Case, left, picks):
-    """The rows removed, in order, and how many are left; changes the case's residual."""
+def removed_best(case: Case, left, rows, gains):
+    """The rows that went, in order, and how many are left; changes the case's residual."""
     table = np.empty_like(case.residual)
     removal_table(case.residual, case.unit, table)
-    n_left = trim_units(case.residual, table, *case.scale, case.codes, left, len(left), picks)
+    places = np.argsort(left)
+    args = (case.index, case.unit, case.codes, left, places, len(left), rows, gains)
+    n_left = remove_best(case.residual, table, *args)
     expected = np.empty_like(table)
     removal_table(case.residual, case.unit, expected)
     assert np.array_equal(table, expected)
+    assert np.array_equal(left[places], np.arange(len(left)))
     return left[n_left:][::-1].tolist(), n_left
 
 
 @given(swap_cases, st.integers(0, 8), st.integers(1, 5))
-def test_trim_units__equals_twin(case, n_removals, n_picks):
-    n_removals = min(n_removals, len(case.codes))
+def test_remove_best__equals_twin(case, n_groups, n_picks):
     left = case.random.permutation(len(case.codes))
-    picks = case.random.random((n_removals, n_picks))
-    expected, expected_left, residual = naive.trim(
-        case.naive_residual, *case.naive_scale, case.codes, left.tolist(), picks
+    rows = case.random.integers(0, len(left), (n_groups, n_picks))
+    gains = case.random.integers(-3, 3, (n_groups, n_picks)).astype(float)
+    before = left.tolist()
+    gone, residual = naive.remove_best(
+        case.naive_residual, case.cliques, case.unit, case.codes, before, rows.tolist(), gains.tolist()
     )
-    removed, n_left = trimmed(case, left, picks)
-    assert removed == expected
-    assert left[:n_left].tolist() == expected_left
+    removed, n_left = removed_best(case, left, rows, gains)
+    assert removed == gone
+    assert sorted([*left[:n_left].tolist(), *gone]) == sorted(before)
     assert as_dict(case.residual, case.layout) == residual
 
 
-@given(swap_cases)
-def test_trim_units__ends_at_the_exact_size_and_loses_no_row(case):
-    left = np.arange(len(case.codes))
-    removed, n_left = trimmed(case, left, case.random.random((len(case.codes) - 1, 3)))
-    assert n_left == 1
-    assert sorted([*removed, left[0]]) == list(range(len(case.codes)))
+@given(swap_cases, st.integers(1, 5))
+def test_remove_best__of_one_group_falls_by_its_highest_gain(case, n_picks):
+    table = np.empty_like(case.residual)
+    removal_table(case.residual, case.unit, table)
+    rows = case.random.integers(0, len(case.codes), (1, n_picks))
+    gains = np.empty(n_picks)
+    removal_gains(table, case.index, case.arity_weights, case.codes, rows[0], gains)
+    before = recount(case, case.residual)
+    removed_best(case, np.arange(len(case.codes)), rows, gains[None])
+    assert before - recount(case, case.residual) == pytest.approx(gains.max(), abs=1e-9)
 
 
 def one_column(residual):
@@ -212,11 +220,16 @@ def test_settle_swaps__no_proposals():
     assert settle_swaps(case.residual, *case.scale, uses, False, units, case.codes[units], np.empty(0), kept) == 0
 
 
-def test_trim_units__single_unit_goes():
+def test_remove_best__single_unit_goes_once():
     case = one_column([0, 0, -1])
-    left = np.array([2])
-    assert trimmed(case, left, np.array([[0.999, 0.0]])) == ([2], 0)
+    left, rows = np.arange(3), np.array([[2, 2], [2, 2]])
+    assert removed_best(case, left, rows, np.ones((2, 2))) == ([2], 2)
     assert not case.residual.any()
+
+
+def test_remove_best__no_groups():
+    case = one_column([0, 0, -1])
+    assert removed_best(case, np.arange(3), np.empty((0, 4), np.int64), np.empty((0, 4))) == ([], 3)
 
 
 @pytest.mark.parametrize("sizes", [[1, 1, 1], [4], [2, 3]], ids=["constant columns", "one column only", "two columns"])

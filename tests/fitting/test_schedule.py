@@ -1,0 +1,99 @@
+"""Plans: how the work is dealt out over a search."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from issodask.errors import InputError
+from issodask.fitting.schedule import N_SEGMENTS, Cooling, TrimPlan, read_rounds, rounds_for_effort, write_rounds
+
+
+@st.composite
+def trim_plans(draw):
+    n_end = draw(st.integers(1, 10_000))
+    return TrimPlan(n_end + draw(st.integers(0, 100_000)), n_end, draw(st.integers(1, 400)))
+
+
+@given(trim_plans())
+def test_trim_plan__shrinks_from_start_to_end(plan):
+    sizes = [plan.size(i) for i in range(plan.n_steps + 1)]
+    assert (sizes[0], sizes[-1]) == (plan.n_start, plan.n_end)
+    assert all(after <= before for before, after in pairwise(sizes))
+
+
+@given(trim_plans(), st.integers(1, 500))
+def test_trim_plan__picks_grow_and_are_never_none(plan, n_rounds):
+    picks = [plan.picks(i, n_rounds) for i in range(plan.n_steps)]
+    assert picks[0] >= 1
+    assert picks == sorted(picks)
+
+
+def test_trim_plan__spends_its_gains():
+    plan = TrimPlan(80_000, 10_000)
+    removed = [plan.size(i) - plan.size(i + 1) for i in range(plan.n_steps)]
+    n_gains = sum(n * plan.picks(i, 50) for i, n in enumerate(removed))
+    assert n_gains == pytest.approx(20 * 50 * plan.n_end, rel=0.02)
+    assert plan.gains_left(0) == pytest.approx(20 * plan.n_end)
+    assert plan.gains_left(plan.n_steps) == 0
+
+
+@given(trim_plans())
+def test_trim_plan__segments_in_order(plan):
+    segments = [plan.segment(i) for i in range(plan.n_steps)]
+    assert segments[0] == 0
+    assert segments == sorted(segments)
+    assert segments[-1] < N_SEGMENTS
+
+
+def test_trim_plan__nothing_to_trim():
+    plan = TrimPlan(7, 7)
+    assert {plan.size(i) for i in range(plan.n_steps + 1)} == {7}
+    assert plan.gains_left(0) == 0
+    assert plan.picks(0, 5) >= 1
+
+
+@given(st.integers(1, 300))
+def test_cooling__from_full_heat_to_almost_none(n_rounds):
+    plan = Cooling.of(n_rounds)
+    heats = [plan.heat(i) for i in range(plan.n_rounds)]
+    assert heats[0] == 1
+    assert heats == sorted(heats, reverse=True)
+    assert 0 < heats[-1] <= 1
+    assert plan.heat(plan.n_rounds) == plan.heat(plan.n_rounds + 7) == 0
+
+
+@given(st.integers(1, 300))
+def test_cooling__rounds_grow_longer(n_rounds):
+    plan = Cooling.of(n_rounds)
+    trials = [plan.trials_per_unit(i) for i in range(plan.n_rounds + 2)]
+    assert trials == sorted(trials)
+    assert (trials[0], trials[-1]) == (1 / 16, 1)
+
+
+@pytest.mark.parametrize(("effort", "n_rounds"), [(0.001, 1), (20, 1), (300, 15), (1000, 50)])
+def test_rounds_for_effort__at_least_one(effort, n_rounds):
+    assert rounds_for_effort(effort) == n_rounds
+
+
+plans = st.one_of(
+    st.integers(1, 999).map(lambda n: [n] * N_SEGMENTS),
+    st.lists(st.integers(1, 999), min_size=N_SEGMENTS, max_size=N_SEGMENTS),
+)
+
+
+@given(st.integers(0, 99), plans)
+def test_read_rounds__reads_what_was_written(n_done, planned):
+    assert read_rounds(write_rounds(n_done, planned)) == (n_done, planned)
+
+
+def test_read_rounds__plan_alone_is_all_of_its_rounds():
+    assert read_rounds("12") == (12, [12] * N_SEGMENTS)
+    assert read_rounds("500")[0] == Cooling.of(500).n_rounds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5", "3/", "x/4", "3/0", "1/2/3", "3.5", " 4", "4/5-6", "4/5--6"])
+def test_read_rounds__refuses_anything_else(text):
+    with pytest.raises(InputError, match=r"^rounds"):
+        read_rounds(text)

@@ -1,0 +1,54 @@
+"""Stretches of the pool."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from issodask.table.blocks import chosen_by_block, cut_strips, rows_by_block
+from tests.strategies import seeds
+
+
+@dataclass(frozen=True)
+class Piece:
+    n_units: int
+    first_unit: int
+
+
+@st.composite
+def pools(draw):
+    """Blocks of a pool of at least one unit, empty ones among them."""
+    sizes = draw(st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(any))
+    starts = np.cumsum([0, *sizes])
+    return [Piece(n, int(start)) for n, start in zip(sizes, starts, strict=False)]
+
+
+def all_units(blocks):
+    return [block.first_unit + i for block in blocks for i in range(block.n_units)]
+
+
+@given(pools(), st.integers(1, 12))
+def test_cut_strips__every_unit_once_and_in_order(blocks, n_units):
+    strips = cut_strips(blocks, n_units)
+    assert all_units(strips) == all_units(blocks)
+    assert all(0 < strip.n_units <= n_units for strip in strips)
+    assert all(blocks[s.i_block].first_unit + s.start == s.first_unit for s in strips)
+    assert all(s.start + s.n_units <= blocks[s.i_block].n_units for s in strips)
+
+
+@given(pools(), seeds)
+def test_chosen_by_block__once_per_use(blocks, seed):
+    uses = np.random.default_rng(seed).integers(0, 3, len(all_units(blocks))).astype(np.uint16)
+    chosen = chosen_by_block(blocks, uses)
+    units = [block.first_unit + row for block, rows in zip(blocks, chosen, strict=True) for row in rows]
+    assert units == np.repeat(np.arange(len(uses)), uses).tolist()
+
+
+@given(pools(), seeds)
+def test_rows_by_block__finds_every_unit_again(blocks, seed):
+    random = np.random.default_rng(seed)
+    units = np.sort(random.choice(all_units(blocks), random.integers(0, 12)))
+    found = rows_by_block(units, blocks)
+    assert [block.first_unit + row for block, rows in found for row in rows] == units.tolist()
+    assert all(len(rows) and rows.max() < block.n_units for block, rows in found)
