@@ -32,7 +32,6 @@ from issodask.models.device import Device
 Report = Callable[..., None]
 """Takes a phase and fields of it: see ProgressLog.write."""
 
-MODELS = ("MOSTLY_AI/Small", "MOSTLY_AI/Medium", "MOSTLY_AI/Large")
 REPORT_EVERY_S = 2.0
 SAMPLE_BATCH_ROWS = 10_000
 SAMPLE_BATCH_BYTES = 400_000_000
@@ -247,7 +246,14 @@ class _Progress:
             )
         elif seconds_left is not None:
             self._last_report_s = now_s
-            self._report("train", seconds_left=seconds_left)
+            last = self._message
+            self._report(
+                "train",
+                epoch=last.get("epoch"),
+                max_epochs=self._max_epochs,
+                loss=last.get("val_loss") or last.get("trn_loss"),
+                seconds_left=seconds_left,
+            )
 
     def keep_checkpoint(self) -> None:
         """Called by the engine after each epoch's report."""

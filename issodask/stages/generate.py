@@ -123,7 +123,7 @@ def _train_and_sample(task: GeneratorTask, original: pd.DataFrame, schema: Schem
         return _write_parts(task, schema, [codec.decode(pd.DataFrame(index=range(task.n_rows)))])
     device = choose_device(task.config.device, look_around(task.n_workers), original.size)
     with pinned(device, task.index):
-        if not _is_trained(task):
+        if not _is_trained(task, log):
             mostly.train(codec.encode(original), task.folder, _training(task), device, log.write)
             _note_trained(task)
         return _sample(task, schema, codec, device, log)
@@ -247,14 +247,15 @@ def _is_finished(task: GeneratorTask, events: Events | None) -> bool:
     return not damaged
 
 
-def _is_trained(task: GeneratorTask) -> bool:
+def _is_trained(task: GeneratorTask, log: ProgressLog) -> bool:
     noted = read_json(task.folder / TRAINED) or {}
     if noted.get("key") != task.training_key:
         return False
-    if _damaged(task.folder, noted["files"]):
+    damaged = _damaged(task.folder, noted["files"])
+    if damaged:
+        log.write("damaged", file=str(task.folder / damaged[0]))
         mostly.begin_anew(task.folder)
-        return False
-    return True
+    return not damaged
 
 
 def _note_trained(task: GeneratorTask) -> None:

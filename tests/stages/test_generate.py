@@ -140,6 +140,8 @@ def test_generate__damaged_model_is_trained_again(tmp_path, engine):
     engine.calls.clear()
     assert bytes_of(make(tmp_path)) == before
     assert engine.calls == ["train 00", "sample 00/2"]
+    named = [record["file"] for record in read_progress(tmp_path / "generators/00") if record["phase"] == "damaged"]
+    assert named == [str(tmp_path / "generators/00/workspace/ModelStore/weights")]
 
 
 @pytest.mark.parametrize(
