@@ -46,7 +46,7 @@ class GenerateConfig(_Section):
     source: str = "mostlyai"
     units: int | None = Field(default=None, gt=0, description="units of the whole pool; default 20 per selected unit")
     generators: int = Field(default=2, gt=0)
-    model: str = "MOSTLY_AI/Medium"
+    model: Literal["MOSTLY_AI/Small", "MOSTLY_AI/Medium", "MOSTLY_AI/Large"] = "MOSTLY_AI/Medium"
     max_epochs: float = Field(default=100.0, gt=0)
     max_training_time_min: float = Field(default=60.0, gt=0, description="per generator")
     batch_size: int | None = Field(default=None, gt=0)
