@@ -19,9 +19,10 @@ def trimmed(uses, n_units, blocks, bench, n_steps=20, n_picks=4, n_threads=1, se
     uses, residual = uses.copy(), residual_of(uses, blocks, bench)
     plan = TrimPlan(int(uses.sum()), n_units, n_steps)
     with Crew(n_threads) as crew:
-        sizes = list(trim(uses, residual, plan, blocks, bench, crew, seed, lambda i_step: n_picks))
+        steps = list(trim(uses, residual, plan, blocks, bench, crew, seed, lambda i_step: n_picks))
     assert np.array_equal(residual, residual_of(uses, blocks, bench))
-    return uses, sizes
+    assert steps[-1].objective == pytest.approx(value_of(uses, blocks, bench))
+    return uses, [step.n_left for step in steps]
 
 
 @settings(max_examples=20)
