@@ -1,0 +1,59 @@
+"""A table of every kind of column, a biased pool for it, and jobs small enough to run whole in a test."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from issodask.config import SelectConfig
+
+QUICK = SelectConfig(effort=60, ipf_passes=2)
+N_ROWS = 600
+N_POOL = 6_000
+
+
+def mixed_table(n_rows: int = N_ROWS, seed: int = 1, tilt: float = 0.0) -> pd.DataFrame:
+    """Numbers, whole numbers with missing values, categories, booleans, dates and text, dependent on one another.
+
+    `tilt` moves ages, wages and jobs: a table with it is a biased draw of what one without it shows.
+    """
+    random = np.random.default_rng(seed)
+    age = np.clip(random.normal(44 + 10 * tilt, 13, n_rows), 18, 90).astype(int)
+    wage = random.lognormal(6 + age / 60 + 0.3 * tilt, 0.5).round(2)
+    job = np.where(
+        random.random(n_rows) < 0.2 + age / 200, "smith", random.choice(["cook", "Köhler", "lamp 💡"], n_rows)
+    )
+    since = pd.Timestamp("1999-01-01") + pd.to_timedelta(random.integers(0, 4_000, n_rows) + 50 * (90 - age), unit="D")
+    return pd.DataFrame(
+        {
+            "wage (€)": wage,
+            "age": age,
+            "children": pd.Series(random.poisson(1 + age / 60), dtype="Int64").mask(random.random(n_rows) < 0.1),
+            "job": pd.Series(job, dtype=object).mask(random.random(n_rows) < 0.05),
+            "size": pd.Categorical(
+                np.where(wage > 900, "L", random.choice(["S", "M"], n_rows)), categories=["S", "M", "L"], ordered=True
+            ),
+            "is_new": random.random(n_rows) < 0.2 + (age < 30) * 0.3,
+            "since": pd.Series(since).mask(random.random(n_rows) < 0.03),
+        }
+    )
+
+
+def biased_pool(n_rows: int = N_POOL, seed: int = 2) -> pd.DataFrame:
+    """Half of it tilted, so that a random subset is visibly off."""
+    n_tilted = n_rows // 2
+    frame = pd.concat([mixed_table(n_rows - n_tilted, seed), mixed_table(n_tilted, seed + 1, tilt=1.0)])
+    return frame.sample(frac=1.0, random_state=seed).reset_index(drop=True)
+
+
+def write_pool(folder: Path, frame: pd.DataFrame, n_parts: int = 3) -> Path:
+    """A pool that something else wrote: Parquet parts without a manifest."""
+    folder.mkdir(parents=True)
+    for i_part, rows in enumerate(np.array_split(np.arange(len(frame)), n_parts)):
+        frame.iloc[rows].to_parquet(folder / f"part-{i_part}.parquet", index=False)
+    return folder
+
+
+def narrow(frame: pd.DataFrame) -> pd.DataFrame:
+    """Four columns, for tests in which only the way through matters."""
+    return frame[["age", "children", "job", "is_new"]]
