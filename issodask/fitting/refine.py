@@ -122,7 +122,7 @@ class Refinement:
                     break
                 strips.append(self._strips[i_strip])
                 n_units += strips[-1].n_units
-            members = self._members(strips)
+            members = self._members(strips) if strips else np.zeros(0, np.int64)
             if not len(members) or (len(members) == n_units and not self._bench.may_repeat):
                 continue
             used = sorted({strip.i_block for strip in strips})
