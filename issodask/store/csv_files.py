@@ -56,7 +56,7 @@ def iter_csv(path: Path, schema: Schema, chunk_rows: int = CHUNK_ROWS) -> Iterat
     csv_columns(path)
     as_text = {column.name: "category" for column in schema.columns if column.kind != "numeric"}
     with _faults_of(path):
-        chunks = pd.read_csv(
+        chunks = pd.read_csv(  # type: ignore[call-overload]
             path,
             usecols=list(schema.names),
             dtype=as_text,

@@ -49,7 +49,7 @@ def restore(values: pd.Series, column: Column) -> pd.Series:
         return _as_category(values, column)
     if column.values == "text":
         return (
-            values.astype("object").where(values.notna(), None) if column.dtype == "object" else values.astype("string")
+            values.astype("object").where(values.notna(), None) if column.dtype == "object" else values.astype("string")  # type: ignore[call-overload]
         )
     read = _reader_of_values(column)
     return pd.Series([None if pd.isna(text) else read(text) for text in values], values.index, dtype=object)
@@ -209,7 +209,7 @@ def _read_times(values: pd.Series, with_zone: bool) -> pd.Series:
 
 def _as_dates(values: pd.Series) -> pd.Series:
     dates = values.to_numpy("datetime64[D]").astype(object)
-    return pd.Series(dates, values.index, dtype=object).where(values.notna(), None)
+    return pd.Series(dates, values.index, dtype=object).where(values.notna(), None)  # type: ignore[call-overload]
 
 
 def _as_decimals(values: pd.Series, column: Column) -> pd.Series:
@@ -227,7 +227,7 @@ def _as_text(values: pd.Series, column: Column) -> pd.Series:
         texts = _texts(pd.Series(values.cat.categories), column)
         codes = values.cat.codes.to_numpy()
         if texts.is_unique:
-            return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(texts)), values.index)
+            return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(texts)), values.index)  # type: ignore[arg-type]
         lookup = np.array([*texts, None], dtype=object)
         return pd.Series(lookup[codes], values.index, dtype=object)
     return _texts(values, column)
@@ -303,7 +303,7 @@ def _as_category(values: pd.Series, column: Column) -> pd.Series:
     codes = np.array([*(positions[text] for text in found), -1])[found_codes]
     read = _reader_of_values(column)
     categories = pd.Index([read(text) for text in texts], dtype=_DTYPES_OF_CATEGORIES[column.values])
-    return pd.Series(pd.Categorical.from_codes(codes, categories=categories, ordered=column.ordered), values.index)
+    return pd.Series(pd.Categorical.from_codes(codes, categories=categories, ordered=column.ordered), values.index)  # type: ignore[arg-type]
 
 
 # shared
