@@ -6,7 +6,9 @@ on from there and ends in the same bytes. Another search (other codes, another s
 """
 
 import json
+import shutil
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -38,7 +40,7 @@ from issodask.runtime import Runtime
 from issodask.runtime.arrays import BlockWeights, block_array
 from issodask.runtime.local import Crew
 from issodask.store.codes import Codes
-from issodask.store.files import read_json, whole_file, write_json
+from issodask.store.files import file_hash, read_json, whole_file, write_json
 from issodask.store.reader import BlockReader, save_weights
 from issodask.table.blocks import chosen_by_block
 
@@ -46,7 +48,7 @@ _CHECKPOINT_S = 10.0
 _TRIM_SHARE = 0.85  # of the time limit; the rest is for refinement and for slow moments
 _QUIET_ROUNDS = 3
 _SHORTEST_ROUND_S = 1e-3  # when no more units than the subset has are left, no gains are
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,9 @@ class Search:
         return Found(state.uses, objective, state.random_objective, state.stop_reason, rounds, ipf, self._timings())
 
     def _fit_weights(self) -> IpfResult:
-        done = read_json(self._folder / "ipf.json")
-        if done is not None and done.pop("key", None) == self._ipf_key():
-            return IpfResult(**{name: _tuples(value) for name, value in done.items()})
+        done = self._fitted_before()
+        if done is not None:
+            return done
         with self._timed("ipf"):
             cliques = self._objective.cliques
             pairs = rank_pairs(self._marginals, cliques, self._config.max_pairs)
@@ -138,10 +140,25 @@ class Search:
             result = fit_weights(weights, self._marginals, cliques, pairs, n_passes, tell)
             fitted = weights.blocks()
             mean = sum(float(block.sum()) for block in fitted) / self._codes.n_units
+            folder = self._folder / "weights"
+            shutil.rmtree(folder, ignore_errors=True)
             for block, own in zip(self._codes.blocks, fitted, strict=True):
-                save_weights(self._folder / "weights", block, own / mean)
-            write_json(self._folder / "ipf.json", {"key": self._ipf_key(), **asdict(result)})
+                save_weights(folder, block, own / mean)
+            hashes = {path.name: file_hash(path) for path in sorted(folder.iterdir())}
+            write_json(self._folder / "ipf.json", {"key": self._ipf_key(), "weights": hashes, "result": asdict(result)})
         return result
+
+    def _fitted_before(self) -> IpfResult | None:
+        """What an earlier run fitted, if the weights are still what it wrote; those that are not are named."""
+        note = _read_note(self._folder / "ipf.json")
+        if note.get("key") != self._ipf_key():
+            return None
+        for name, xxh3 in note["weights"].items():
+            path = self._folder / "weights" / name
+            if not path.is_file() or file_hash(path) != xxh3:
+                self._events.emit("damaged", file=str(path))
+                return None
+        return IpfResult(**{name: _tuples(value) for name, value in note["result"].items()})
 
     def _trim(self, state: _State) -> None:
         with self._timed("trim"), Crew() as crew:
@@ -245,10 +262,14 @@ class Search:
         path = self._folder / "state.npz"
         if not path.exists():
             return None
-        with np.load(path) as saved:
-            state = _State(**json.loads(str(saved["facts"])))
-            state.uses = np.zeros(self._codes.n_units, np.uint16)
-            state.uses[saved["used"]] = saved["uses"]
+        try:
+            with np.load(path) as saved:
+                state = _State(**json.loads(str(saved["facts"])))
+                state.uses = np.zeros(self._codes.n_units, np.uint16)
+                state.uses[saved["used"]] = saved["uses"]
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            self._events.emit("damaged", file=str(path))
+            return None
         self._began -= state.elapsed_s
         self._events.emit("resume", next_round=state.next_round)
         return state
@@ -256,7 +277,7 @@ class Search:
     def _forget_others(self) -> None:
         """A checkpoint serves only the search that it was made by."""
         key = self._search_key()
-        if (read_json(self._folder / "search.json") or {}).get("key") != key:
+        if _read_note(self._folder / "search.json").get("key") != key:
             (self._folder / "state.npz").unlink(missing_ok=True)
             (self._folder / "timings.json").unlink(missing_ok=True)
             write_json(self._folder / "search.json", {"key": key, "seed": self._seed, **self._config.model_dump()})
@@ -281,7 +302,7 @@ class Search:
         write_json(path, {**self._timings(), stage: round(time.monotonic() - start, 2)})
 
     def _timings(self) -> dict[str, float]:
-        return dict(read_json(self._folder / "timings.json") or {})
+        return _read_note(self._folder / "timings.json")
 
 
 class _Pace(Protocol):
@@ -319,6 +340,12 @@ class _Timed:
         n_rounds = max(1, int((self._limit_s - now) / seconds_per_round))
         self._before = now, i_step, n_rounds
         return n_rounds
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    """A note of ours; empty when there is none, or it is damaged."""
+    note = read_json(path)
+    return note if isinstance(note, dict) else {}
 
 
 def _hash(*values: Any) -> str:
