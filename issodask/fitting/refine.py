@@ -154,7 +154,7 @@ class Refinement:
         thresholds = np.concatenate([p.thresholds for p in proposals])[order] + _SLACK * temperature
         kept = np.empty(len(order), np.bool_)
         bench = self._bench
-        self.objective -= settle_swaps(
+        settle_swaps(
             self.residual,
             bench.index,
             bench.unit,
@@ -166,6 +166,7 @@ class Refinement:
             thresholds,
             kept,
         )
+        self.objective = bench.objective.value(self.residual)  # a running sum would drift, and miss 0
         return len(order), int(kept.sum())
 
 
