@@ -4,25 +4,29 @@ In: the original, a pool, where to write. Out: subset and lineage as Parquet, an
 Read, encode, target, search, write; the search itself is in `search.py`.
 """
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from issodask.config import SelectConfig
 from issodask.errors import InputError
 from issodask.events import Events
 from issodask.fitting.objective import Objective
+from issodask.fitting.schedule import read_rounds
 from issodask.runtime import Runtime, open_runtime
 from issodask.stages.encode import EncodedPart, encode_pool
 from issodask.stages.search import Found, Search
 from issodask.stages.write import write_subset
-from issodask.store.codes import Codes
-from issodask.store.pool import Pool, as_pool
-from issodask.store.subset import check_out
+from issodask.store.codes import Codes, read_note
+from issodask.store.files import file_hash, read_json, write_faults_of, write_json
+from issodask.store.pool import Pool, as_pool, check_pool
+from issodask.store.subset import check_out, lineage_path
 from issodask.store.tables import as_frame
 from issodask.table.bins import Bins
 from issodask.table.cliques import Cliques
@@ -72,7 +76,10 @@ def select(
     out = Path(out)
     check_out(out)
     folder = Path(folder) if folder is not None else out.with_suffix(".work")
-    folder.mkdir(parents=True, exist_ok=True)
+    if config.rounds is not None:
+        read_rounds(config.rounds)  # say what is wrong with it before anything starts
+    with write_faults_of(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     events = events or Events(folder / "events.jsonl")
 
     timings: dict[str, float] = {}
@@ -85,16 +92,18 @@ def select(
     opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", schema)
     timings["read"] = round(monotonic() - began, 2)
 
-    codes = _encode(opened, bins, schema, folder, runtime, events, timings)
     n_units = config.units or len(original_codes)
-    _check_units(codes, n_units, config, opened)
+    check_pool(opened, schema)
+    _check_units(opened, opened.n_rows, n_units, config)
+    codes = _encode(opened, bins, schema, folder, runtime, events, timings)
+    _check_units(opened, codes.n_units, n_units, config)
     objective, marginals = _target(original_codes, bins, codes, n_units)
     found = Search(codes, objective, marginals, config, seed, folder / "select", runtime, events).run()
     timings |= found.timings
 
     began = monotonic()
     unit_ids = np.repeat(np.arange(codes.n_units), found.uses)
-    write_subset(opened, unit_ids, schema, out, runtime)
+    _write(opened, codes, unit_ids, schema, out, folder / "select" / "written.json", runtime)
     timings["write"] = round(monotonic() - began, 2)
 
     facts = _facts(found, codes, opened, bins, len(original_codes), unit_ids, config, seed, timings)
@@ -132,12 +141,33 @@ def _encode(
     return codes
 
 
-def _check_units(codes: Codes, n_units: int, config: SelectConfig, pool: Pool) -> None:
-    if codes.n_units < n_units and not config.allow_repeats:
+def _check_units(pool: Pool, n_pool: int | None, n_units: int, config: SelectConfig) -> None:
+    """Once before encoding, where the pool's parts say how many rows they have, and once after."""
+    if n_pool is not None and n_pool < n_units and not config.allow_repeats:
         raise InputError(
-            f"pool {pool.folder} has {codes.n_units:,} units but the subset needs {n_units:,}: "
-            "generate more, or lower units"
+            f"pool {pool.folder} has {n_pool:,} units but the subset needs {n_units:,}: generate more, or lower units"
         )
+
+
+def _write(
+    pool: Pool, codes: Codes, unit_ids: NDArray[np.int64], schema: Schema, out: Path, note: Path, runtime: Runtime
+) -> None:
+    """Write subset and lineage, unless they are there as an earlier run wrote them, from the same rows."""
+    notes = [read_note(codes.folder, part.name) for part in pool.parts]
+    origin = [
+        (part.name, part.generator, n.part_xxh3 if n else None) for part, n in zip(pool.parts, notes, strict=True)
+    ]
+    units = xxhash.xxh3_64(unit_ids.tobytes()).hexdigest()
+    made_from = xxhash.xxh3_64(json.dumps([units, origin, schema.to_dict()]).encode()).hexdigest()
+    if read_json(note) == _written(made_from, out):
+        return
+    write_subset(pool, unit_ids, schema, out, runtime)
+    write_json(note, _written(made_from, out))
+
+
+def _written(made_from: str, out: Path) -> dict[str, Any]:
+    files = (out, lineage_path(out))
+    return {"from": made_from, "files": [file_hash(path) if path.is_file() else None for path in files]}
 
 
 def _target(
