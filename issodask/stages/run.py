@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xxhash
 
 from issodask import seeds
 from issodask.config import JobConfig, RuntimeConfig
@@ -51,8 +52,13 @@ def run(job: JobConfig, events: Events | None = None) -> Finished:
             original, pool, subset, job.select, seed=job.seed, folder=folder, runtime=runtime, events=events
         )
         selected = _with_facts(selected, job, generate_s)
-        sample = sample_pool(pool, selected, Schema.from_frame(original), job.seed, runtime)
-    metrics = _evaluate_once(job, folder, original, holdout, sample, selected, events)
+        key = _evaluation_key(job, original, holdout, selected)
+        metrics = _evaluated_before(folder, key)
+        if metrics is None:
+            sample = sample_pool(pool, selected, Schema.from_frame(original), job.seed, runtime)
+    if metrics is None:
+        metrics = _evaluate(job, folder, original, holdout, sample, selected, events)
+        write_json(folder / "evaluated.json", key)
     return Finished(subset, folder / "report.html", metrics, selected)
 
 
@@ -109,7 +115,34 @@ def _with_facts(selected: Selected, job: JobConfig, generate_s: float) -> Select
     return replace(selected, facts=facts)
 
 
-def _evaluate_once(
+def _evaluation_key(
+    job: JobConfig, original: pd.DataFrame, holdout: pd.DataFrame | None, selected: Selected
+) -> dict[str, Any]:
+    """All that metrics and report depend on."""
+    return {
+        "subset": file_hash(selected.out),
+        "original": _hash(original),
+        "holdout": None if holdout is None else _hash(holdout),
+        "pool": [row["pool_units"] for row in selected.facts["lineage"]],
+        "rounds": selected.rounds,
+        "job": job.model_dump(exclude={"runtime"}),
+    }
+
+
+def _hash(frame: pd.DataFrame) -> str:
+    return xxhash.xxh3_64(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
+
+
+def _evaluated_before(folder: Path, key: dict[str, Any]) -> dict[str, Any] | None:
+    """The metrics, if they and the report of this very subset are there."""
+    metrics = read_json(folder / "metrics.json")
+    reports = ["report.html", "qa-report.html"] if key["job"]["evaluate"]["qa_report"] else ["report.html"]
+    if read_json(folder / "evaluated.json") != key or not all((folder / name).is_file() for name in reports):
+        return None
+    return metrics if isinstance(metrics, dict) else None
+
+
+def _evaluate(
     job: JobConfig,
     folder: Path,
     original: pd.DataFrame,
@@ -118,13 +151,6 @@ def _evaluate_once(
     selected: Selected,
     events: Events,
 ) -> dict[str, Any]:
-    """Evaluate, unless metrics and report of this very subset are there."""
-    done = read_json(folder / "evaluated.json") or {}
-    key = {"subset": file_hash(selected.out), "evaluate": job.evaluate.model_dump(), "rounds": selected.rounds}
-    metrics_path, report_path = folder / "metrics.json", folder / "report.html"
-    metrics = read_json(metrics_path)
-    if done == key and metrics is not None and report_path.exists():
-        return dict(metrics)
     events.emit("evaluate", n=0, of=1, what="accuracy, distances, report")
     metrics = evaluate(
         original,
@@ -135,11 +161,10 @@ def _evaluate_once(
         seed=job.seed,
         select_facts=selected.facts,
         events_path=folder / "events.jsonl",
-        json_path=metrics_path,
-        html_path=report_path,
+        json_path=folder / "metrics.json",
+        html_path=folder / "report.html",
         qa_path=folder / "qa-report.html",
         title=folder.name,
     )
     events.emit("evaluate", n=1, of=1, what="done")
-    write_json(folder / "evaluated.json", key)
     return metrics
