@@ -21,12 +21,12 @@ def shown(console: Console) -> Iterator[Listener]:
         yield _Sparse(console).hear
         return
     columns = (
-        TextColumn("{task.description:<14}"),
+        TextColumn("{task.description:<14}", markup=False),
         BarColumn(bar_width=30),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),  # part names may have brackets,
     )
     with Progress(*columns, console=console) as progress:
         yield _Bars(progress).hear
@@ -94,7 +94,7 @@ class _Bars(_Lines):
         self._progress.update(self._tasks[name], completed=done, total=of, note=note)
 
     def _say(self, text: str) -> None:
-        self._progress.console.print(text)
+        self._progress.console.print(text, markup=False, highlight=False)
 
 
 class _Sparse(_Lines):
@@ -113,4 +113,4 @@ class _Sparse(_Lines):
         self._say(f"{name:<14}{share}  {note}")
 
     def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False, soft_wrap=True)
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
