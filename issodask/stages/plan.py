@@ -9,7 +9,7 @@ import numpy as np
 
 from issodask.config import JobConfig
 from issodask.fitting.objective import Objective
-from issodask.fitting.schedule import Cooling, TrimPlan, rounds_for_effort
+from issodask.fitting.schedule import Cooling, TrimPlan, read_rounds, rounds_for_effort
 from issodask.fitting.workbench import Workbench, time_gains
 from issodask.stages.generate import makes_pool
 from issodask.stages.run import POOL_UNITS_PER_UNIT, read_original
@@ -76,7 +76,7 @@ def _searching(job: JobConfig, codes: np.ndarray, cliques: Cliques, n_units: int
     n_pairs = min(config.max_pairs, len(cliques.by_arity.get(2, ())))
     ipf_s = n_pool * n_pairs * config.ipf_passes * _IPF_SECONDS_PER_PAIR
     n_start = min(int(n_units * config.oversize), max(n_pool, n_units))
-    n_rounds = rounds_for_effort(config.effort)
+    n_rounds = max(read_rounds(config.rounds)[1]) if config.rounds else rounds_for_effort(config.effort)
     cooling = Cooling.of(n_rounds)
     trials = sum(cooling.trials_per_unit(i) for i in range(cooling.n_rounds)) * n_units
     gains = n_rounds * TrimPlan(n_start, n_units).gains_left(0) + 3 * _SWAP_SECONDS * trials
