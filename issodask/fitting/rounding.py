@@ -12,9 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from issodask.errors import InputError
+
 _GRAINS = 2**32
 """Expected uses are counted in grains, so many to one use."""
 _LARGEST_TOTAL = 2**62
+_MOST_USES = int(np.iinfo(np.uint16).max)
 
 
 def integerise(
@@ -25,7 +28,8 @@ def integerise(
     weights  per block, float64 >= 0; where fewer than `n_units` are above 0, the others count as very light
     offset   in [0, 1): the random start of the systematic sample
 
-    Raises ValueError when there are fewer units than `n_units` and none may repeat.
+    Raises ValueError when there are fewer units than `n_units` and none may repeat, InputError when one would be taken
+    more than 65,535 times.
     """
     n_pool = sum(len(block) for block in weights)
     if n_pool < n_units and not may_repeat:
@@ -67,7 +71,13 @@ def _systematic(grains: list[NDArray[np.int64]], n_units: int, offset: float) ->
     uses = []
     for block in grains:
         marks = (reached + np.cumsum(block)) // _GRAINS
-        uses.append(np.diff(marks, prepend=reached // _GRAINS).astype(np.uint16))
+        own = np.diff(marks, prepend=reached // _GRAINS)
+        if own.max(initial=0) > _MOST_USES:
+            raise InputError(
+                f"a unit of the pool would be used {own.max():,} times, at most {_MOST_USES:,} are possible: "
+                "generate more, or lower units or oversize"
+            )
+        uses.append(own.astype(np.uint16))
         reached += int(block.sum())
     return uses
 
