@@ -90,6 +90,11 @@ class Refinement:
         self._n_lanes = max(1, min(n_lanes, self._n_units // 32))
         self._strips = cut_strips(blocks, int(np.clip(len(uses) // (8 * self._n_lanes), 1, 4096)))
 
+    @property
+    def is_perfect(self) -> bool:
+        """Whether every cell holds what it should (exactly so, whatever rounding `objective` has gathered)."""
+        return not self.residual.any()
+
     def run_round(self, i_round: int, plan: Cooling, hottest: float) -> Round:
         """Run one round of the plan, in which `hottest` is the temperature at heat 1."""
         temperature = hottest * plan.heat(i_round)

@@ -213,7 +213,7 @@ class Search:
             if state.next_round == 0:
                 state.hottest = search.hottest()
             saved = time.monotonic()
-            while not (reason := self._reason_to_stop(state, search.objective)):
+            while not (reason := self._reason_to_stop(state, search.is_perfect)):
                 done = search.run_round(state.next_round, plan, state.hottest)
                 state.next_round += 1
                 state.quiet = state.quiet + 1 if done.n_kept == 0 else 0
@@ -224,13 +224,13 @@ class Search:
             state.stop_reason = reason
             self._save_state(state)
 
-    def _reason_to_stop(self, state: _State, objective: float) -> str:
+    def _reason_to_stop(self, state: _State, is_perfect: bool) -> str:
         config = self._config
         plan = Cooling.of(state.planned[-1])
         cold = plan.heat(state.next_round) < 0.05
         if config.rounds is not None:
             return "rounds done" if state.next_round >= read_rounds(config.rounds)[0] else ""
-        if objective == 0.0 or (state.quiet >= _QUIET_ROUNDS and cold):
+        if is_perfect or (state.quiet >= _QUIET_ROUNDS and cold):
             return "converged"
         if config.time_limit_s is not None:
             return "time limit" if self._elapsed_s() > config.time_limit_s else ""
