@@ -94,12 +94,13 @@ class Case:
 
 @st.composite
 def cases(draw, sizes=domains, min_units=0, max_units=12) -> Case:
-    """Residuals are a few units up or down, on the grid of whole units or off it."""
+    """Residuals are a few units up or down, on the grid of whole units or off it; or far up, where gains cancel out."""
     layout = draw(layouts(sizes))
     codes = draw(codes_of(layout.index.sizes.tolist(), min_units, max_units))
     unit = draw(st.sampled_from(UNITS))
     random = np.random.default_rng(draw(seeds))
     residual = random.integers(-3 * unit, 3 * unit, layout.n_cells, dtype=np.int32, endpoint=True)
+    residual += draw(st.sampled_from([0, 0, 9 * unit]))
     return Case(layout, codes, residual, unit, random.random(3), random)
 
 

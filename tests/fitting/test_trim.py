@@ -54,10 +54,10 @@ def test_trim__beats_chance():
 
 
 def test_trim__any_number_of_threads(monkeypatch):
-    monkeypatch.setattr(trim_room, "_WORTH_THREADS", 0)
     bench, before = bench_for(30), random_uses(120, 90)
     expected, _ = trimmed(before, 30, pool_of(120), bench)
-    for n_threads in (2, 3):
+    monkeypatch.setattr(trim_room, "_WORTH_THREADS", 0)
+    for n_threads in (1, 2, 3):
         uses, _ = trimmed(before, 30, pool_of(120), bench, n_threads=n_threads)
         assert np.array_equal(uses, expected)
 
