@@ -1,5 +1,6 @@
 """A table of every kind of column, a biased pool for it, and jobs small enough to run whole in a test."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def mixed_table(n_rows: int = N_ROWS, seed: int = 1, tilt: float = 0.0) -> pd.Da
             "wage (€)": wage,
             "age": age,
             "children": pd.Series(random.poisson(1 + age / 60), dtype="Int64").mask(random.random(n_rows) < 0.1),
-            "job": pd.Series(job, dtype=object).mask(random.random(n_rows) < 0.05),
+            "job": np.where(random.random(n_rows) < 0.05, None, job),
             "size": pd.Categorical(
                 np.where(wage > 900, "L", random.choice(["S", "M"], n_rows)), categories=["S", "M", "L"], ordered=True
             ),
@@ -57,3 +58,24 @@ def write_pool(folder: Path, frame: pd.DataFrame, n_parts: int = 3) -> Path:
 def narrow(frame: pd.DataFrame) -> pd.DataFrame:
     """Four columns, for tests in which only the way through matters."""
     return frame[["age", "children", "job", "is_new"]]
+
+
+def write_job(path: Path, **sections: dict) -> Path:
+    """A job file; values are texts, numbers and booleans."""
+    top = {name: value for name, value in sections.items() if not isinstance(value, dict)}
+    lines = [_entry(name, value) for name, value in top.items()]
+    for name, section in sections.items():
+        if isinstance(section, dict):
+            lines += [f"[{name}]", *(_entry(key, value) for key, value in section.items())]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def draw(original: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    """A generator for tests (`python:tests/tables.py:draw`): rows of the original with other whole numbers."""
+    frame = original.sample(n, replace=True, random_state=seed).reset_index(drop=True)
+    return frame.assign(age=frame["age"] + np.random.default_rng(seed).integers(-3, 4, n))
+
+
+def _entry(name: str, value: object) -> str:
+    return f"{name} = {json.dumps(str(value) if isinstance(value, Path) else value)}"
