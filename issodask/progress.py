@@ -26,7 +26,7 @@ def shown(console: Console) -> Iterator[Listener]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),  # part names may have brackets,
+        TextColumn("{task.fields[note]}", markup=False),  # part names may have brackets
     )
     with Progress(*columns, console=console) as progress:
         yield _Bars(progress).hear
