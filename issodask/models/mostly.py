@@ -38,6 +38,7 @@ SAMPLE_BATCH_BYTES = 400_000_000
 
 # The engine sizes its batches by the memory that is free at the moment; a fixed number makes runs repeatable.
 _MEMORY_FOR_HEURISTICS = "16g"
+_CACHE = "issodask-engine-"
 _PREPARED = "prepared.json"
 _STATE = "state.json"
 
@@ -74,7 +75,7 @@ def train(table: pd.DataFrame, folder: Path, training: Training, device: Device,
             (folder / _PREPARED).write_text(json.dumps({"columns": list(table.columns)}), encoding="utf-8")
         checkpoints = _Checkpoints(folder)
         epoch = checkpoints.restore()
-        progress = _Progress(report, checkpoints, training.max_epochs)
+        progress = _Progress(report, checkpoints, epoch, training.max_epochs)
         report("train", epoch=epoch, max_epochs=training.max_epochs)
         engine.set_random_state(seeds.integer(training.seed, "train", round(100 * epoch)))
         engine.train(
@@ -216,13 +217,13 @@ class _Pace:
 class _Progress:
     """The engine's callback at every training step: reports each epoch, and the time left in between."""
 
-    def __init__(self, report: Report, checkpoints: _Checkpoints, max_epochs: float) -> None:
+    def __init__(self, report: Report, checkpoints: _Checkpoints, epoch: float, max_epochs: float) -> None:
         self._report = report
         self._checkpoints = checkpoints
         self._max_epochs = max_epochs
         self._first = _Pace(0.0, 0, 0)
         self._last_report_s = 0.0
-        self._message: dict[str, Any] = {}
+        self._message: dict[str, Any] = {"epoch": epoch}
 
     def __call__(
         self, total: int | None = None, completed: int | None = None, message: dict[str, Any] | None = None, **_: Any
@@ -249,7 +250,7 @@ class _Progress:
             last = self._message
             self._report(
                 "train",
-                epoch=last.get("epoch"),
+                epoch=last["epoch"],
                 max_epochs=self._max_epochs,
                 loss=last.get("val_loss") or last.get("trn_loss"),
                 seconds_left=seconds_left,
@@ -273,7 +274,9 @@ class _Progress:
 @contextmanager
 def _engine(folder: Path, n_threads: int) -> Iterator[tuple[ModuleType, Path]]:
     """mostlyai.engine, and the workspace in `folder` for it; the process is as before once the block ends."""
-    with tempfile.TemporaryDirectory(prefix="issodask-") as cache, warnings.catch_warnings(), _environment(cache):
+    _sweep_caches()
+    prefix = f"{_CACHE}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix) as cache, warnings.catch_warnings(), _environment(cache):
         warnings.simplefilter("ignore")
         import datasets  # type: ignore[import-untyped]
         import torch
@@ -290,6 +293,14 @@ def _engine(folder: Path, n_threads: int) -> Iterator[tuple[ModuleType, Path]]:
             random.setstate(states[0])
             np.random.set_state(states[1])
             torch.set_rng_state(states[2])
+
+
+def _sweep_caches() -> None:
+    """Remove what processes that were killed left behind: the engine's reader copies the table there."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_CACHE}*"):
+        pid = path.name.removeprefix(_CACHE).partition("-")[0]
+        if path.stat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _plainly_named(workspace: Path, cache: Path) -> Path:

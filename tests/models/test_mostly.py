@@ -1,5 +1,6 @@
 """Real trainings, as short as they get: they show that training resumes and that samples repeat."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -98,6 +99,15 @@ def test_sample__of_a_chunk_repeats_in_any_order(trained):
     chunks = [mostly.sample(trained.folder, 50, i_chunk, SAMPLING, CPU) for i_chunk in (0, 1, 0)]
     pd.testing.assert_frame_equal(chunks[0], chunks[2])
     assert not chunks[0].equals(chunks[1])
+
+
+def test_sample__removes_what_killed_processes_left(trained, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    of_the_dead, of_the_living = tmp_path / "issodask-engine-4194305-x", tmp_path / f"issodask-engine-{os.getpid()}-x"
+    of_the_dead.mkdir()
+    of_the_living.mkdir()
+    mostly.sample(trained.folder, 5, 0, SAMPLING, CPU)
+    assert list(tmp_path.iterdir()) == [of_the_living]
 
 
 def test_tidy__leaves_what_sampling_needs_and_no_rows(trained, tmp_path):
