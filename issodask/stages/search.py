@@ -145,13 +145,14 @@ class Search:
             for block, own in zip(self._codes.blocks, fitted, strict=True):
                 save_weights(folder, block, own / mean)
             hashes = {path.name: file_hash(path) for path in sorted(folder.iterdir())}
-            write_json(self._folder / "ipf.json", {"key": self._ipf_key(), "weights": hashes, "result": asdict(result)})
+            note = {"weights": hashes, "result": asdict(result)}
+            write_json(self._folder / "ipf.json", {"key": self._ipf_key(note), **note})
         return result
 
     def _fitted_before(self) -> IpfResult | None:
         """What an earlier run fitted, if the weights are still what it wrote; those that are not are named."""
         note = _read_note(self._folder / "ipf.json")
-        if note.get("key") != self._ipf_key():
+        if note.pop("key", None) != self._ipf_key(note):
             return None
         for name, xxh3 in note["weights"].items():
             path = self._folder / "weights" / name
@@ -263,7 +264,7 @@ class Search:
         if not path.exists():
             return None
         try:
-            with np.load(path) as saved:
+            with path.open("rb") as file, np.load(file) as saved:
                 state = _State(**json.loads(str(saved["facts"])))
                 state.uses = np.zeros(self._codes.n_units, np.uint16)
                 state.uses[saved["used"]] = saved["uses"]
@@ -282,9 +283,9 @@ class Search:
             (self._folder / "timings.json").unlink(missing_ok=True)
             write_json(self._folder / "search.json", {"key": key, "seed": self._seed, **self._config.model_dump()})
 
-    def _ipf_key(self) -> str:
+    def _ipf_key(self, note: dict[str, Any]) -> str:
         config = self._config
-        return _hash(_VERSION, self._data_key(), config.max_pairs, config.ipf_passes)
+        return _hash(_VERSION, self._data_key(), config.max_pairs, config.ipf_passes, note)
 
     def _search_key(self) -> str:
         return _hash(_VERSION, self._data_key(), self._objective.n_units, self._seed, self._config.model_dump())
