@@ -115,7 +115,7 @@ def generate(
     config = validated(GenerateConfig, _given(settings), where="generate")
     with (
         _shown_events(pool / "events.jsonl") as events,
-        open_runtime(workers or config.generators, scheduler or "processes") as runtime,
+        open_runtime(workers, scheduler or "processes") as runtime,
     ):
         made = generate(as_frame(original), config, units, pool, seed, runtime, events)
     click.echo(f"pool      {made.folder}: {made.n_rows:,} rows in {len(made.parts)} parts")

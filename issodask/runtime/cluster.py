@@ -1,6 +1,7 @@
 """The runtime on a Dask cluster: worker processes on this machine, or any scheduler that can be reached."""
 
 import logging
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +18,7 @@ EXCLUSIVE = "generator"
 """The worker resource of which each worker has one, so that one training runs on it at a time."""
 
 _CONNECT_TIMEOUT_S = 10
+_SMALL_BYTES = 100_000
 _ALONE = Lock()
 _SETTINGS = {
     "distributed.scheduler.worker-ttl": None,  # training holds the GIL for long
@@ -31,25 +33,19 @@ class Cluster(Runtime):
 
     name = "dask"
 
-    def __init__(self, client: Client, cluster: LocalCluster | None = None) -> None:
-        self.client = client
-        self._cluster = cluster
-        self._exclusive = any(EXCLUSIVE in worker.get("resources", {}) for worker in self._workers().values())
+    def __init__(self, client: Client | None = None) -> None:
+        self._client = client
+
+    @property
+    def client(self) -> Client:
+        """The connection to the cluster."""
+        assert self._client is not None
+        return self._client
 
     @classmethod
     def local(cls, n_workers: int) -> "Cluster":
-        """Start `n_workers` worker processes with one thread each on this machine, on loopback, without a dashboard."""
-        with dask.config.set(_SETTINGS):
-            cluster = LocalCluster(
-                n_workers=n_workers,
-                threads_per_worker=1,
-                resources={EXCLUSIVE: 1},
-                dashboard_address=None,
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # a second cluster would warn of a fixed port
-                silence_logs=logging.ERROR,
-                memory_limit=0,
-            )
-        return cls(Client(cluster), cluster)
+        """Worker processes with one thread each on this machine, on loopback."""
+        return _Local(n_workers)
 
     @classmethod
     def connect(cls, scheduler: str) -> "Cluster":
@@ -76,7 +72,7 @@ class Cluster(Runtime):
         exclusive: bool = False,
         retries: int = 0,
     ) -> Iterator[Any]:
-        resources = {EXCLUSIVE: 1} if exclusive and self._exclusive else None
+        resources = {EXCLUSIVE: 1} if exclusive and self._workers_say_exclusive() else None
         options = {"pure": False, "resources": resources, "retries": retries}
         run = partial(_run_alone, function) if exclusive else function
         futures = [self.client.submit(run, item, *shared, **options) for item in items]
@@ -85,9 +81,13 @@ class Cluster(Runtime):
                 yield futures[0].result()
                 futures.pop(0).release()
         finally:
-            self.client.cancel(futures)
+            if futures:  # a message to all clients, at which one that is just connecting fails
+                self.client.cancel(futures)
 
     def share(self, value: Any) -> Any:
+        """Small values go along with each task: what is scattered is lost when its worker dies."""
+        if len(pickle.dumps(value)) < _SMALL_BYTES:
+            return value
         return self.client.scatter(value, broadcast=True, hash=False)
 
     @contextmanager
@@ -96,12 +96,54 @@ class Cluster(Runtime):
             yield
 
     def close(self) -> None:
-        self.client.close()
-        if self._cluster is not None:
-            self._cluster.close()
+        if self._client is not None:
+            self._client.close()
+
+    def _workers_say_exclusive(self) -> bool:
+        return any(EXCLUSIVE in worker.get("resources", {}) for worker in self._workers().values())
 
     def _workers(self) -> dict[str, Any]:
         return dict(self.client.scheduler_info(n_workers=-1)["workers"])
+
+
+class _Local(Cluster):
+    """A cluster of this process's own, which ends with it.
+
+    It starts when it is first needed: a run whose work is done already starts no processes.
+    """
+
+    def __init__(self, n_workers: int) -> None:
+        super().__init__()
+        self._n_workers = n_workers
+        self._cluster: LocalCluster | None = None
+
+    @property
+    def client(self) -> Client:
+        if self._client is None:
+            self._cluster = self._start()
+            self._client = Client(self._cluster)
+        return self._client
+
+    def _start(self) -> LocalCluster:
+        with dask.config.set(_SETTINGS):
+            return LocalCluster(
+                n_workers=self._n_workers,
+                threads_per_worker=1,
+                resources={EXCLUSIVE: 1},
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # a second cluster would warn of a fixed port
+                silence_logs=logging.ERROR,
+                memory_limit=0,
+            )
+
+    @property
+    def n_workers(self) -> int:  # type: ignore[override]
+        return self._n_workers
+
+    def close(self) -> None:
+        super().close()
+        if self._cluster is not None:
+            self._cluster.close()
 
 
 def _run_alone(function: Callable[..., Any], item: Any, *shared: Any) -> Any:

@@ -17,6 +17,7 @@ from issodask.config import JobConfig, RuntimeConfig
 from issodask.errors import InputError
 from issodask.events import Events
 from issodask.runtime import Runtime, open_runtime
+from issodask.runtime.local import available_threads
 from issodask.stages.evaluate import evaluate
 from issodask.stages.generate import generate, makes_pool
 from issodask.stages.select import Selected, select
@@ -103,7 +104,7 @@ def _generating(runtime: RuntimeConfig, job: JobConfig) -> tuple[int | None, str
     if not makes_pool(job.generate):
         return 1, "serial"
     if runtime.scheduler in (None, "threads", "serial"):
-        return min(job.generate.generators, runtime.workers or job.generate.generators), "processes"
+        return min(job.generate.generators, runtime.workers or available_threads()), "processes"
     return runtime.workers, runtime.scheduler
 
 
