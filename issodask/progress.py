@@ -61,10 +61,11 @@ class _Lines(ABC):
         name = f"generator {event['index']}"
         match event["phase"]:
             case "train":
-                done, left = event.get("seconds", 0.0), event.get("seconds_left") or 0.0
-                loss = event.get("val_loss")
-                note = f"epoch {event.get('epoch', 0):.1f}" + (f", loss {loss:.4f}" if loss is not None else "")
-                self._set(name, done, max(done + left, 1e-9), note)
+                loss, left_s = event.get("loss"), event.get("seconds_left")
+                note = f"epoch {event['epoch']:.1f}"
+                note += f", loss {loss:.3f}" if loss is not None else ""
+                note += f", at most {left_s:.0f} s left" if left_s is not None else ""
+                self._set(name, event["epoch"], event["max_epochs"], note)
             case "sample":
                 self._set(name, event["n_rows"], event["of_rows"], f"{event['n_rows']:,} rows sampled")
             case "done":
