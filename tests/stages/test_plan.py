@@ -1,0 +1,75 @@
+"""Plan: estimates that grow with the job, for any original and any source."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from issodask.config import load_job
+from issodask.errors import InputError
+from issodask.stages.plan import plan
+from tests.tables import biased_pool, mixed_table, narrow, write_job, write_pool
+
+
+@pytest.fixture
+def job(tmp_path):
+    mixed_table().to_parquet(tmp_path / "original.parquet")
+
+    def make(**sections):
+        settings = {"out": tmp_path / "out", "original": {"path": tmp_path / "original.parquet"}}
+        return load_job(write_job(tmp_path / "job.toml", **settings | sections))
+
+    return make
+
+
+def by_stage(job):
+    return {estimate.stage: estimate for estimate in plan(job)}
+
+
+def test_plan__estimates_every_stage(job):
+    estimates = by_stage(job())
+    assert list(estimates) == ["generate", "encode", "select", "write"]
+    for estimate in estimates.values():
+        assert all(math.isfinite(x) and x > 0 for x in (estimate.seconds, estimate.memory_bytes, estimate.disk_bytes))
+
+
+def test_plan__starts_nothing(job, tmp_path):
+    plan(job())
+    assert not (tmp_path / "out").exists()
+
+
+def test_plan__more_work_takes_longer(job):
+    little, much = (by_stage(job(select={"effort": effort}))["select"].seconds for effort in (100.0, 5_000.0))
+    assert much > 5 * little
+
+
+def test_plan__counts_the_rounds_of_the_job(job):
+    little, much = (by_stage(job(select={"rounds": rounds}))["select"].seconds for rounds in ("2", "38/2000"))
+    assert much > 5 * little
+
+
+def test_plan__a_time_limit_is_the_time(job):
+    assert by_stage(job(select={"time_limit_s": 77.0}))["select"].seconds == 77
+
+
+def test_plan__a_pool_that_is_there_needs_no_generating(job, tmp_path):
+    write_pool(tmp_path / "pool", biased_pool())
+    estimates = by_stage(job(generate={"source": tmp_path / "pool"}))
+    assert estimates["generate"].seconds == 0
+    assert "6,000" in estimates["select"].what
+
+
+def test_plan__a_pool_of_csv(job, tmp_path):
+    biased_pool().to_csv(tmp_path / "pool.csv", index=False)
+    assert by_stage(job(generate={"source": tmp_path / "pool.csv"}))["select"].seconds > 0
+
+
+@pytest.mark.parametrize("table", [narrow(mixed_table())[["age"]], pd.DataFrame({"k": [7]})])
+def test_plan__tiny_originals(job, tmp_path, table):
+    table.to_parquet(tmp_path / "original.parquet")
+    assert all(estimate.seconds > 0 for estimate in plan(job()))
+
+
+def test_plan__no_original(job, tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        plan(job(original={"path": tmp_path / "none.parquet"}))
