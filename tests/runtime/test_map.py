@@ -28,10 +28,11 @@ def test_map__equal_items_are_tasks_of_their_own(runtime):
     assert list(runtime.map(tasks.square, [3, 3, 3], label="square")) == [9, 9, 9]
 
 
-def test_map__shared_values(runtime):
-    weights = runtime.share(np.arange(1_000.0))
-    assert list(runtime.map(tasks.weighted_sum, [1, 2], weights, 0.5, label="sum")) == [499_500.5, 999_000.5]
-    assert list(runtime.map(tasks.weighted_sum, [3], weights, 0, label="again")) == [1_498_500.0]
+@pytest.mark.parametrize("n", [1_000, 100_000], ids=["small", "large"])
+def test_map__shared_values(runtime, n):
+    weights = runtime.share(np.ones(n))
+    assert list(runtime.map(tasks.weighted_sum, [1, 2], weights, 0.5, label="sum")) == [n + 0.5, 2 * n + 0.5]
+    assert list(runtime.map(tasks.weighted_sum, [3], weights, 0, label="again")) == [3 * n]
 
 
 def test_map__error_reaches_the_caller(runtime):
