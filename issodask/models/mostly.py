@@ -9,6 +9,7 @@ columns afterwards: at equal time the samples' overall accuracy was 0.011 to 0.0
 mostlyai.engine keeps state in its process (random numbers, threads, environment): one training per process at a time.
 """
 
+import fcntl
 import json
 import os
 import random
@@ -39,6 +40,7 @@ SAMPLE_BATCH_BYTES = 400_000_000
 # The engine sizes its batches by the memory that is free at the moment; a fixed number makes runs repeatable.
 _MEMORY_FOR_HEURISTICS = "16g"
 _CACHE = "issodask-engine-"
+_ALIVE = ".alive"
 _PREPARED = "prepared.json"
 _STATE = "state.json"
 
@@ -275,8 +277,7 @@ class _Progress:
 def _engine(folder: Path, n_threads: int) -> Iterator[tuple[ModuleType, Path]]:
     """mostlyai.engine, and the workspace in `folder` for it; the process is as before once the block ends."""
     _sweep_caches()
-    prefix = f"{_CACHE}{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix) as cache, warnings.catch_warnings(), _environment(cache):
+    with _cache() as cache, warnings.catch_warnings(), _environment(cache):
         warnings.simplefilter("ignore")
         import datasets  # type: ignore[import-untyped]
         import torch
@@ -290,17 +291,29 @@ def _engine(folder: Path, n_threads: int) -> Iterator[tuple[ModuleType, Path]]:
             yield engine, _plainly_named(_workspace(folder), Path(cache))
         finally:
             torch.set_num_threads(n_threads_before)
+            torch.set_flush_denormal(False)  # the engine's training turns it on, for all that this thread does later
             random.setstate(states[0])
             np.random.set_state(states[1])
             torch.set_rng_state(states[2])
 
 
+@contextmanager
+def _cache() -> Iterator[str]:
+    """A temporary folder that goes at the end; a lock in it says that its process lives."""
+    with tempfile.TemporaryDirectory(prefix=_CACHE) as cache, (Path(cache) / _ALIVE).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield cache
+
+
 def _sweep_caches() -> None:
     """Remove what processes that were killed left behind: the engine's reader copies the table there."""
     for path in Path(tempfile.gettempdir()).glob(f"{_CACHE}*"):
-        pid = path.name.removeprefix(_CACHE).partition("-")[0]
-        if path.stat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists():
-            shutil.rmtree(path, ignore_errors=True)
+        try:
+            with (path / _ALIVE).open("r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # it lives, is just being made or removed, or is somebody else's
+            continue
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _plainly_named(workspace: Path, cache: Path) -> Path:

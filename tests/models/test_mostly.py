@@ -1,6 +1,6 @@
 """Real trainings, as short as they get: they show that training resumes and that samples repeat."""
 
-import os
+import fcntl
 import shutil
 from pathlib import Path
 
@@ -103,11 +103,18 @@ def test_sample__of_a_chunk_repeats_in_any_order(trained):
 
 def test_sample__removes_what_killed_processes_left(trained, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    of_the_dead, of_the_living = tmp_path / "issodask-engine-4194305-x", tmp_path / f"issodask-engine-{os.getpid()}-x"
-    of_the_dead.mkdir()
-    of_the_living.mkdir()
-    mostly.sample(trained.folder, 5, 0, SAMPLING, CPU)
+    of_the_dead, of_the_living = tmp_path / "issodask-engine-dead", tmp_path / "issodask-engine-alive"
+    for folder in (of_the_dead, of_the_living):
+        folder.mkdir()
+        (folder / ".alive").touch()
+    with (of_the_living / ".alive").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        mostly.sample(trained.folder, 5, 0, SAMPLING, CPU)
     assert list(tmp_path.iterdir()) == [of_the_living]
+
+
+def test_train__leaves_denormal_numbers_as_they_were(trained):
+    assert np.float64(5e-324) * np.float64(1.0) > 0  # what the engine's training would flush to zero
 
 
 def test_tidy__leaves_what_sampling_needs_and_no_rows(trained, tmp_path):
