@@ -36,11 +36,24 @@ def _told(command: Command) -> Command:
         except InputError as error:
             _fail(str(error))
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            _fail(f"disk full ({error.filename or 'while writing'}): free some space and run the command again")
+            _fail(_mendable(error))
 
     return told  # type: ignore[return-value]
+
+
+def _mendable(error: OSError) -> str:
+    """What a user can do about it; anything else is raised again."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"disk full ({error.filename or 'while writing'}): free some space and run the command again"
+    if error.filename is not None and error.errno in (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOENT,
+        errno.ENOTDIR,
+    ):
+        return f"can't use {error.filename} ({error.strerror}): check the path and its permissions"
+    raise error
 
 
 def _fail(message: str) -> None:
