@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from issodask.kernels.cells import addition_gain, change_cells, leave, locate, removal_gain
+from issodask.kernels.cells import addition_gain, change_cells, leave, locate, removal_gain, removal_gains
 from issodask.kernels.jit import kernel
 
 
@@ -166,4 +166,31 @@ def remove_best(residual, table, index, unit, codes, left, places, n_left, rows,
         places[last] = place
         left[n_left] = best
         places[best] = n_left
+    return n_left
+
+
+@kernel
+def draw_rows(left, n_left, draws, rows):
+    """Write into `rows` (int64, g x p) which of `left[:n_left]` the `draws` (float64, g x p, in [0, 1)) point at."""
+    for g in range(draws.shape[0]):
+        for p in range(draws.shape[1]):
+            rows[g, p] = left[np.int64(draws[g, p] * n_left)]
+
+
+@kernel
+def trim_groups(residual, table, index, unit, arity_weights, codes, left, places, n_left, draws, n_side_by_side):
+    """Remove a unit of each group of `draws` (float64, g x p); gains are renewed every `n_side_by_side` groups.
+
+    The rest as `remove_best`; returns how many units are left.
+    """
+    n_picks = draws.shape[1]
+    flat_rows = np.empty(n_side_by_side * n_picks, np.int64)
+    flat_gains = np.empty(n_side_by_side * n_picks, np.float64)
+    for first in range(0, draws.shape[0], n_side_by_side):
+        n = min(n_side_by_side, draws.shape[0] - first)
+        rows = flat_rows[: n * n_picks].reshape(n, n_picks)
+        gains = flat_gains[: n * n_picks].reshape(n, n_picks)
+        draw_rows(left, n_left, draws[first : first + n], rows)
+        removal_gains(table, index, arity_weights, codes, flat_rows[: n * n_picks], flat_gains[: n * n_picks])
+        n_left = remove_best(residual, table, index, unit, codes, left, places, n_left, rows, gains)
     return n_left
