@@ -148,6 +148,20 @@ def remove_best(residual, cliques, unit, codes, left, rows, gains):
     return gone, residual
 
 
+def trim_groups(residual, cliques, unit, arity_weights, codes, left, draws, n_side_by_side):
+    """One unit of each group of draws goes; the gains are those before the groups side by side. `left` is in order."""
+    left, gone = list(left), []
+    for first in range(0, len(draws), n_side_by_side):
+        rows = [[left[int(draw * len(left))] for draw in group] for group in draws[first : first + n_side_by_side]]
+        gains = [[removal_gain(residual, codes[row], cliques, unit, arity_weights) for row in group] for group in rows]
+        went, residual = remove_best(residual, cliques, unit, codes, left, rows, gains)
+        for row in went:  # the last one takes the place of the one that goes
+            left[left.index(row)] = left[-1]
+            left.pop()
+        gone += went
+    return gone, residual
+
+
 def scale_weights(codes, weights, factors: dict[Cell, float], pairs: list[Clique]) -> list[float]:
     scaled = []
     for x, weight in zip(codes, weights, strict=True):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issodask.kernels.cells import removal_gains, removal_table
-from issodask.kernels.swaps import burst, remove_best, same_codes, settle_swaps, swap_gains
+from issodask.kernels.swaps import burst, draw_rows, remove_best, same_codes, settle_swaps, swap_gains, trim_groups
 from issodask.table.cliques import Cliques
 from tests import naive
 from tests.strategies import Case, as_dict, cases, held_cliques, small_domains
@@ -172,6 +172,31 @@ def test_remove_best__of_one_group_falls_by_its_highest_gain(case, n_picks):
     before = recount(case, case.residual)
     removed_best(case, np.arange(len(case.codes)), rows, gains[None])
     assert before - recount(case, case.residual) == pytest.approx(gains.max(), abs=1e-9)
+
+
+@given(swap_cases, st.integers(1, 5), st.integers(1, 3))
+def test_trim_groups__equals_twin(case, n_picks, n_side_by_side):
+    left = case.random.permutation(len(case.codes))
+    draws = case.random.random((len(left) - 1, n_picks))
+    gone, residual = naive.trim_groups(
+        case.naive_residual, case.cliques, case.unit, case.arity_weights, case.codes, left, draws, n_side_by_side
+    )
+    table = np.empty_like(case.residual)
+    removal_table(case.residual, case.unit, table)
+    places = np.argsort(left)
+    n_left = trim_groups(case.residual, table, *case.scale, case.codes, left, places, len(left), draws, n_side_by_side)
+    assert left[n_left:][::-1].tolist() == gone
+    assert as_dict(case.residual, case.layout) == residual
+
+
+@given(st.integers(1, 9), st.integers(0, 3), st.integers(0, 3))
+def test_draw_rows__are_among_those_left(n_left, n_groups, n_picks):
+    left = np.arange(10)[::-1].copy()
+    draws = np.linspace(0, 1, n_groups * n_picks, endpoint=False).reshape(n_groups, n_picks)
+    rows = np.empty(draws.shape, np.int64)
+    draw_rows(left, n_left, draws, rows)
+    assert rows.tolist() == [[int(left[int(draw * n_left)]) for draw in group] for group in draws]
+    assert set(rows.ravel()) <= set(left[:n_left])
 
 
 def one_column(residual):
