@@ -199,6 +199,27 @@ def test_draw_rows__are_among_those_left(n_left, n_groups, n_picks):
     assert set(rows.ravel()) <= set(left[:n_left])
 
 
+@given(st.integers(1, 1_000_000))
+def test_draw_rows__largest_draw_is_the_last_one_left(n_left):
+    rows = np.empty((1, 1), np.int64)
+    draw_rows(np.arange(n_left + 1), n_left, np.full((1, 1), np.nextafter(1, 0)), rows)
+    assert rows == n_left - 1
+
+
+@given(swap_cases)
+def test_trim_groups__one_at_a_time_ends_at_the_exact_size(case):
+    left, before = np.arange(len(case.codes)), recount(case, case.residual)
+    table = np.empty_like(case.residual)
+    removal_table(case.residual, case.unit, table)
+    lists = (case.codes, left, left.copy())
+    n_left = trim_groups(case.residual, table, *case.scale, *lists, len(left), case.random.random((len(left), 3)), 1)
+    assert n_left == 0
+    assert sorted(left.tolist()) == list(range(len(case.codes)))
+    counted = naive.count(case.codes, case.cliques)
+    back = {cell: r - case.unit * counted[cell] for cell, r in as_dict(case.residual, case.layout).items()}
+    assert naive.objective(back, case.arity_weights) == pytest.approx(before)
+
+
 def one_column(residual):
     """A table of one column of three bins, with one unit in each."""
     layout = Cliques.of([3])
