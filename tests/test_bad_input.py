@@ -1,0 +1,347 @@
+"""Bad input through the command line: one clear line, exit code 2, and earlier results as they were."""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from issodask.cli import main
+from tests.tables import biased_pool, mixed_table, narrow, write_job, write_pool
+
+COMMAND = Path(sys.executable).with_name("issodask")
+RESULTS = ["subset.parquet", "subset.lineage.parquet"]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """original.parquet, a pool, and the subset of an earlier run."""
+    folder = tmp_path_factory.mktemp("world")
+    narrow(mixed_table()).to_parquet(folder / "original.parquet")
+    write_pool(folder / "pool", narrow(biased_pool()))
+    assert select(folder).exit_code == 0
+    return folder
+
+
+@pytest.fixture
+def folder(world, tmp_path):
+    """A copy that a test may spoil."""
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def select(folder, *options, original="original.parquet", pool="pool", out="subset.parquet"):
+    places = ["--original", folder / original, "--pool", folder / pool, "--out", folder / out, "--effort", 40]
+    arguments = [str(argument) for argument in ("select", *places, "--workers", 1, *options)]
+    return CliRunner().invoke(main, arguments)
+
+
+def assert_one_line(result, *words):
+    """Exactly one line of fault (what was found, needed, to do); before it, at most how far the work came."""
+    assert result.exit_code == 2, result.stderr + repr(result.exception)
+    assert result.stdout == ""
+    *progress, fault = result.stderr.splitlines()
+    assert fault.startswith("issodask: ")
+    assert ": " in fault.removeprefix("issodask: ")
+    assert all(line.split()[0] in ("encode", "fit", "trim", "refine") for line in progress)
+    for word in words:
+        assert word in fault
+
+
+def assert_untouched(folder, world):
+    for name in RESULTS:
+        assert (folder / name).read_bytes() == (world / name).read_bytes()
+    assert not list(folder.glob(".*"))
+
+
+def spoil_part(folder, **columns):
+    path = folder / "pool" / "part-1.parquet"
+    pd.read_parquet(path).assign(**columns).to_parquet(path)
+
+
+def no_original(folder):
+    (folder / "original.parquet").unlink()
+
+
+def no_pool(folder):
+    shutil.rmtree(folder / "pool")
+
+
+def pool_without_files(folder):
+    no_pool(folder)
+    (folder / "pool").mkdir()
+
+
+def empty_original(folder):
+    narrow(mixed_table()).head(0).to_parquet(folder / "original.parquet")
+
+
+def original_without_columns(folder):
+    pd.DataFrame(index=range(5)).to_parquet(folder / "original.parquet")
+
+
+def empty_pool(folder):
+    no_pool(folder)
+    write_pool(folder / "pool", narrow(biased_pool()).head(0), n_parts=2)
+
+
+def no_common_columns(folder):
+    no_pool(folder)
+    write_pool(folder / "pool", pd.DataFrame({"x": range(900), "y": 1}))
+
+
+def column_missing_in_pool(folder):
+    no_pool(folder)
+    write_pool(folder / "pool", narrow(biased_pool()).drop(columns="job"))
+
+
+def column_missing_in_one_part(folder):
+    path = folder / "pool" / "part-1.parquet"
+    pd.read_parquet(path).drop(columns="job").to_parquet(path)
+
+
+def small_pool(folder):
+    no_pool(folder)
+    write_pool(folder / "pool", narrow(biased_pool(599)))
+
+
+def small_csv_pool(folder):
+    no_pool(folder)
+    (folder / "pool").mkdir()
+    narrow(biased_pool(599)).to_csv(folder / "pool" / "a.csv", index=False)
+
+
+def text_for_numbers(folder):
+    spoil_part(folder, age="old")
+
+
+def numbers_for_text(folder):
+    spoil_part(folder, job=3.5)
+
+
+def infinite_in_pool(folder):
+    spoil_part(folder, age=np.inf)
+
+
+def infinite_in_original(folder):
+    table = narrow(mixed_table())
+    table.assign(age=np.where(table["age"] > 60, np.inf, table["age"])).to_parquet(folder / "original.parquet")
+
+
+def duplicate_names_in_pool(folder):
+    no_pool(folder)
+    (folder / "pool").mkdir()
+    (folder / "pool" / "a.csv").write_text("age,children,job,is_new,age\n1,2,x,True,3\n", encoding="utf-8")
+
+
+def truncated_part(folder):
+    part = folder / "pool" / "part-1.parquet"
+    part.write_bytes(part.read_bytes()[:-300])
+
+
+def hole_in_a_part(folder):
+    part = folder / "pool" / "part-1.parquet"
+    data = bytearray(part.read_bytes())
+    data[4:600] = bytes(596)
+    part.write_bytes(data)
+
+
+def latin_1_in_pool(folder):
+    no_pool(folder)
+    (folder / "pool").mkdir()
+    table = narrow(biased_pool()).replace({"job": {"lamp 💡": "lamp"}})
+    table.to_csv(folder / "pool" / "a.csv", index=False, encoding="latin-1")
+
+
+BAD = [
+    (no_original, ["no such file", "original.parquet", "check the path"]),
+    (no_pool, ["no such file or folder", "pool"]),
+    (pool_without_files, ["pool holds no tables", ".parquet"]),
+    (empty_original, ["original.parquet is empty", "0 rows"]),
+    (original_without_columns, ["original.parquet is empty", "0 columns"]),
+    (empty_pool, ["pool", "empty", "generate some"]),
+    (no_common_columns, ["no columns in common", "'x', 'y'", "'age'"]),
+    (column_missing_in_pool, ["pool", "lacks 1 of the original's 4 columns: 'job'"]),
+    (column_missing_in_one_part, ["part-1.parquet", "'job'"]),
+    (small_pool, ["has 599 units but the subset needs 600", "generate more, or lower units"]),
+    (small_csv_pool, ["has 599 units but the subset needs 600"]),
+    (text_for_numbers, ["part-1.parquet", "'age'", "'old'"]),
+    (numbers_for_text, ["part-1.parquet", "types disagree", "'job'"]),
+    (infinite_in_pool, ["part-1.parquet", "'age' has 2,000 infinite numbers", "make them missing"]),
+    (infinite_in_original, ["'age'", "infinite numbers"]),
+    (duplicate_names_in_pool, ["a.csv has duplicate column names 'age'", "rename"]),
+    (truncated_part, ["part-1.parquet is not a whole Parquet file", "again"]),
+    (hole_in_a_part, ["part-1.parquet is not a whole Parquet file", "again"]),
+    (latin_1_in_pool, ["a.csv is not UTF-8", "line"]),
+]
+
+
+@pytest.mark.parametrize(("spoil", "words"), BAD, ids=[spoil.__name__ for spoil, _ in BAD])
+def test_select__bad_tables(folder, world, spoil, words):
+    spoil(folder)
+    assert_one_line(select(folder), *words)
+    assert_untouched(folder, world)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--units", 6_001], ["6,000 units but the subset needs 6,001"]),
+        (["--rounds", "many"], ["rounds is 'many'", "give N"]),
+        (["--rounds", "0"], ["rounds is '0'", "give N"]),
+        (["--rounds", "3/4-5"], ["rounds names 2 plans", "16"]),
+        (["--effort", 0], ["effort is 0", "greater than 0"]),
+        (["--time-limit", -3], ["time_limit_s is -3", "greater than 0"]),
+        (["--scheduler", "slurm"], ["scheduler 'slurm' is not known"]),
+    ],
+)
+def test_select__bad_options_are_told_before_anything_starts(folder, world, options, words):
+    result = select(folder, *options)
+    assert_one_line(result, *words)
+    assert len(result.stderr.splitlines()) == 1
+    assert_untouched(folder, world)
+
+
+def test_select__csv_with_duplicate_names_as_original(folder, world):
+    (folder / "o.csv").write_text("age,age\n1,2\n", encoding="utf-8")
+    assert_one_line(select(folder, original="o.csv"), "duplicate column names 'age'")
+    assert_untouched(folder, world)
+
+
+@pytest.mark.parametrize("out", ["subset.csv", "original.parquet/subset.parquet"])
+def test_select__no_place_for_the_subset(folder, world, out):
+    assert_one_line(select(folder, out=out), out.split("/")[0])
+    assert_untouched(folder, world)
+
+
+def test_select__no_place_for_the_work(folder, world):
+    assert_one_line(select(folder, "--work", folder / "original.parquet"), "can't write", "choose another place")
+    assert_untouched(folder, world)
+
+
+@pytest.mark.parametrize(
+    "kilobytes",
+    [pytest.param(64, marks=pytest.mark.xfail(reason="save_weights: ndarray.tofile raises without errno")), 100],
+)
+def test_select__full_disk(folder, kilobytes):
+    """A real one, mounted where only the command sees it: too small for the weights, or for what follows."""
+    (folder / "disk").mkdir()
+    command = f"""
+        mount -t tmpfs -o size={kilobytes}k none disk || exit 77
+        printf earlier > disk/subset.parquet
+        {COMMAND} select --original original.parquet --pool pool --out disk/subset.parquet --workers 1 --effort 40
+        status=$?
+        cat disk/subset.parquet
+        exit $status
+    """
+    private = ["unshare", "--mount", "--map-root-user", "sh", "-c", command]
+    try:
+        done = subprocess.run(private, cwd=folder, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("no unshare here")
+    if done.returncode == 77 or done.stderr.startswith("unshare:"):
+        pytest.skip("no disk can be mounted here")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("issodask: disk full")
+    assert "Traceback" not in done.stderr
+    assert done.stdout == "earlier"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["part-1.parquet.npy", "state.npz", "search.json", "subset.lineage.parquet", "subset.parquet", "events.jsonl"],
+)
+def test_select__full_disk_anywhere(folder, world, monkeypatch, name):
+    """Then, with space again, the same command goes on."""
+    shutil.rmtree(folder / "subset.work" / "codes")
+
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    replace, open_path = os.replace, Path.open
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", lambda work, path: fail() if Path(path).name == name else replace(work, path))
+        patch.setattr(
+            Path, "open", lambda path, *rest, **more: (fail if path.name == name else open_path)(path, *rest, **more)
+        )
+        assert_one_line(select(folder, "--seed", 2), "disk full", "free some space")
+    assert_untouched(folder, world)
+    assert select(folder, "--seed", 2).exit_code == 0
+
+
+def job(folder, **sections):
+    settings = {
+        "out": folder,
+        "original": {"path": folder / "original.parquet"},
+        "generate": {"source": folder / "pool"},
+        "runtime": {"workers": 1},
+    }
+    return write_job(folder / "job.toml", **settings | sections)
+
+
+def run(path):
+    return CliRunner().invoke(main, ["run", str(path)])
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"select": {"unit": 5}}, ["job.toml", "unknown key [select] unit"]),
+        ({"speed": 5}, ["unknown key speed"]),
+        ({"select": {"units": "many"}}, ["[select] units is 'many'"]),
+        ({"original": {"path": "nowhere.parquet"}}, ["no such file", "nowhere.parquet"]),
+        ({"original": {}}, ["[original] path is missing"]),
+        ({"generate": {"source": "nowhere"}}, ["no such file", "nowhere"]),
+        ({"generate": {"source": "python:nowhere:draw"}}, ["'nowhere' can't be imported"]),
+        ({"select": {"units": 7_000}}, ["6,000 units but the subset needs 7,000"]),
+    ],
+)
+def test_run__bad_jobs(folder, world, sections, words):
+    result = run(job(folder, **sections))
+    assert_one_line(result, *words)
+    assert len(result.stderr.splitlines()) == 1
+    assert_untouched(folder, world)
+
+
+@pytest.mark.parametrize("text", [b"out = ", b"out = '\xff'", None])
+def test_run__no_job(folder, world, text):
+    if text is not None:
+        (folder / "job.toml").write_bytes(text)
+    assert_one_line(run(folder / "job.toml"), "job.toml")
+    assert_untouched(folder, world)
+
+
+def test_plan__bad_job(folder):
+    assert_one_line(CliRunner().invoke(main, ["plan", str(job(folder, speed=5))]), "unknown key speed")
+
+
+def test_evaluate__column_missing(folder):
+    narrow(mixed_table()).drop(columns="job").to_parquet(folder / "other.parquet")
+    places = ["--original", str(folder / "original.parquet"), "--subset", str(folder / "other.parquet")]
+    assert_one_line(CliRunner().invoke(main, ["evaluate", *places]), "'job'")
+
+
+def test_generate__no_place_for_the_pool(folder):
+    places = ["--original", folder / "original.parquet", "--pool", folder / "original.parquet", "--units", 9]
+    options = ["--source", "python:tests/tables.py:draw", "--scheduler", "serial"]
+    assert_one_line(CliRunner().invoke(main, ["generate", *map(str, places), *options]), "original.parquet")
+
+
+@pytest.mark.parametrize("spoil", [infinite_in_pool, truncated_part])
+def test_select__bad_tables_in_a_process_of_its_own(folder, world, spoil):
+    spoil(folder)
+    command = [str(COMMAND), "select", "--workers", "2"]
+    places = ["--original", "original.parquet", "--pool", "pool", "--out", "subset.parquet"]
+    done = subprocess.run([*command, *places], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert [line for line in done.stderr.splitlines() if not line.startswith("encode ")] == [
+        done.stderr.splitlines()[-1]
+    ]
+    assert done.stderr.splitlines()[-1].startswith("issodask: ")
+    assert_untouched(folder, world)
