@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from issodask.errors import InputError
 
@@ -15,7 +15,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class OriginalConfig(_Section):
@@ -69,6 +69,11 @@ class SelectConfig(_Section):
     oversize: float = Field(default=8.0, ge=1, description="units that trimming starts from, per unit of the subset")
     lanes: int = Field(default=32, gt=0)
     allow_repeats: bool = False
+
+    @field_validator("rounds", mode="before")
+    @classmethod
+    def _number_is_text(cls, rounds: Any) -> Any:
+        return str(rounds) if isinstance(rounds, int) else rounds
 
 
 class EvaluateConfig(_Section):

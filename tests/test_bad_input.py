@@ -227,7 +227,7 @@ def test_select__no_place_for_the_work(folder, world):
 
 @pytest.mark.parametrize(
     "kilobytes",
-    [pytest.param(64, marks=pytest.mark.xfail(reason="save_weights: ndarray.tofile raises without errno")), 100],
+    [64, 100],
 )
 def test_select__full_disk(folder, kilobytes):
     """A real one, mounted where only the command sees it: too small for the weights, or for what follows."""

@@ -13,6 +13,7 @@ N_SEGMENTS = 16
 _GAINS_PER_ROUND = 20.0
 _TRIM_STEPS = 400
 _RISE = 64.0
+_MOST_PICKS_OF_FEW = 256
 _FIRST_ROUND, _LAST_ROUND = 1 / 16, 1.0
 _WARM_UP = 2
 _MOST_ROUNDS = 40
@@ -41,7 +42,8 @@ class TrimPlan:
 
     def picks(self, i_step: int, n_rounds: float) -> int:
         """Units picked per unit removed, when the plan is one of `n_rounds` rounds."""
-        return max(1, round(n_rounds * self._picks_per_round * self._rise(i_step)))
+        most = max(self.n_end, _MOST_PICKS_OF_FEW)
+        return min(most, max(1, round(n_rounds * self._picks_per_round * self._rise(i_step))))
 
     def gains_left(self, i_step: int) -> float:
         """Gains per round of the plan, from step `i_step` to the end."""

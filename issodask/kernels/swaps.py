@@ -102,7 +102,7 @@ def settle_swaps(residual, index, unit, arity_weights, uses, may_repeat, units, 
     A swap holds when its first unit is (still) in the subset, its second may join, and its gain now is at least
     `-thresholds`. Returns the sum of the gains of those kept.
 
-    residual, uses   the driver's (uses: int64, all units of the pool), changed
+    residual, uses   the driver's (uses: uint16, all units of the pool), changed
     units            int64, s x 2       unit that leaves, unit that joins
     codes            uint8, s x 2 x d   of these units
     kept             bool, s            out

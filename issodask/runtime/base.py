@@ -74,3 +74,15 @@ def _make(workers: int | None, scheduler: str) -> Runtime:
         f"scheduler {scheduler!r} is not known: give serial, threads, processes, an address such as tcp://host:8786, "
         "or a scheduler file (.json)"
     )
+
+
+def attempt(function: Callable[..., Any], item: Any, shared: tuple[Any, ...], retries: int) -> Any:
+    """`function(item, *shared)`, tried again when it fails; bad input stays bad."""
+    for _ in range(retries):
+        try:
+            return function(item, *shared)
+        except InputError:
+            raise
+        except Exception:
+            continue
+    return function(item, *shared)

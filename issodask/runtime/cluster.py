@@ -4,7 +4,6 @@ import logging
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -12,7 +11,7 @@ import dask
 from distributed import Client, LocalCluster
 
 from issodask.errors import InputError
-from issodask.runtime.base import Runtime
+from issodask.runtime.base import Runtime, attempt
 
 EXCLUSIVE = "generator"
 """The worker resource of which each worker has one, so that one training runs on it at a time."""
@@ -73,9 +72,10 @@ class Cluster(Runtime):
         retries: int = 0,
     ) -> Iterator[Any]:
         resources = {EXCLUSIVE: 1} if exclusive and self._workers_say_exclusive() else None
-        options = {"pure": False, "resources": resources, "retries": retries}
-        run = partial(_run_alone, function) if exclusive else function
-        futures = [self.client.submit(run, item, *shared, **options) for item in items]
+        run = _attempt_alone if exclusive else attempt
+        futures = [
+            self.client.submit(run, function, item, shared, retries, pure=False, resources=resources) for item in items
+        ]
         try:
             while futures:
                 yield futures[0].result()
@@ -132,7 +132,7 @@ class _Local(Cluster):
                 resources={EXCLUSIVE: 1},
                 dashboard_address=None,
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # a second cluster would warn of a fixed port
-                silence_logs=logging.ERROR,
+                silence_logs=logging.CRITICAL,
                 memory_limit=0,
             )
 
@@ -146,7 +146,7 @@ class _Local(Cluster):
             self._cluster.close()
 
 
-def _run_alone(function: Callable[..., Any], item: Any, *shared: Any) -> Any:
+def _attempt_alone(function: Callable[..., Any], item: Any, shared: tuple[Any, ...], retries: int) -> Any:
     """Run in a worker: workers that somebody else started may not have the resource, but several threads."""
     with _ALONE:
-        return function(item, *shared)
+        return attempt(function, item, shared, retries)

@@ -10,7 +10,7 @@ from typing import Any
 
 import dask
 
-from issodask.runtime.base import Runtime
+from issodask.runtime.base import Runtime, attempt
 
 
 class Serial(Runtime):
@@ -29,7 +29,7 @@ class Serial(Runtime):
         retries: int = 0,
     ) -> Iterator[Any]:
         for item in items:
-            yield _attempt(function, item, shared, retries)
+            yield attempt(function, item, shared, retries)
 
     @contextmanager
     def dask_scheduler(self) -> Iterator[None]:
@@ -56,7 +56,7 @@ class Threads(Runtime):
         exclusive: bool = False,
         retries: int = 0,
     ) -> Iterator[Any]:
-        run = self._attempt_alone if exclusive else _attempt
+        run = self._attempt_alone if exclusive else attempt
         waiting: deque[Future[Any]] = deque()
         try:
             for item in items:
@@ -71,7 +71,7 @@ class Threads(Runtime):
 
     def _attempt_alone(self, function: Callable[..., Any], item: Any, shared: tuple[Any, ...], retries: int) -> Any:
         with self._exclusive:  # all threads are one process, which is one worker as far as training is concerned
-            return _attempt(function, item, shared, retries)
+            return attempt(function, item, shared, retries)
 
     @contextmanager
     def dask_scheduler(self) -> Iterator[None]:
@@ -80,17 +80,6 @@ class Threads(Runtime):
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
-
-
-def _attempt(function: Callable[..., Any], item: Any, shared: tuple[Any, ...], retries: int) -> Any:
-    for _ in range(retries):
-        try:
-            return function(item, *shared)
-        except ValueError:  # bad input stays bad
-            raise
-        except Exception:
-            continue
-    return function(item, *shared)
 
 
 def available_threads() -> int:

@@ -48,7 +48,7 @@ _CHECKPOINT_S = 10.0
 _TRIM_SHARE = 0.85  # of the time limit; the rest is for refinement and for slow moments
 _QUIET_ROUNDS = 3
 _SHORTEST_ROUND_S = 1e-3  # when no more units than the subset has are left, no gains are
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True)

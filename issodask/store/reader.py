@@ -1,5 +1,6 @@
 """How tasks read what they need of a block, wherever they run: memory maps, opened once per process and selection."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,10 @@ class BlockReader:
 
 def save_weights(folder: Path, block: Block, weights: NDArray[np.float64]) -> None:
     """Write the weights of a block for `BlockReader`."""
-    with whole_file(_weights_path(folder, block)) as work, work.open("wb") as file:
-        np.save(file, weights)
+    data = BytesIO()
+    np.save(data, weights)
+    with whole_file(_weights_path(folder, block)) as work:
+        work.write_bytes(data.getvalue())  # np.save itself would not say that the disk is full
 
 
 def _weights_path(folder: Path, block: Block) -> Path:

@@ -308,3 +308,8 @@ def harm(path, damage):
     path.unlink()
     if damage != "remove":
         path.write_bytes(data)
+
+
+def test_search__time_limit_with_nothing_to_trim(choose, tmp_path):
+    config = CONFIG.model_copy(update={"oversize": 1.0, "time_limit_s": 1.0})
+    assert choose(tmp_path, config).stop_reason in ("time limit", "converged")
