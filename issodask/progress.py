@@ -104,12 +104,15 @@ class _Sparse(_Lines):
     def __init__(self, console: Console) -> None:
         self._console = console
         self._told: dict[str, float] = {}
+        self._finished: set[str] = set()
 
     def _set(self, name: str, done: float, of: float | None, note: str) -> None:
         now = time.monotonic()
-        if name in self._told and done != of and now - self._told[name] < _QUIET_S:
+        finishes = done == of and name not in self._finished
+        if name in self._told and not finishes and now - self._told[name] < _QUIET_S:
             return
         self._told[name] = now
+        (self._finished.add if done == of else self._finished.discard)(name)
         share = f"{done / of:4.0%}" if of else "    "
         self._say(f"{name:<14}{share}  {note}")
 
