@@ -27,7 +27,8 @@ class Runtime(ABC):
         """Yield `function(item, *shared)` for each item, in the order of the items, as results become ready.
 
         `function` is a module's function; `shared` are values or what `share` returned. With `exclusive` at most one
-        such task runs on a worker at a time; a task that fails is tried `retries` times more.
+        such task runs on a worker at a time; a task that fails is tried `retries` times more. `label` names the tasks
+        for whoever watches.
         """
 
     def share(self, value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
+from uuid import uuid4
 
 import dask
 from distributed import Client, LocalCluster
@@ -74,7 +75,8 @@ class Cluster(Runtime):
         resources = {EXCLUSIVE: 1} if exclusive and self._workers_say_exclusive() else None
         run = _attempt_alone if exclusive else attempt
         futures = [
-            self.client.submit(run, function, item, shared, retries, pure=False, resources=resources) for item in items
+            self.client.submit(run, function, item, shared, retries, key=f"{label}-{uuid4().hex}", resources=resources)
+            for item in items
         ]
         try:
             while futures:

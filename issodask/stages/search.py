@@ -240,7 +240,7 @@ class Search:
     def _random_uses(self) -> NDArray[np.uint16]:
         """A subset without selection, to compare with."""
         n_pool = self._codes.n_units
-        random = seeds.generator(self._seed, "random subset")
+        random = seeds.generator(self._seed, "random sample")  # the same units as the report's sample of the pool
         drawn = random.choice(n_pool, self._objective.n_units, replace=n_pool < self._objective.n_units)
         return np.bincount(drawn, minlength=n_pool).astype(np.uint16)
 
