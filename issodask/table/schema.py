@@ -62,6 +62,10 @@ class Schema:
     def __getitem__(self, name: str) -> Column:
         return self.columns[self.names.index(name)]
 
+    def without(self, name: str | None) -> "Schema":
+        """All columns but the one called `name` (all of them for None)."""
+        return Schema(tuple(column for column in self.columns if column.name != name))
+
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> "Schema":
         """Describe `frame`.
