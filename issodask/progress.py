@@ -47,6 +47,13 @@ class _Lines(ABC):
                 self._set("fit weights", event["n"], event["of"], f"residual {event['residual']:.5f}")
             case "trim":
                 self._set("trim", event["n"], event["of"], f"{event['units']:,} units")
+            case "preselect":
+                self._set("preselect", event["n"], event["of"], f"error of coherence {event['coherence_error']:.5f}")
+            case "memory":
+                self._say(
+                    f"trimming starts from {event['fitting']:,} units, not {event['wanted']:,}: "
+                    f"more do not fit into memory_gb = {event['memory_gb']}"
+                )
             case "refine":
                 note = f"accuracy {event['accuracy']:.5f}, {event['n_kept']:,} swaps kept"
                 self._set("refine", event["i_round"] + 1, max(event["n_rounds"], event["i_round"] + 1), note)

@@ -24,7 +24,7 @@ _STALLED = 0.02
 _LARGEST_FACTOR = 10.0
 _NOISE = 1e-9  # sums in another block order differ by less, and should not lead to another damping
 
-Status = Literal["converged", "stalled", "pass limit"]
+Status = Literal["converged", "stalled", "pass limit", "skipped"]
 
 
 class PairTable(NamedTuple):

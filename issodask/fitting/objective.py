@@ -1,15 +1,16 @@
 """The objective: mostlyai-qa's overall accuracy in expectation, kept in whole numbers.
 
-In: the original's marginals. Out: the target per cell and the weight of a unit of residual in each arity, so that
-`1 - overall accuracy` is a weighted sum of |residual|.
+In: the original's marginals. Out: the target per cell and the weight of a unit of residual in each family of cliques,
+so that `1 - overall accuracy` is a weighted sum of |residual|.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from issodask.table.cliques import Cliques
+from issodask.table.sequences import Layout
 
 _FRACTIONS = 256
 _LARGEST = 2**27
@@ -20,31 +21,43 @@ _LARGEST = 2**27
 class Objective:
     """What the subset of `n_units` units should look like.
 
-    target         int32, (n_cells,)   what each cell should hold, times `unit`
-    unit           what one unit weighs: 1 where targets are whole numbers, else up to 256 (fixed point)
-    arity_weights  float64, (3,)       fall of the objective per unit of |residual| in cliques of 1, 2, 3 columns
+    target   int32, (n_cells,)   what each cell should hold, times `unit`
+    unit     what one unit weighs: 1 where targets are whole numbers, else up to 256 (fixed point); for groups more
+    weights  float64, (f,)       fall of the objective per unit of |residual| in each family of cliques: of 1, 2, 3
+                                 columns, for sequential tables also those of coherence
     """
 
-    cliques: Cliques
+    cliques: Layout
     n_units: int
     target: NDArray[np.int32]
     unit: int
-    arity_weights: NDArray[np.float64]
+    weights: NDArray[np.float64]
 
     @classmethod
-    def of(cls, marginals: NDArray[np.int64], cliques: Cliques, n_original: int, n_units: int) -> "Objective":
+    def of(cls, marginals: NDArray[np.int64], cliques: Layout, n_original: int, n_units: int) -> "Objective":
         """Scale the original's `marginals` (int64, n_cells) of `n_original` units to a subset of `n_units`."""
-        unit = 1 if n_units % n_original == 0 else max(1, min(_FRACTIONS, _LARGEST // n_units))
-        target = np.rint(marginals * (n_units * unit / n_original)).astype(np.int32)
-        n_cliques = np.array([len(cliques.by_arity.get(arity, ())) for arity in (1, 2, 3)])
-        n_arities = np.count_nonzero(n_cliques)
-        share = np.divide(1.0, n_cliques * n_arities, out=np.zeros(3), where=n_cliques > 0)
-        return cls(cliques, n_units, target, unit, share / (2 * n_units * unit))
+        unit = cliques.unit
+        if unit == 1 and n_units % n_original:
+            unit = max(1, min(_FRACTIONS, _LARGEST // n_units))
+        target = np.rint(marginals * (n_units * unit / (n_original * cliques.unit))).astype(np.int32)
+        return cls(cliques, n_units, target, unit, cliques.family_shares / (2 * n_units * unit))
 
     def value(self, residual: NDArray[np.int32]) -> float:
         """1 - overall accuracy, for `residual` = target - unit * counts."""
-        return float(self.cliques.sum_by_arity(np.abs(residual).astype(np.int64)) @ self.arity_weights)
+        return float(self.cliques.sum_by_family(np.abs(residual).astype(np.int64)) @ self.weights)
 
     def residual(self, marginals: NDArray[np.int64]) -> NDArray[np.int32]:
         """What a subset with these marginals lacks (positive) or has too much of (negative), per cell, times `unit`."""
-        return (self.target - self.unit * marginals).astype(np.int32)
+        return (self.target - self.unit // self.cliques.unit * marginals).astype(np.int32)
+
+    @cached_property
+    def noise(self) -> NDArray[np.float32]:
+        """Per cell, the squared softness of the error in trimming: float32, (n_cells,), in units of residual squared.
+
+        (2 / pi) times the variance of the cell's count in a random sample of the target's size: sqrt(noise) is its mean
+        deviation.
+        """
+        total = self.n_units * self.unit
+        target = self.target.astype(np.float64)
+        variance = self.unit * target * (1.0 - np.minimum(target / total, 1.0))
+        return (2 / np.pi * variance).astype(np.float32)

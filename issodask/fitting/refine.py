@@ -19,7 +19,7 @@ from issodask import seeds
 from issodask.fitting.schedule import Cooling
 from issodask.fitting.workbench import MapLanes, Workbench
 from issodask.kernels.swaps import burst, settle_swaps, swap_gains
-from issodask.table.blocks import Block, Strip, cut_strips
+from issodask.table.blocks import Strip, cut_strips
 
 _SLACK = 4.0
 _PICKS = 1
@@ -27,16 +27,19 @@ _CANDIDATES = 2
 _MOST_SWAPPED = 0.16
 _LANE_UNITS = 65_536
 _PROBES = 4_096
-_HEAT = 0.03
 _HEAVIEST, _LIGHTEST = 20.0, 0.02
+
+
+HEAT_OF_TRIMMED = 0.03
+HEAT_OF_RANDOM = 0.14
+"""Shares of the spread of random swaps' gains that make the best first temperature of a subset of either kind."""
 
 
 @dataclass(frozen=True)
 class Lane:
-    """One lane's work in a round: its blocks and strips of them, its units of the subset (once per use), its share."""
+    """One lane's work in a round: its strips, its units of the subset (once per use), its share."""
 
-    blocks: tuple[Block, ...]
-    strips: tuple[Strip, ...]  # i_block counts in `blocks`
+    strips: tuple[Strip, ...]
     members: NDArray[np.int64]  # positions among the lane's units
     n_trials: int
     most_swaps: int
@@ -46,10 +49,9 @@ class Lane:
 
 @dataclass(frozen=True)
 class Proposals:
-    """The swaps that a lane took: units that leave and join (s x 2), their codes (s x 2 x d), thresholds (s,)."""
+    """The swaps that a lane took: units of the pool that leave and join (s x 2), and thresholds (s,)."""
 
-    units: NDArray[np.int64]
-    codes: NDArray[np.uint8]
+    swaps: NDArray[np.int64]
     thresholds: NDArray[np.float64]
 
 
@@ -73,7 +75,6 @@ class Refinement:
         self,
         uses: NDArray[np.uint16],
         residual: NDArray[np.int32],
-        blocks: Sequence[Block],
         bench: Workbench,
         map_lanes: MapLanes,
         seed: int,
@@ -82,13 +83,12 @@ class Refinement:
         self.uses = uses
         self.residual = residual
         self.objective = bench.objective.value(residual)
-        self._blocks = blocks
         self._bench = bench
         self._map = map_lanes
         self._seed = seed
         self._n_units = int(uses.sum())
         self._n_lanes = max(1, min(n_lanes, self._n_units // 32))
-        self._strips = cut_strips(blocks, int(np.clip(len(uses) // (8 * self._n_lanes), 1, 4096)))
+        self._strips = cut_strips(bench.blocks, int(np.clip(len(uses) // (8 * self._n_lanes), 1, 4096)))
 
     @property
     def is_perfect(self) -> bool:
@@ -111,11 +111,11 @@ class Refinement:
             n_kept,
         )
 
-    def hottest(self) -> float:
-        """The temperature to begin with: a fixed share of the spread of random swaps' gains, as they are now."""
+    def hottest(self, heat: float) -> float:
+        """The temperature to begin with: a share of the spread of random swaps' gains, as they are now."""
         lanes = self._deal(-1, _PROBES / self._n_units, 0.0)
         gains = np.concatenate(list(self._map(measure_spread, lanes, self.residual)) or [np.zeros(1)])
-        return _HEAT * float(gains.std())
+        return heat * float(gains.std())
 
     def _deal(self, i_round: int, trials_per_unit: float, temperature: float) -> list[Lane]:
         order = seeds.generator(self._seed, "deal", i_round + 1).permutation(len(self._strips))
@@ -127,15 +127,13 @@ class Refinement:
                     break
                 strips.append(self._strips[i_strip])
                 n_units += strips[-1].n_units
+            strips.sort(key=lambda strip: strip.first_unit)
             members = self._members(strips) if strips else np.zeros(0, np.int64)
             if not len(members) or (len(members) == n_units and not self._bench.may_repeat):
                 continue
-            used = sorted({strip.i_block for strip in strips})
-            place = {i_block: i for i, i_block in enumerate(used)}
             lanes.append(
                 Lane(
-                    tuple(self._blocks[i] for i in used),
-                    tuple(Strip(place[s.i_block], s.start, s.n_units, s.first_unit) for s in strips),
+                    tuple(strips),
                     members,
                     max(1, round(trials_per_unit * len(members))),
                     max(4, int(_MOST_SWAPPED * len(members))),
@@ -150,67 +148,62 @@ class Refinement:
         return np.repeat(np.arange(len(own)), own)
 
     def _settle(self, proposals: Sequence[Proposals], temperature: float) -> tuple[int, int]:
-        rank = np.concatenate([np.arange(len(p.units)) for p in proposals]) if proposals else np.zeros(0, int)
+        rank = np.concatenate([np.arange(len(p.swaps)) for p in proposals]) if proposals else np.zeros(0, int)
         if not len(rank):
             return 0, 0
         order = np.argsort(rank, kind="stable")  # the first swap of each lane, then the second of each, ...
-        units = np.concatenate([p.units for p in proposals])[order]
-        codes = np.ascontiguousarray(np.concatenate([p.codes for p in proposals])[order])
+        swaps = np.concatenate([p.swaps for p in proposals])[order]
         thresholds = np.concatenate([p.thresholds for p in proposals])[order] + _SLACK * temperature
         kept = np.empty(len(order), np.bool_)
         bench = self._bench
-        settle_swaps(
-            self.residual,
-            bench.index,
-            bench.unit,
-            bench.arity_weights,
-            self.uses,
-            bench.may_repeat,
-            units,
-            codes,
-            thresholds,
-            kept,
-        )
+        unit_ids, places = np.unique(swaps, return_inverse=True)
+        units, places = bench.gather(unit_ids), places.reshape(swaps.shape)
+        settle_swaps(self.residual, units, places, self.uses, bench.may_repeat, swaps, thresholds, kept)
         self.objective = bench.objective.value(self.residual)  # a running sum would drift, and miss 0
         return len(order), int(kept.sum())
 
 
 def run_lane(lane: Lane, residual: NDArray[np.int32], bench: Workbench) -> Proposals:
     """Run a lane's burst on a private copy of the residual."""
-    codes, weights, unit_ids = _gather(lane, bench)
+    unit_ids, weights = _units_of(lane, bench)
     random = np.random.Generator(np.random.PCG64(lane.random))
     candidates = _draw_candidates(weights, (lane.n_trials, _CANDIDATES), random)
     picks = random.integers(len(lane.members), size=(lane.n_trials, _PICKS))
     thresholds = lane.temperature * random.standard_exponential(lane.n_trials)
-    uses = np.bincount(lane.members, minlength=len(codes))
+    touched, members, candidates = _touched(lane.members, candidates)
     swaps = np.empty((lane.most_swaps, 3), np.int64)
     n_swaps = burst(
         residual.copy(),
-        bench.index,
-        bench.unit,
-        bench.arity_weights,
-        codes,
-        lane.members.copy(),
-        uses,
+        bench.gather(unit_ids[touched]),
+        members,
+        np.bincount(members, minlength=len(touched)),
         bench.may_repeat,
         picks,
         candidates,
         thresholds,
         swaps,
     )
-    taken = swaps[:n_swaps, :2]
-    return Proposals(unit_ids[taken], codes[taken], thresholds[swaps[:n_swaps, 2]])
+    return Proposals(unit_ids[touched[swaps[:n_swaps, :2]]], thresholds[swaps[:n_swaps, 2]])
 
 
 def measure_spread(lane: Lane, residual: NDArray[np.int32], bench: Workbench) -> NDArray[np.float64]:
     """Gains (n_trials,) of random swaps of a lane's units, none of them carried out."""
-    codes, weights, _ = _gather(lane, bench)
+    unit_ids, weights = _units_of(lane, bench)
     random = np.random.Generator(np.random.PCG64(lane.random))
     candidates = _draw_candidates(weights, (lane.n_trials, 1), random)[:, 0]
-    picks = lane.members[random.integers(len(lane.members), size=lane.n_trials)]
+    leaving = lane.members[random.integers(len(lane.members), size=lane.n_trials)]
+    touched, leaving, joining = _touched(leaving, candidates)
     gains = np.empty(lane.n_trials)
-    swap_gains(residual, bench.index, bench.unit, bench.arity_weights, codes, picks, candidates, gains)
+    swap_gains(residual.copy(), bench.gather(unit_ids[touched]), leaving, joining, gains)
     return gains
+
+
+def _touched(
+    members: NDArray[np.int64], candidates: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The lane's units that occur in either, and both in terms of their places among these."""
+    touched = np.unique(np.concatenate([members, candidates.ravel()]))
+    return touched, np.searchsorted(touched, members), np.searchsorted(touched, candidates)
 
 
 def _draw_candidates(
@@ -221,12 +214,11 @@ def _draw_candidates(
     return np.minimum(np.searchsorted(cumulated, random.random(shape) * cumulated[-1]), len(weights) - 1)
 
 
-def _gather(lane: Lane, bench: Workbench) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.int64]]:
-    codes = [bench.load_codes(block) for block in lane.blocks]
-    weights = [bench.load_weights(block) for block in lane.blocks]
-    rows = [(s.i_block, slice(s.start, s.start + s.n_units)) for s in lane.strips]
-    return (
-        np.concatenate([codes[i][stretch] for i, stretch in rows]),
-        np.concatenate([weights[i][stretch] for i, stretch in rows]),
-        np.concatenate([np.arange(s.first_unit, s.first_unit + s.n_units) for s in lane.strips]),
-    )
+def _units_of(lane: Lane, bench: Workbench) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The lane's units and their weights. Strips go in the order of the pool."""
+    weights = [
+        bench.load_weights(bench.blocks[strip.i_block])[strip.start : strip.start + strip.n_units]
+        for strip in lane.strips
+    ]
+    unit_ids = [np.arange(strip.first_unit, strip.first_unit + strip.n_units) for strip in lane.strips]
+    return np.concatenate(unit_ids), np.concatenate(weights)

@@ -11,6 +11,8 @@ from issodask.errors import InputError
 
 N_SEGMENTS = 16
 _GAINS_PER_ROUND = 20.0
+GAINS_PER_SWAP_ROUND = 1.5
+"""Rounds of a long cooling have 0.375 trials per unit on average, and a trial looks at four units' cells."""
 _TRIM_STEPS = 400
 _RISE = 64.0
 _MOST_PICKS_OF_FEW = 256
@@ -93,6 +95,11 @@ class Cooling:
     def trials_per_unit(self, i_round: int) -> float:
         """Swap trials of the round, per unit of the subset."""
         return _FIRST_ROUND + (_LAST_ROUND - _FIRST_ROUND) * self.progress(i_round) ** 2
+
+
+def swap_rounds_for_effort(gains_per_unit: float) -> int:
+    """Rounds of swaps alone, without trimming, that compute about as many gains per unit of the subset."""
+    return max(1, round(gains_per_unit / GAINS_PER_SWAP_ROUND))
 
 
 def rounds_for_effort(gains_per_unit: float) -> int:

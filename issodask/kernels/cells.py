@@ -13,10 +13,13 @@ that the triples of that pair are not held.
 The residual is `target - current`, in whole numbers: one unit weighs `unit` (1 when the original has as many units as
 the subset, else a fixed-point scale). Adding a unit to a cell changes its error |r| to |r - unit|, removing it to
 |r + unit|.
+
+`units` are `RowUnits` everywhere.
 """
 
 import numpy as np
 
+from issodask.kernels.errors import removal_fall
 from issodask.kernels.jit import kernel
 
 _BATCH = 256
@@ -30,49 +33,43 @@ def locate(x, first, positions):
 
 
 @kernel
-def change_cells(cells, index, x, positions, step):
-    """Add `step` to every cell of the unit `x`."""
-    d = x.shape[0]
-    end = index.first[d]
-    for a in range(d):
-        cells[positions[a]] += step
-        row = index.pair_rows[a] + np.int64(x[a]) * (end - index.first[a + 1]) - index.first[a + 1]
-        for b in range(a + 1, d):
-            cells[row + positions[b]] += step
-        for b in range(a + 1, d - 1):
-            start = index.triple_rows[a, b]
-            if start < 0:
-                continue
-            cell = np.int64(x[a]) * index.sizes[b] + x[b]
-            row = start + cell * (end - index.first[b + 1]) - index.first[b + 1]
-            for c in range(b + 1, d):
-                cells[row + positions[c]] += step
-
-
-@kernel
-def count_units(codes, index, cells, step):
-    """Add `step` to every cell of every unit in `codes` (uint8, u x d): with step 1, the marginals of all cliques."""
+def count_units(codes, index, cells):
+    """Add 1 to every cell of every unit in `codes` (uint8, u x d): the marginals of all cliques."""
     positions = np.empty(codes.shape[1], np.int64)
     for u in range(codes.shape[0]):
         locate(codes[u], index.first, positions)
-        change_cells(cells, index, codes[u], positions, step)
+        _add(cells, index, codes[u], positions, 1)
 
 
 @kernel
-def removal_gain(residual, index, unit, arity_weights, x, positions):
-    """Return by how much the objective falls when the unit `x` leaves the subset."""
+def change(units, cells, u, sign):
+    """Add what unit `u` weighs, times `sign`, to its cells."""
+    x = units.codes[u]
+    positions = np.empty(x.shape[0], np.int64)
+    locate(x, units.index.first, positions)
+    _add(cells, units.index, x, positions, sign * units.unit)
+
+
+@kernel
+def gain(units, residual, u, sign):
+    """Return by how much the objective falls when unit `u` leaves the subset (sign 1) or joins it (sign -1)."""
+    x = units.codes[u]
+    index = units.index
+    step = sign * units.unit
     d = x.shape[0]
     end = index.first[d]
+    positions = np.empty(d, np.int64)
+    locate(x, index.first, positions)
     gain_1 = np.int64(0)
     gain_2 = np.int64(0)
     gain_3 = np.int64(0)
     for a in range(d):
         r = residual[positions[a]]
-        gain_1 += abs(r) - abs(r + unit)
+        gain_1 += abs(r) - abs(r + step)
         row = index.pair_rows[a] + np.int64(x[a]) * (end - index.first[a + 1]) - index.first[a + 1]
         for b in range(a + 1, d):
             r = residual[row + positions[b]]
-            gain_2 += abs(r) - abs(r + unit)
+            gain_2 += abs(r) - abs(r + step)
         for b in range(a + 1, d - 1):
             start = index.triple_rows[a, b]
             if start < 0:
@@ -81,65 +78,28 @@ def removal_gain(residual, index, unit, arity_weights, x, positions):
             row = start + cell * (end - index.first[b + 1]) - index.first[b + 1]
             for c in range(b + 1, d):
                 r = residual[row + positions[c]]
-                gain_3 += abs(r) - abs(r + unit)
-    return arity_weights[0] * gain_1 + arity_weights[1] * gain_2 + arity_weights[2] * gain_3
+                gain_3 += abs(r) - abs(r + step)
+    weights = units.weights
+    return weights[0] * gain_1 + weights[1] * gain_2 + weights[2] * gain_3
 
 
 @kernel
-def addition_gain(residual, index, unit, arity_weights, x, positions, y, y_positions):
-    """Return by how much the objective falls when unit `x` joins, after unit `y` has left a subset that still holds it.
+def same(units, u, v):
+    """Say whether two units have the same code in every column."""
+    for a in range(units.codes.shape[1]):  # noqa: SIM110 (numba has no all() of a generator)
+        if units.codes[u, a] != units.codes[v, a]:
+            return False
+    return True
 
-    `residual` still counts `y`: in the cells that both share, the residual is taken one unit higher.
+
+@kernel
+def removal_gains(units, table, rows, gains):
+    """Write the guided removal gains of the units `rows` (int64, n) into `gains` (float64, n).
+
+    Clique by clique over a batch of units, one pair's cells stay in the first-level cache (measured: 0.5 ns a look-up,
+    not 1.6).
     """
-    d = x.shape[0]
-    end = index.first[d]
-    gain_1 = np.int64(0)
-    gain_2 = np.int64(0)
-    gain_3 = np.int64(0)
-    for a in range(d):
-        same_a = x[a] == y[a]
-        r = residual[positions[a]] + (unit if same_a else 0)
-        gain_1 += abs(r) - abs(r - unit)
-        row = index.pair_rows[a] + np.int64(x[a]) * (end - index.first[a + 1]) - index.first[a + 1]
-        if same_a:
-            for b in range(a + 1, d):
-                r = residual[row + positions[b]] + (unit if positions[b] == y_positions[b] else 0)
-                gain_2 += abs(r) - abs(r - unit)
-        else:
-            for b in range(a + 1, d):
-                r = residual[row + positions[b]]
-                gain_2 += abs(r) - abs(r - unit)
-        for b in range(a + 1, d - 1):
-            start = index.triple_rows[a, b]
-            if start < 0:
-                continue
-            cell = np.int64(x[a]) * index.sizes[b] + x[b]
-            row = start + cell * (end - index.first[b + 1]) - index.first[b + 1]
-            if same_a and x[b] == y[b]:
-                for c in range(b + 1, d):
-                    r = residual[row + positions[c]] + (unit if positions[c] == y_positions[c] else 0)
-                    gain_3 += abs(r) - abs(r - unit)
-            else:
-                for c in range(b + 1, d):
-                    r = residual[row + positions[c]]
-                    gain_3 += abs(r) - abs(r - unit)
-    return arity_weights[0] * gain_1 + arity_weights[1] * gain_2 + arity_weights[2] * gain_3
-
-
-@kernel
-def removal_table(residual, unit, table):
-    """Write into `table` (int32, m) by how much each cell's error falls when one unit leaves it."""
-    for m in range(residual.shape[0]):
-        table[m] = abs(residual[m]) - abs(residual[m] + unit)
-
-
-@kernel
-def removal_gains(table, index, arity_weights, codes, rows, gains):
-    """Write the removal gains of the units `codes[rows]` (uint8, u x d; int64, n) into `gains` (float64, n).
-
-    The same number as `removal_gain`, for many units against one residual: `table` is `removal_table` of it. Clique by
-    clique over a batch of units, one pair's cells stay in the first-level cache (measured: 0.5 ns a look-up, not 1.6).
-    """
+    codes, index, weights = units.codes, units.index, units.weights
     d = codes.shape[1]
     end = index.first[d]
     x = np.empty((d, _BATCH), np.int32)
@@ -173,21 +133,23 @@ def removal_gains(table, index, arity_weights, codes, rows, gains):
                     starts[i] = (x[a, i] * index.sizes[b] + x[b, i]) * width - index.first[b + 1]
                 _sum_rows(cells, starts, positions, b + 1, n, sums[2])
         for i in range(n):
-            gains[first + i] = (
-                arity_weights[0] * sums[0, i] + arity_weights[1] * sums[1, i] + arity_weights[2] * sums[2, i]
-            )
+            gains[first + i] = weights[0] * sums[0, i] + weights[1] * sums[1, i] + weights[2] * sums[2, i]
 
 
 @kernel
-def leave(residual, table, index, unit, x, positions):
-    """Remove the unit `x` from the subset: `residual`, and `table` as `removal_table` would make it, follow."""
+def leave(units, residual, table, noise, step, u):
+    """Remove unit `u` from the subset: `residual`, and `table` as `removal_table` would make it, follow."""
+    x = units.codes[u]
+    index = units.index
     d = x.shape[0]
     end = index.first[d]
+    positions = np.empty(d, np.int64)
+    locate(x, index.first, positions)
     for a in range(d):
-        _leave_cell(residual, table, unit, positions[a])
+        _leave_cell(residual, table, noise, step, units.unit, positions[a])
         row = index.pair_rows[a] + np.int64(x[a]) * (end - index.first[a + 1]) - index.first[a + 1]
         for b in range(a + 1, d):
-            _leave_cell(residual, table, unit, row + positions[b])
+            _leave_cell(residual, table, noise, step, units.unit, row + positions[b])
         for b in range(a + 1, d - 1):
             start = index.triple_rows[a, b]
             if start < 0:
@@ -195,13 +157,33 @@ def leave(residual, table, index, unit, x, positions):
             cell = np.int64(x[a]) * index.sizes[b] + x[b]
             row = start + cell * (end - index.first[b + 1]) - index.first[b + 1]
             for c in range(b + 1, d):
-                _leave_cell(residual, table, unit, row + positions[c])
+                _leave_cell(residual, table, noise, step, units.unit, row + positions[c])
 
 
 @kernel
-def _leave_cell(residual, table, unit, m):
+def _leave_cell(residual, table, noise, step, unit, m):
     residual[m] += unit
-    table[m] = abs(residual[m]) - abs(residual[m] + unit)
+    table[m] = removal_fall(residual[m], noise[m], step)
+
+
+@kernel
+def _add(cells, index, x, positions, step):
+    """Add `step` to every cell of the unit `x`."""
+    d = x.shape[0]
+    end = index.first[d]
+    for a in range(d):
+        cells[positions[a]] += step
+        row = index.pair_rows[a] + np.int64(x[a]) * (end - index.first[a + 1]) - index.first[a + 1]
+        for b in range(a + 1, d):
+            cells[row + positions[b]] += step
+        for b in range(a + 1, d - 1):
+            start = index.triple_rows[a, b]
+            if start < 0:
+                continue
+            cell = np.int64(x[a]) * index.sizes[b] + x[b]
+            row = start + cell * (end - index.first[b + 1]) - index.first[b + 1]
+            for c in range(b + 1, d):
+                cells[row + positions[c]] += step
 
 
 @kernel

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from issodask.config import JobConfig
-from issodask.fitting.objective import Objective
 from issodask.fitting.schedule import Cooling, TrimPlan, read_rounds, rounds_for_effort
 from issodask.fitting.workbench import Workbench, time_gains
 from issodask.stages.generate import makes_pool
+from issodask.stages.original import KnownOriginal
 from issodask.stages.run import POOL_UNITS_PER_UNIT, read_original
 from issodask.store.pool import open_pool
-from issodask.table.bins import Bins
+from issodask.table.blocks import Strip
 from issodask.table.cliques import Cliques
 
 _BASE_BYTES = 350e6  # Python with NumPy, pandas, Arrow, numba and Dask loaded
@@ -37,16 +37,16 @@ class Estimate:
 def plan(job: JobConfig) -> list[Estimate]:
     """Estimate each stage of `job`. Raises InputError for a job or an original that can't be used."""
     original, _ = read_original(job)
-    bins = Bins.fit(original)
-    cliques = Cliques.of(bins.sizes)
-    n_units = job.select.units or len(original)
-    frame_bytes = float(original.memory_usage(deep=True).sum())
+    known = KnownOriginal.of(original, job.original.group_key)
+    n_units = job.select.units or known.n_units
+    unit_bytes = float(original.memory_usage(deep=True).sum()) / known.n_units
+    rows_per_unit = len(original) / known.n_units
     n_pool = _pool_units(job, n_units)
-    estimates = [_generating(job, n_pool, frame_bytes / len(original))]
-    codes_bytes = float(n_pool * len(bins.columns))
-    estimates.append(Estimate("encode", f"{n_pool:,} x {len(bins.columns)} codes", n_pool * 2e-6, 120e6, codes_bytes))
-    estimates.append(_searching(job, bins.encode(original), cliques, n_units, n_pool))
-    write_bytes = frame_bytes / len(original) * n_units
+    estimates = [_generating(job, n_pool, unit_bytes)]
+    n_rows, width = round(n_pool * rows_per_unit), len(known.bins.sizes)
+    estimates.append(Estimate("encode", f"{n_rows:,} x {width} codes", n_rows * 2e-6, 120e6, float(n_rows * width)))
+    estimates.append(_searching(job, known, n_units, n_pool))
+    write_bytes = unit_bytes * n_units
     estimates.append(Estimate("write", f"{n_units:,} units", n_units * 3e-5, 2 * write_bytes, write_bytes / 4))
     return estimates
 
@@ -54,7 +54,8 @@ def plan(job: JobConfig) -> list[Estimate]:
 def _pool_units(job: JobConfig, n_units: int) -> int:
     if makes_pool(job.generate):
         return job.generate.units or POOL_UNITS_PER_UNIT * n_units
-    return open_pool(job.generate.source).n_rows or 0
+    pool = open_pool(job.generate.source)
+    return (pool.n_units if pool.n_units is not None else pool.n_rows) or 0
 
 
 def _generating(job: JobConfig, n_pool: int, row_bytes: float) -> Estimate:
@@ -68,14 +69,19 @@ def _generating(job: JobConfig, n_pool: int, row_bytes: float) -> Estimate:
     return Estimate("generate", what, seconds, workers * _TRAINING_BYTES, n_pool * row_bytes / 10)
 
 
-def _searching(job: JobConfig, codes: np.ndarray, cliques: Cliques, n_units: int, n_pool: int) -> Estimate:
+def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) -> Estimate:
     config = job.select
-    objective = Objective.of(np.zeros(cliques.n_cells, np.int64), cliques, len(codes), n_units)
-    bench = Workbench(objective, lambda block: codes, lambda block: np.ones(len(codes)))
-    seconds_per_gain = time_gains(codes, bench)
-    n_pairs = min(config.max_pairs, len(cliques.by_arity.get(2, ())))
+    cliques = known.cliques(n_units)
+    objective, _ = known.target(cliques, n_units)
+    whole = Strip(0, 0, known.n_units, 0)
+    bench = Workbench(objective, [whole], lambda block: known.codes)
+    unit_ids = np.arange(min(known.n_units, 4_096))
+    seconds_per_gain = time_gains(unit_ids, bench)
+    n_pairs = min(config.max_pairs, len(cliques.by_arity.get(2, ()))) if isinstance(cliques, Cliques) else 0
     ipf_s = n_pool * n_pairs * config.ipf_passes * _IPF_SECONDS_PER_PAIR
-    n_start = min(int(n_units * config.oversize), max(n_pool, n_units))
+    bytes_per_unit = bench.gather(unit_ids).bytes_per_unit
+    fitting = int(config.memory_gb * 1e9 / bytes_per_unit)
+    n_start = min(int(n_units * config.oversize), max(n_pool, n_units), max(fitting, n_units))
     n_rounds = max(read_rounds(config.rounds)[1]) if config.rounds else rounds_for_effort(config.effort)
     cooling = Cooling.of(n_rounds)
     trials = sum(cooling.trials_per_unit(i) for i in range(cooling.n_rounds)) * n_units
@@ -83,6 +89,6 @@ def _searching(job: JobConfig, codes: np.ndarray, cliques: Cliques, n_units: int
     search_s = gains * seconds_per_gain
     seconds = config.time_limit_s if config.time_limit_s is not None else ipf_s + search_s
     residuals = 4.0 * cliques.n_cells * 6
-    memory = _BASE_BYTES + residuals + 3.0 * n_start * codes.shape[1] + 20.0 * n_pool
+    memory = _BASE_BYTES + residuals + 1.5 * n_start * bytes_per_unit + 20.0 * n_pool
     what = f"{cliques.n_cliques:,} cliques, {cliques.n_cells:,} cells; {n_units:,} of {n_pool:,} units"
     return Estimate("select", what, seconds, memory, 8.0 * n_pool)

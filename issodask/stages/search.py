@@ -11,7 +11,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,21 +21,24 @@ from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.config import SelectConfig
+from issodask.errors import InputError
 from issodask.events import Events
 from issodask.fitting.ipf import IpfResult, fit_weights, rank_pairs, scale_block, sum_block
 from issodask.fitting.objective import Objective
-from issodask.fitting.refine import Refinement
+from issodask.fitting.refine import HEAT_OF_RANDOM, HEAT_OF_TRIMMED, Refinement
 from issodask.fitting.rounding import integerise
 from issodask.fitting.schedule import (
+    GAINS_PER_SWAP_ROUND,
     N_SEGMENTS,
     Cooling,
     TrimPlan,
     read_rounds,
     rounds_for_effort,
+    swap_rounds_for_effort,
     write_rounds,
 )
 from issodask.fitting.trim import trim
-from issodask.fitting.workbench import Workbench, count_chosen, time_gains, total
+from issodask.fitting.workbench import Workbench, count_chosen, even_weights, time_gains, total
 from issodask.runtime import Runtime
 from issodask.runtime.arrays import BlockWeights, block_array
 from issodask.runtime.local import Crew
@@ -43,12 +46,14 @@ from issodask.store.codes import Codes
 from issodask.store.files import file_hash, read_json, whole_file, write_json
 from issodask.store.reader import BlockReader, save_weights
 from issodask.table.blocks import chosen_by_block
+from issodask.table.cliques import Cliques
+from issodask.table.sequences import coherence_only
 
 _CHECKPOINT_S = 10.0
 _TRIM_SHARE = 0.85  # of the time limit; the rest is for refinement and for slow moments
 _QUIET_ROUNDS = 3
 _SHORTEST_ROUND_S = 1e-3  # when no more units than the subset has are left, no gains are
-_VERSION = 4
+_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -105,30 +110,37 @@ class Search:
         self._runtime = runtime
         self._events = events
         self._reader = BlockReader(folder / "weights")
-        self._bench = Workbench(objective, self._reader.codes, self._reader.weights, config.allow_repeats)
+        weights = self._reader.weights if isinstance(objective.cliques, Cliques) else even_weights
+        self._bench = Workbench(objective, codes.blocks, self._reader.codes, weights, config.allow_repeats)
         self._shared_bench = runtime.share(self._bench)
 
     def run(self) -> Found:
         """Find the subset, or go on from where an interrupted run of the same search stopped."""
         self._began = time.monotonic()
         self._forget_others()
-        ipf = self._fit_weights()
+        cliques = self._objective.cliques
+        ipf = self._fit_weights(cliques) if isinstance(cliques, Cliques) else IpfResult("skipped", (), 0, ())
         state = self._load_state()
         if state is None:
             state = _State()
-            self._trim(state)
+            self._events.emit("search", n_units=self._objective.n_units, start=self._config.start)
+            state.random_objective = self._objective.value(self._residual(self._random_uses()))
+            self._events.emit("random", objective=state.random_objective)
+            if self._config.start == "coherence":
+                self._preselect(state)
+            else:
+                self._trim(state)
         if not state.stop_reason:
             self._refine(state)
         objective = self._objective.value(self._residual(state.uses))
         rounds = write_rounds(state.next_round, state.planned)
         return Found(state.uses, objective, state.random_objective, state.stop_reason, rounds, ipf, self._timings())
 
-    def _fit_weights(self) -> IpfResult:
+    def _fit_weights(self, cliques: Cliques) -> IpfResult:
         done = self._fitted_before()
         if done is not None:
             return done
         with self._timed("ipf"):
-            cliques = self._objective.cliques
             pairs = rank_pairs(self._marginals, cliques, self._config.max_pairs)
             array = block_array(self._reader.codes, self._codes.blocks, self._codes.n_columns)
             weights = BlockWeights(self._runtime, array, scale_block, sum_block)
@@ -164,10 +176,8 @@ class Search:
     def _trim(self, state: _State) -> None:
         with self._timed("trim"), Crew() as crew:
             n_units = self._objective.n_units
-            weights = [self._reader.weights(block) for block in self._codes.blocks]
-            state.random_objective = self._objective.value(self._residual(self._random_uses()))
-            oversize = int(n_units * self._config.oversize)
-            n_start = oversize if self._config.allow_repeats else min(oversize, self._codes.n_units)
+            weights = [self._bench.load_weights(block) for block in self._codes.blocks]
+            n_start = self._trimmed_from()
             offset = float(seeds.generator(self._seed, "round").random())
             state.uses = np.concatenate(integerise(weights, n_start, offset, self._config.allow_repeats))
             residual = self._residual(state.uses)
@@ -179,13 +189,76 @@ class Search:
                     state.planned.append(pace.n_rounds(i_step))
                 return plan.picks(i_step, state.planned[-1])
 
-            self._events.emit("search", n_units=n_units, n_start=n_start)
-            self._events.emit("random", objective=state.random_objective)
-            steps = trim(state.uses, residual, plan, self._codes.blocks, self._bench, crew, self._seed, picks_of)
+            steps = trim(state.uses, residual, plan, self._bench, crew, self._seed, picks_of)
             for i_step, step in enumerate(steps):
                 told = {"n": i_step + 1, "of": plan.n_steps, "units": step.n_left}
                 self._events.emit("trim", **told, objective=step.objective)
             self._save_state(state)
+
+    def _trimmed_from(self) -> int:
+        """How many units trimming starts from: as many as were asked for and fit into memory."""
+        config, n_units = self._config, self._objective.n_units
+        units = self._bench.gather(self._some_units())
+        fitting = int(config.memory_gb * 1e9 / units.bytes_per_unit)
+        if fitting < n_units:
+            raise InputError(
+                f"the {n_units:,} units of the subset take {n_units * units.bytes_per_unit / 1e9:.1f} GB of memory, "
+                f"but [select] memory_gb is {config.memory_gb}: raise it, or lower units"
+            )
+        wanted = int(n_units * config.oversize)
+        if not config.allow_repeats:
+            wanted = min(wanted, self._codes.n_units)
+        if fitting < wanted:
+            self._events.emit("memory", wanted=wanted, fitting=fitting, memory_gb=config.memory_gb)
+        return min(wanted, fitting)
+
+    def _some_units(self) -> NDArray[np.int64]:
+        """Up to 4,096 units, evenly spread over the pool."""
+        n_pool = self._codes.n_units
+        return np.unique(np.linspace(0, n_pool - 1, min(n_pool, 4_096)).astype(np.int64))
+
+    def _preselect(self, state: _State) -> None:
+        """Swap groups of a random subset on coherence alone; a third of the rounds, the rest is for refinement."""
+        with self._timed("preselect"):
+            state.uses = self._random_uses()
+            state.planned = [self._swap_rounds()] * N_SEGMENTS
+            objective = replace(self._objective, weights=coherence_only(self._objective.weights))
+            bench = replace(self._bench, objective=objective)
+            search = self._refinement(state, bench, seeds.integer(self._seed, "preselect"))
+            plan = Cooling(max(1, state.planned[0] // 3))
+            hottest = search.hottest(HEAT_OF_RANDOM)
+            for i_round in range(plan.n_rounds):
+                done = search.run_round(i_round, plan, hottest)
+                self._events.emit("preselect", n=i_round + 1, of=plan.n_rounds, coherence_error=done.objective)
+            self._save_state(state)
+
+    def _swap_rounds(self) -> int:
+        """Rounds of swaps of a search that does not trim."""
+        config = self._config
+        if config.rounds is not None:
+            return read_rounds(config.rounds)[1][0]
+        if config.time_limit_s is None:
+            return swap_rounds_for_effort(config.effort)
+        seconds_per_gain = time_gains(self._some_units(), self._bench)
+        per_round = seconds_per_gain * GAINS_PER_SWAP_ROUND * self._objective.n_units / self._runtime.n_workers
+        return max(3, int(_TRIM_SHARE * config.time_limit_s / per_round))
+
+    def _refinement(self, state: _State, bench: Workbench, seed: int) -> Refinement:
+        shared = self._runtime.share(bench)
+        return Refinement(
+            state.uses,
+            self._residual(state.uses),
+            bench,
+            lambda function, lanes, residual: self._runtime.map(
+                function, lanes, self._runtime.share(residual), shared, label="refine"
+            ),
+            seed,
+            self._config.lanes,
+        )
+
+    def _cooling(self, state: _State) -> Cooling:
+        n_rounds = state.planned[-1]
+        return Cooling(n_rounds) if self._config.start == "coherence" else Cooling.of(n_rounds)
 
     def _pace(self, plan: TrimPlan) -> "_Pace":
         config = self._config
@@ -193,26 +266,15 @@ class Search:
             return _Given(plan, read_rounds(config.rounds)[1])
         if config.time_limit_s is None:
             return _Given(plan, [rounds_for_effort(config.effort)] * N_SEGMENTS)
-        largest = max(self._codes.blocks, key=lambda block: block.n_units)
-        seconds_per_gain = time_gains(self._reader.codes(largest), self._bench)
+        seconds_per_gain = time_gains(self._some_units(), self._bench)
         return _Timed(plan, _TRIM_SHARE * config.time_limit_s, self._elapsed_s, seconds_per_gain)
 
     def _refine(self, state: _State) -> None:
         with self._timed("refine"):
-            plan = Cooling.of(state.planned[-1])
-            search = Refinement(
-                state.uses,
-                self._residual(state.uses),
-                self._codes.blocks,
-                self._bench,
-                lambda function, lanes, residual: self._runtime.map(
-                    function, lanes, self._runtime.share(residual), self._shared_bench, label="refine"
-                ),
-                self._seed,
-                self._config.lanes,
-            )
+            plan = self._cooling(state)
+            search = self._refinement(state, self._bench, self._seed)
             if state.next_round == 0:
-                state.hottest = search.hottest()
+                state.hottest = search.hottest(HEAT_OF_RANDOM if self._config.start == "coherence" else HEAT_OF_TRIMMED)
             saved = time.monotonic()
             while not (reason := self._reason_to_stop(state, search.is_perfect)):
                 done = search.run_round(state.next_round, plan, state.hottest)
@@ -227,7 +289,7 @@ class Search:
 
     def _reason_to_stop(self, state: _State, is_perfect: bool) -> str:
         config = self._config
-        plan = Cooling.of(state.planned[-1])
+        plan = self._cooling(state)
         cold = plan.heat(state.next_round) < 0.05
         if config.rounds is not None:
             return "rounds done" if state.next_round >= read_rounds(config.rounds)[0] else ""
@@ -292,7 +354,7 @@ class Search:
 
     def _data_key(self) -> str:
         target = xxhash.xxh3_64(self._marginals.tobytes()).hexdigest()
-        return _hash(self._codes.key, target, self._objective.cliques.index.sizes.tolist())
+        return _hash(self._codes.key, target, self._objective.cliques.family_starts.tolist())
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from issodask.config import SelectConfig
 from issodask.errors import InputError
 from issodask.events import Events
-from issodask.fitting.objective import Objective
 from issodask.fitting.schedule import read_rounds
 from issodask.runtime import Runtime, open_runtime
 from issodask.stages.encode import EncodedPart, encode_pool
+from issodask.stages.original import KnownOriginal
 from issodask.stages.search import Found, Search
 from issodask.stages.write import write_subset
 from issodask.store.codes import Codes, read_note
@@ -28,10 +28,6 @@ from issodask.store.files import file_hash, read_json, write_faults_of, write_js
 from issodask.store.pool import Pool, as_pool, check_pool
 from issodask.store.subset import check_out, lineage_path
 from issodask.store.tables import as_frame
-from issodask.table.bins import Bins
-from issodask.table.cliques import Cliques
-from issodask.table.marginals import count_marginals
-from issodask.table.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -56,6 +52,7 @@ def select(
     out: str | Path,
     config: SelectConfig | None = None,
     *,
+    group_key: str | None = None,
     seed: int = 1,
     folder: str | Path | None = None,
     runtime: Runtime | None = None,
@@ -64,6 +61,7 @@ def select(
     """Select a subset of `pool` that matches `original`, and write it to `out` (Parquet).
 
     original, pool  paths, or pandas, Arrow or Dask tables (a pool in memory is written to `folder` first)
+    group_key       the column that says which rows belong together, when whole groups are to be chosen
     folder          what can be resumed is kept there; default: `<out without its ending>.work`
     runtime         where the work runs; default: threads, one per processor
 
@@ -71,42 +69,47 @@ def select(
     """
     if runtime is None:
         with open_runtime() as runtime:
-            return select(original, pool, out, config, seed=seed, folder=folder, runtime=runtime, events=events)
+            return select(
+                original,
+                pool,
+                out,
+                config,
+                group_key=group_key,
+                seed=seed,
+                folder=folder,
+                runtime=runtime,
+                events=events,
+            )
     config = config or SelectConfig()
     out = Path(out)
     check_out(out)
     folder = Path(folder) if folder is not None else out.with_suffix(".work")
-    if config.rounds is not None:
-        read_rounds(config.rounds)  # say what is wrong with it before anything starts
+    _check_config(config, group_key)
     with write_faults_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
     events = events or Events(folder / "events.jsonl")
 
     timings: dict[str, float] = {}
     began = monotonic()
-    frame = as_frame(original)
-    schema = Schema.from_frame(frame)
-    bins = Bins.fit(frame, schema)
-    original_codes = bins.encode(frame)
-    del frame
-    opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", schema)
+    known = KnownOriginal.of(as_frame(original), group_key)
+    opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", known.schema, group_key)
     timings["read"] = round(monotonic() - began, 2)
 
-    n_units = config.units or len(original_codes)
-    check_pool(opened, schema)
-    _check_units(opened, opened.n_rows, n_units, config)
-    codes = _encode(opened, bins, schema, folder, runtime, events, timings)
+    n_units = config.units or known.n_units
+    check_pool(opened, known.schema)
+    _check_units(opened, opened.n_rows if group_key is None else opened.n_units, n_units, config)
+    codes = _encode(opened, known, folder, runtime, events, timings)
     _check_units(opened, codes.n_units, n_units, config)
-    objective, marginals = _target(original_codes, bins, codes, n_units)
+    objective, marginals = known.target(known.cliques(n_units, codes.counts), n_units)
     found = Search(codes, objective, marginals, config, seed, folder / "select", runtime, events).run()
     timings |= found.timings
 
     began = monotonic()
     unit_ids = np.repeat(np.arange(codes.n_units), found.uses)
-    _write(opened, codes, unit_ids, schema, out, folder / "select" / "written.json", runtime)
+    _write(opened, codes, unit_ids, known, out, folder / "select" / "written.json", runtime)
     timings["write"] = round(monotonic() - began, 2)
 
-    facts = _facts(found, codes, opened, bins, len(original_codes), unit_ids, config, seed, timings)
+    facts = _facts(found, codes, opened, known, unit_ids, config, seed, timings)
     events.emit("selected", out=str(out), accuracy=1 - found.objective, rounds=found.rounds, reason=found.stop_reason)
     return Selected(
         out,
@@ -119,10 +122,17 @@ def select(
     )
 
 
+def _check_config(config: SelectConfig, group_key: str | None) -> None:
+    """Say what is wrong before anything starts."""
+    if config.rounds is not None:
+        read_rounds(config.rounds)
+    if config.start == "coherence" and group_key is None:
+        raise InputError("[select] start is 'coherence', but only groups have coherence: give a group_key, or 'trim'")
+
+
 def _encode(
     pool: Pool,
-    bins: Bins,
-    schema: Schema,
+    known: KnownOriginal,
     folder: Path,
     runtime: Runtime,
     events: Events,
@@ -136,7 +146,7 @@ def _encode(
         n_done += 1
         events.emit("encode", n=n_done, of=len(pool.parts), part=part.name, rows=part.n_rows, state=part.state)
 
-    codes = encode_pool(pool, bins, schema, folder / "codes", runtime, on_part=tell)
+    codes = encode_pool(pool, known.bins, known.schema, folder / "codes", runtime, tell, known.group_key)
     timings["encode"] = round(monotonic() - began, 2)
     return codes
 
@@ -150,7 +160,7 @@ def _check_units(pool: Pool, n_pool: int | None, n_units: int, config: SelectCon
 
 
 def _write(
-    pool: Pool, codes: Codes, unit_ids: NDArray[np.int64], schema: Schema, out: Path, note: Path, runtime: Runtime
+    pool: Pool, codes: Codes, unit_ids: NDArray[np.int64], known: KnownOriginal, out: Path, note: Path, runtime: Runtime
 ) -> None:
     """Write subset and lineage, unless they are there as an earlier run wrote them, from the same rows."""
     notes = [read_note(codes.folder, part.name) for part in pool.parts]
@@ -158,10 +168,12 @@ def _write(
         (part.name, part.generator, n.part_xxh3 if n else None) for part, n in zip(pool.parts, notes, strict=True)
     ]
     units = xxhash.xxh3_64(unit_ids.tobytes()).hexdigest()
-    made_from = xxhash.xxh3_64(json.dumps([units, origin, schema.to_dict()]).encode()).hexdigest()
+    made_from = xxhash.xxh3_64(
+        json.dumps([units, origin, known.schema.to_dict(), known.group_key]).encode()
+    ).hexdigest()
     if read_json(note) == _written(made_from, out):
         return
-    write_subset(pool, unit_ids, schema, out, runtime)
+    write_subset(pool, unit_ids, known.schema, out, runtime, known.group_key, known.keys)
     write_json(note, _written(made_from, out))
 
 
@@ -170,22 +182,11 @@ def _written(made_from: str, out: Path) -> dict[str, Any]:
     return {"from": made_from, "files": [file_hash(path) if path.is_file() else None for path in files]}
 
 
-def _target(
-    original_codes: NDArray[np.uint8], bins: Bins, codes: Codes, n_units: int
-) -> tuple[Objective, NDArray[np.int64]]:
-    """The objective and the original's marginals, over the bins that the original or the pool fill."""
-    unseen_in_pool = np.array([counts[-1] for counts in codes.counts])
-    cliques = Cliques.of(bins.sizes - (unseen_in_pool == 0))
-    marginals = count_marginals([original_codes], cliques)
-    return Objective.of(marginals, cliques, len(original_codes), n_units), marginals
-
-
 def _facts(
     found: Found,
     codes: Codes,
     pool: Pool,
-    bins: Bins,
-    n_original: int,
+    known: KnownOriginal,
     unit_ids: NDArray[np.int64],
     config: SelectConfig,
     seed: int,
@@ -199,14 +200,15 @@ def _facts(
         "seed": seed,
         "timings": timings,
         "ipf": {**asdict(found.ipf), "unfillable": len(found.ipf.unfillable)},
-        "unsupported": _unsupported(found, bins, n_original),
+        "unsupported": _unsupported(found, known),
         "lineage": _lineage(codes, pool, unit_ids),
         "select": config.model_dump(),
     }
 
 
-def _unsupported(found: Found, bins: Bins, n_original: int) -> dict[str, Any]:
+def _unsupported(found: Found, known: KnownOriginal) -> dict[str, Any]:
     """Target cells of pairs that no unit of the pool can fill."""
+    bins = known.bins
     cells = found.ipf.unfillable
     return {
         "cells": len(cells),
@@ -215,7 +217,7 @@ def _unsupported(found: Found, bins: Bins, n_original: int) -> dict[str, Any]:
             {
                 "columns": [bins.names[a], bins.names[b]],
                 "bins": [bins.labels[a][bin_a], bins.labels[b][bin_b]],
-                "rows": round(share * n_original),
+                "rows": round(share * known.n_units),
             }
             for a, b, bin_a, bin_b, share in cells[:50]
         ],

@@ -74,8 +74,14 @@ class Bins:
     columns: tuple[ColumnBins, ...]
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, schema: Schema | None = None, n_bins: int = 10) -> "Bins":
-        """Find the bins of `frame`, the original.
+    def fit(
+        cls,
+        frame: pd.DataFrame,
+        schema: Schema | None = None,
+        n_bins: int = 10,
+        min_count: int = MIN_CATEGORY_COUNT,
+    ) -> "Bins":
+        """Find the bins of `frame`, the original; a category of fewer than `min_count` rows is none of its own.
 
         Raises InputError for an empty frame and for what `coerce` can't read (infinite numbers among it).
         """
@@ -84,7 +90,7 @@ class Bins:
             raise InputError(
                 f"the original has {len(frame):,} rows and {len(schema.columns)} columns: give a table with both"
             )
-        return cls(tuple(_fit_column(frame[column.name], column, n_bins) for column in schema.columns))
+        return cls(tuple(_fit_column(frame[column.name], column, n_bins, min_count) for column in schema.columns))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,10 +139,13 @@ def _column_bins_from_dict(values: Mapping[str, Any]) -> ColumnBins:
     return ColumnBins(**{**values, **tuples, "column": column_from_dict(values["column"])})
 
 
-def _fit_column(values: pd.Series, column: Column, n_bins: int) -> ColumnBins:
+def _fit_column(values: pd.Series, column: Column, n_bins: int, min_count: int) -> ColumnBins:
     values = coerce(values, column)
-    find = {"numeric": _numeric_bins, "datetime": _datetime_bins, "categorical": _categorical_bins}[column.kind]
-    every_bin, labels = find(values, column, n_bins)
+    if column.kind == "categorical":
+        every_bin, labels = _categorical_bins(values, column, n_bins, min_count)
+    else:
+        find = {"numeric": _numeric_bins, "datetime": _datetime_bins}[column.kind]
+        every_bin, labels = find(values, column, n_bins)
     occurs = np.bincount(_bin_of_values(values, every_bin), minlength=len(labels)) > 0
     seen = [label for label, is_seen in zip(labels, occurs, strict=True) if is_seen]
     codes = np.where(occurs, np.cumsum(occurs) - 1, len(seen))
@@ -182,14 +191,16 @@ def _unit_of_bins(values: pd.Series, column: Column) -> str:
     return "ns" if furthest < limit else unit
 
 
-def _categorical_bins(values: pd.Series, column: Column, n_bins: int) -> tuple[ColumnBins, list[str]]:
+def _categorical_bins(
+    values: pd.Series, column: Column, n_bins: int, min_count: int
+) -> tuple[ColumnBins, list[str]]:
     texts, codes = _special_texts(values)
     counts = np.bincount(codes, minlength=len(texts))
     # Equally frequent categories: the one that occurs first goes first, as in pandas' value_counts.
     first_rows = np.full(len(texts), len(codes))
     np.minimum.at(first_rows, codes, np.arange(len(codes)))
     top = np.lexsort((first_rows, -counts))[:n_bins]
-    frequent = sorted(texts[i] for i in top if counts[i] >= MIN_CATEGORY_COUNT)
+    frequent = sorted(texts[i] for i in top if counts[i] >= min_count)
     categories = [text for text in frequent if text not in SPECIAL] + list(SPECIAL)
     return ColumnBins(column, categories=tuple(categories)), category_labels(categories)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,13 @@ class Block(Protocol):
 
     @property
     def first_unit(self) -> int: ...
+
+
+class SequenceCodes(NamedTuple):
+    """The codes of some groups: the rows of group i are `rows[starts[i] : starts[i + 1]]`."""
+
+    rows: NDArray[np.uint8]  # (n_rows, width), as SequenceBins.encode has them
+    starts: NDArray[np.int64]  # (n_units + 1,), from 0
 
 
 @dataclass(frozen=True)

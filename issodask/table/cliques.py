@@ -4,13 +4,19 @@ In: the number of bins per column. Out: `Cliques`, which every count, target, re
 keeps the cells that one unit touches close together; `issodask.kernels.cells` describes it and walks it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from issodask.kernels.cells import count_units
+from issodask.kernels.units import RowUnits
+
+FAMILIES = ("univariate", "bivariate", "trivariate")
 
 MAX_TRIPLES = 10_000
 """Triples that are held; mostlyai-qa scores a random 10,000 when there are more (`MAX_TRIVARIATES`)."""
@@ -31,6 +37,8 @@ class Cliques:
 
     index: CellIndex
     n_cells: int
+    unit: int = 1
+    """What a unit weighs in each clique when it is counted."""
 
     @classmethod
     def of(cls, sizes: ArrayLike, max_triples: int = MAX_TRIPLES, seed: int = 0) -> "Cliques":
@@ -72,11 +80,42 @@ class Cliques:
     def n_cliques(self) -> int:
         return sum(len(cliques) for cliques in self.by_arity.values())
 
-    def sum_by_arity(self, cells: NDArray[Any]) -> NDArray[Any]:
+    @property
+    def families(self) -> tuple[str, ...]:
+        return FAMILIES
+
+    @cached_property
+    def family_starts(self) -> NDArray[np.int64]:
+        """Where the cells of each arity begin, and where the last ones end: int64, (4,)."""
+        pairs = self.index.first[-1]
+        triples = pairs + sum(int(self.index.sizes[a]) * self._width(a) for a in range(self.n_columns - 1))
+        return np.array([0, pairs, triples, self.n_cells], np.int64)
+
+    @property
+    def family_shares(self) -> NDArray[np.float64]:
+        """Weight of one clique's accuracy in the overall accuracy, by arity: float64, (3,)."""
+        return family_shares(np.array([len(self.by_arity.get(arity, ())) for arity in (1, 2, 3)]))
+
+    def sum_by_family(self, cells: NDArray[Any]) -> NDArray[Any]:
         """Sum an array of cells over all cliques of 1, 2 and 3 columns: (3,)."""
-        pair_start = self.index.first[-1]
-        triple_start = pair_start + int(sum(self.index.sizes[a] * self._width(a) for a in range(self.n_columns - 1)))
-        return np.array([cells[:pair_start].sum(), cells[pair_start:triple_start].sum(), cells[triple_start:].sum()])
+        bounds = self.family_starts
+        return np.array([cells[first:last].sum() for first, last in pairwise(bounds)])
+
+    def count(self, codes: NDArray[np.uint8], cells: NDArray[np.int64], units: NDArray[np.int64] | None = None) -> None:
+        """Add 1 to all cells of the given rows of `codes` (uint8, u x d; default: each row once).
+
+        Raises IndexError when a code has no bin.
+        """
+        self._check(codes)
+        count_units(np.ascontiguousarray(codes if units is None else codes[units]), self.index, cells)
+
+    def gather(
+        self, pieces: Sequence[tuple[NDArray[np.uint8], NDArray[np.int64]]], unit: int, weights: NDArray[np.float64]
+    ) -> RowUnits:
+        """The given rows of each piece of codes, for the kernels."""
+        parts = [codes[rows] for codes, rows in pieces]
+        codes = np.concatenate(parts) if parts else np.zeros((0, self.n_columns), np.uint8)
+        return RowUnits(codes, self.index, unit, weights)
 
     def sum_by_clique(self, cells: NDArray[Any]) -> dict[int, NDArray[Any]]:
         """Sum an array of cells over each clique: arity -> (k,), in the order of `by_arity`."""
@@ -103,6 +142,13 @@ class Cliques:
         columns = index.first[last] - index.first[opener + 1] + np.arange(shape[-1])
         return (start + rows + columns).reshape(shape)
 
+    def _check(self, codes: NDArray[np.uint8]) -> None:
+        """Kernels do not check bounds, so the doors to them do."""
+        if codes.shape[1] != self.n_columns:
+            raise IndexError(f"codes have {codes.shape[1]} columns, the cliques {self.n_columns}")
+        if len(codes) and (codes.max(axis=0) >= self.index.sizes).any():
+            raise IndexError("a code is not below the number of bins of its column")
+
     def _width(self, column: int) -> int:
         return int(self.index.first[-1] - self.index.first[column + 1])
 
@@ -114,6 +160,12 @@ class Cliques:
         width = self._width(opener)
         by_bin = cells[start : start + n_rows * width].reshape(n_rows, width).sum(axis=0)
         return np.add.reduceat(by_bin, self.index.first[opener + 1 : -1] - self.index.first[opener + 1])
+
+
+def family_shares(n_cliques: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What one clique of each family counts, when the overall accuracy is the mean of the families' means."""
+    n_families = np.count_nonzero(n_cliques)
+    return np.divide(1.0, n_cliques * n_families, out=np.zeros(len(n_cliques)), where=n_cliques > 0)
 
 
 def _held_pairs(d: int, max_triples: int, seed: int) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from issodask.errors import InputError
+from issodask.table.schema import quoted
 
 SEQUENCE_LENGTH = "Sequence Length"
 """The column that mostlyai-qa adds to a sequential table: the number of rows of the group (`COUNT_COLUMN`)."""
@@ -68,3 +69,12 @@ class Groups:
         firsts = np.repeat(self.starts[groups], lengths)
         within = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         return self.order[firsts + within]
+
+
+def key_column(frame: pd.DataFrame, group_key: str, where: str) -> pd.Series:
+    """The column of group keys. Raises InputError when there is none."""
+    if group_key not in frame.columns:
+        raise InputError(
+            f"{where} has no column {group_key!r} for the group key: its columns are {quoted(frame.columns)}"
+        )
+    return frame[group_key]

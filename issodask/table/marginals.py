@@ -1,29 +1,21 @@
 """Marginals: the cell counts of all cliques, of whole tables or block by block."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from issodask.kernels.cells import count_units
-from issodask.table.cliques import Cliques
+from issodask.table.sequences import Layout
 
 
-def count_marginals(blocks: Iterable[NDArray[np.uint8]], cliques: Cliques) -> NDArray[np.int64]:
-    """Count every cell of every clique over blocks of codes (uint8, u x d): int64, (n_cells,).
+def count_marginals(blocks: Iterable[Any], cliques: Layout) -> NDArray[np.int64]:
+    """Count every cell of every clique over blocks of codes, as the layout has them: int64, (n_cells,).
 
+    Flat: uint8, u x d, each row counts 1. Sequential: `SequenceCodes`, each group counts `cliques.unit`.
     Raises IndexError when a code has no bin.
     """
     counts = np.zeros(cliques.n_cells, np.int64)
     for codes in blocks:
-        check_codes(codes, cliques)
-        count_units(np.ascontiguousarray(codes), cliques.index, counts, 1)
+        cliques.count(codes, counts)
     return counts
-
-
-def check_codes(codes: NDArray[np.uint8], cliques: Cliques) -> None:
-    """Kernels do not check bounds, so the doors to them do."""
-    if codes.shape[1] != cliques.n_columns:
-        raise IndexError(f"codes have {codes.shape[1]} columns, the cliques {cliques.n_columns}")
-    if len(codes) and (codes.max(axis=0) >= cliques.index.sizes).any():
-        raise IndexError("a code is not below the number of bins of its column")

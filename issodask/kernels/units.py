@@ -1,0 +1,154 @@
+"""What the search chooses among, as kernels see it: rows of a flat table, or groups of a sequential one.
+
+A row lies in one cell of each clique, which follow from its codes (cells.py). A group lies in several cells of a
+clique, in parts; they are listed once (lists.py). All loops above know either kind through the same few functions:
+`change`, `gain`, `removal_gains`, `leave`, `same`; `_either` picks the one for the kind, when it is compiled or
+(without the compiler) when it is called.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba.extending import overload
+from numpy.typing import NDArray
+
+from issodask.kernels import cells, lists
+from issodask.kernels.jit import kernel
+
+
+class RowUnits(NamedTuple):
+    """Rows of a flat table.
+
+    codes    uint8, (u, d)
+    index    a CellIndex
+    unit     what a unit weighs in each of its cells
+    weights  float64, (3,): fall of the objective per unit of |residual|, in cliques of 1, 2, 3 columns
+    """
+
+    codes: NDArray[np.uint8]
+    index: Any
+    unit: int
+    weights: NDArray[np.float64]
+
+    @property
+    def n_units(self) -> int:
+        return len(self.codes)
+
+    @property
+    def step(self) -> int:
+        """What a unit typically weighs in a cell."""
+        return self.unit
+
+    @property
+    def bytes_per_unit(self) -> float:
+        return float(self.codes.shape[1])
+
+    @property
+    def cells_per_unit(self) -> float:
+        """Look-ups of one gain, about."""
+        d = self.codes.shape[1]
+        return d + d * (d - 1) / 2 + d * (d - 1) * (d - 2) / 6
+
+    def take(self, rows: NDArray[np.int64]) -> "RowUnits":
+        return self._replace(codes=self.codes[rows])
+
+    @staticmethod
+    def stack(parts: list["RowUnits"]) -> "RowUnits":
+        """All units of the parts, in order."""
+        return parts[0]._replace(codes=np.concatenate([part.codes for part in parts]))
+
+
+class GroupUnits(NamedTuple):
+    """Groups of a sequential table, as lists of cells, family after family.
+
+    bounds   int64, (u, f + 1): unit u's cells of family f are those from bounds[u, f] to bounds[u, f + 1]
+    cells    int32, (n,)
+    amounts  uint16, (n,): what the unit weighs there
+    weights  float64, (f,): fall of the objective per unit of |residual|, by family
+    """
+
+    bounds: NDArray[np.int64]
+    cells: NDArray[np.int32]
+    amounts: NDArray[np.uint16]
+    weights: NDArray[np.float64]
+
+    @property
+    def n_units(self) -> int:
+        return len(self.bounds)
+
+    @property
+    def step(self) -> int:
+        """What a unit typically weighs in a cell."""
+        return max(1, round(float(self.amounts[:1_000_000].mean()))) if len(self.amounts) else 1
+
+    @property
+    def bytes_per_unit(self) -> float:
+        per_cell = self.cells.itemsize + self.amounts.itemsize
+        return per_cell * self.cells_per_unit + self.bounds.itemsize * self.bounds.shape[1]
+
+    @property
+    def cells_per_unit(self) -> float:
+        """Look-ups of one gain, about."""
+        return len(self.cells) / max(1, self.n_units)
+
+    def take(self, rows: NDArray[np.int64]) -> "GroupUnits":
+        """The given units; their cells are not copied."""
+        return self._replace(bounds=np.ascontiguousarray(self.bounds[rows]))
+
+    @staticmethod
+    def none(n_families: int, weights: NDArray[np.float64]) -> "GroupUnits":
+        nothing = np.zeros((0, n_families + 1), np.int64)
+        return GroupUnits(nothing, np.zeros(0, np.int32), np.zeros(0, np.uint16), weights)
+
+    @staticmethod
+    def stack(parts: list["GroupUnits"]) -> "GroupUnits":
+        """All units of the parts, in order; empties `parts` on the way, to hold little more than the result."""
+        if len(parts) == 1:
+            return parts.pop()
+        n_cells = sum(len(part.cells) for part in parts)
+        cells, amounts = np.empty(n_cells, np.int32), np.empty(n_cells, np.uint16)
+        bounds, end, weights = [], 0, parts[0].weights
+        parts.reverse()
+        while parts:
+            part = parts.pop()
+            cells[end : end + len(part.cells)] = part.cells
+            amounts[end : end + len(part.cells)] = part.amounts
+            bounds.append(part.bounds + end)
+            end += len(part.cells)
+        return GroupUnits(np.concatenate(bounds), cells, amounts, weights)
+
+
+Units = RowUnits | GroupUnits
+
+
+def _either(of_rows: Callable[..., Any], of_groups: Callable[..., Any]) -> Callable[..., Any]:
+    def either(units: Units, *arguments: Any) -> Any:
+        chosen = of_rows if isinstance(units, RowUnits) else of_groups
+        return chosen(units, *arguments)
+
+    if not numba.config.DISABLE_JIT:
+
+        @overload(either)
+        def compile_either(units, *arguments):  # numba compares its signature, annotations too
+            chosen = of_rows if units.instance_class is RowUnits else of_groups
+            return lambda units, *arguments: chosen(units, *arguments)
+
+    return either
+
+
+change = _either(cells.change, lists.change)
+gain = _either(cells.gain, lists.gain)
+leave = _either(cells.leave, lists.leave)
+same = _either(cells.same, lists.same)
+_removal_gains = _either(cells.removal_gains, lists.removal_gains)
+
+
+@kernel
+def removal_gains(units, table, chosen, gains):
+    """Write the guided removal gains of the units `chosen` (int64, n) into `gains` (float64, n).
+
+    `table` is `removal_table` of the residual; gains are in no unit, only to be compared.
+    """
+    _removal_gains(units, table, chosen, gains)
