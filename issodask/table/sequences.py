@@ -172,7 +172,7 @@ class SequenceCliques:
         """Lay out the cells for a subset of `n_units` groups.
 
         `pool_counts` says how often each code occurs in the pool; bins that only it could fill, and doesn't, are left
-        out.
+        out. (That no row follows is not among the counts: where it has no bin but "(unseen)", that stays.)
         """
         d = bins.n_columns
         unit = max(1, min(MOST_UNIT, _LARGEST_TARGET // n_units))
@@ -180,7 +180,8 @@ class SequenceCliques:
         if pool_counts is not None:
             empty = np.array([int(counts[-1] == 0) for counts in pool_counts])
         rows = Cliques.of(bins.rows.sizes - empty[: d + 1])
-        successor_sizes = bins.successors.sizes - empty[d + 1 : 2 * d + 1]
+        no_successor = np.array([column.codes[-1] for column in bins.successors.columns], np.uint8)
+        successor_sizes = np.maximum(bins.successors.sizes - empty[d + 1 : 2 * d + 1], no_successor + np.int64(1))
         category_sizes = np.array([max(table) + 1 for table in bins.categories])
         counts = (rows.index.sizes[:d] * successor_sizes, bins.distinct.sizes, category_sizes)
         firsts, family_starts, start = [], [*rows.family_starts.tolist()], rows.n_cells
@@ -192,7 +193,7 @@ class SequenceCliques:
             rows=rows.index,
             successor_first=firsts[0],
             successor_sizes=successor_sizes,
-            no_successor=np.array([column.codes[-1] for column in bins.successors.columns], np.uint8),
+            no_successor=no_successor,
             distinct_first=firsts[1],
             distinct_codes=_distinct_codes(bins.distinct),
             category_first=firsts[2],
