@@ -157,9 +157,11 @@ class SequenceIndex(NamedTuple):
 class SequenceCliques:
     """All cells of groups: those of single columns, pairs, triples (`rows`), and those of coherence.
 
-    `unit` is what a group weighs in each clique: the parts of its rows add up to it.
+    `unit` is what a group weighs in each clique: the parts of its rows add up to it. `sizes` are the codes that have a
+    cell, of each column of codes: int64, (3 d + 1,).
     """
 
+    sizes: NDArray[np.int64]
     rows: Cliques
     index: SequenceIndex
     unit: int
@@ -200,7 +202,8 @@ class SequenceCliques:
             category_codes=np.array([(*t, *[0] * (256 - len(t))) for t in bins.categories], np.uint8),
             category_amounts=np.maximum(1, np.rint(unit / np.array(bins.mean_categories))).astype(np.int64),
         )
-        return cls(rows, index, unit, np.array(family_starts, np.int64))
+        sizes = np.concatenate([rows.index.sizes, successor_sizes, bins.values.sizes])
+        return cls(sizes, rows, index, unit, np.array(family_starts, np.int64))
 
     @property
     def n_cells(self) -> int:
@@ -266,11 +269,12 @@ class SequenceCliques:
         return parts
 
     def _check(self, codes: SequenceCodes) -> None:
-        d = self.n_columns
-        if codes.rows.shape[1] != 3 * d + 1:
-            raise IndexError(f"codes have {codes.rows.shape[1]} columns, {d} columns of sequences need {3 * d + 1}")
-        sizes = np.concatenate([self.index.rows.sizes, self.index.successor_sizes])
-        if len(codes.rows) and (codes.rows[:, : 2 * d + 1].max(axis=0) >= sizes).any():
+        if codes.rows.shape[1] != len(self.sizes):
+            raise IndexError(
+                f"codes have {codes.rows.shape[1]} columns, {self.n_columns} columns of sequences need "
+                f"{len(self.sizes)}"
+            )
+        if len(codes.rows) and (codes.rows.max(axis=0) >= self.sizes).any():
             raise IndexError("a code is not below the number of bins of its column")
 
 
