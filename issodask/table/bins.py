@@ -191,9 +191,7 @@ def _unit_of_bins(values: pd.Series, column: Column) -> str:
     return "ns" if furthest < limit else unit
 
 
-def _categorical_bins(
-    values: pd.Series, column: Column, n_bins: int, min_count: int
-) -> tuple[ColumnBins, list[str]]:
+def _categorical_bins(values: pd.Series, column: Column, n_bins: int, min_count: int) -> tuple[ColumnBins, list[str]]:
     texts, codes = _special_texts(values)
     counts = np.bincount(codes, minlength=len(texts))
     # Equally frequent categories: the one that occurs first goes first, as in pandas' value_counts.
