@@ -2,25 +2,34 @@
 
 Out: names that no engine stumbles over, numbers for what it has no type for (old dates, times of day, booleans), and
 helper columns that mark where values are missing. Back: the original's names, values missing where the helpers say so.
+Of a sequential table also the group of each row, as a number in place of its key, which nobody learns.
 
 A helper column holds a pattern such as "010": which of its columns are missing together. One column per pattern
 learns joint missingness better than one flag per column, and trains in two thirds of the time (measured on
 openintro::yrbss and stevedata::gss_wages: +0.004 overall accuracy over the engine's own handling, flags -0.001).
 Values stay missing in the training data, since anything filled in would count towards rare-category protection.
+
+What is rare is counted in units: a value that a thousand rows of one group share says as much about that group as one
+row would.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from issodask.table.coerce import coerce
+from issodask.table.groups import Groups
 from issodask.table.schema import Column, Schema
 
 Form = Literal["number", "truth", "moment", "days", "seconds", "clock", "text", "absent"]
 
-FREQUENT = 8  # the engine protects values in fewer rows than a threshold that it draws from 5 to 7
+GROUP = "group"
+"""The column of a table to learn, and of its samples, that holds the number of each row's group, from 0."""
+
+FREQUENT = 8  # the engine protects values in fewer units than a threshold that it draws from 5 to 7
 MAX_RARE_SHARE = 0.02
 RARE = "_RARE_"
 REST = "rest"
@@ -29,19 +38,21 @@ _FIRST_YEAR, _LAST_YEAR = 1678, 2261  # nanoseconds since 1970 end within 1677 a
 
 @dataclass(frozen=True)
 class Learnt:
-    """A column of the original, the name it is learnt under, and as what."""
+    """A column of the original, the name it is learnt under, as what, and whether it never changes within a group."""
 
     column: Column
     name: str
     form: Form
+    of_group: bool = False
 
 
 @dataclass(frozen=True)
 class Helper:
-    """A column that marks which of `columns` (positions in the original) are missing."""
+    """A column that marks which of `columns` (positions among the learnt ones) are missing."""
 
     name: str
     columns: tuple[int, ...]
+    of_group: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,34 +61,50 @@ class Codec:
 
     learnt: tuple[Learnt, ...]
     helpers: tuple[Helper, ...]
+    group_key: str | None = None
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, schema: Schema) -> "Codec":
-        """Look at the original: `frame` has the columns of `schema`."""
+    def fit(cls, frame: pd.DataFrame, schema: Schema, group_key: str | None = None) -> "Codec":
+        """Look at the original: `frame` has the columns of `schema`, one of which may be the `group_key`."""
+        schema = schema.without(group_key)
+        units = _units(frame, group_key)
+        of_group = _never_changing(frame[list(schema.names)], units)
         learnt = tuple(
-            Learnt(column, f"c{i_column:04d}", _form(coerce(frame[column.name], column), column))
+            Learnt(column, f"c{i_column:04d}", _form(coerce(frame[column.name], column), column), of_group[i_column])
             for i_column, column in enumerate(schema.columns)
         )
-        groups = _missing_together(frame[list(schema.names)].isna().to_numpy())
-        return cls(learnt, tuple(Helper(f"m{i:04d}", group) for i, group in enumerate(groups)))
+        missing = frame[list(schema.names)].isna().to_numpy()
+        helpers: list[Helper] = []
+        for kind in (True, False):
+            for columns in _missing_together(missing, np.flatnonzero(np.array(of_group) == kind), units):
+                helpers.append(Helper(f"m{len(helpers):04d}", columns, kind))
+        return cls(learnt, tuple(helpers), group_key)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns to learn: helpers first, since what is missing is decided before the values."""
-        present = [item.name for item in self.learnt if item.form != "absent"]
-        return (*(helper.name for helper in self.helpers), *present)
+        return tuple(item.name for item in self._encoded)
+
+    @property
+    def names_of_groups(self) -> tuple[str, ...]:
+        """Those of them that never change within a group (none in a flat table)."""
+        return tuple(item.name for item in self._encoded if item.of_group)
 
     def encode(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The table to learn, of plain types."""
+        """The table to learn, of plain types; a sequential one has the column GROUP as well."""
+        units = _units(frame, self.group_key)
         missing = frame[[item.column.name for item in self.learnt]].isna().to_numpy()
-        encoded = {helper.name: _patterns(missing[:, helper.columns]) for helper in self.helpers}
-        for item in self.learnt:
-            if item.form != "absent":
-                encoded[item.name] = _to_form(coerce(frame[item.column.name], item.column), item).array
+        encoded = {} if self.group_key is None else {GROUP: units}
+        encoded |= {helper.name: _patterns(missing[:, helper.columns], units) for helper in self.helpers}
+        for item in self._present:
+            encoded[item.name] = _to_form(coerce(frame[item.column.name], item.column), item, units).array
         return pd.DataFrame(encoded)
 
     def decode(self, sample: pd.DataFrame) -> pd.DataFrame:
-        """The original's columns from a sample of what was learnt; `restore_frame` then gives them their dtypes."""
+        """The original's columns from a sample of what was learnt; `restore_frame` then gives them their dtypes.
+
+        The group key holds the numbers of the sample's groups.
+        """
         index = pd.RangeIndex(len(sample))
         columns = {}
         for item in self.learnt:
@@ -91,40 +118,81 @@ class Codec:
                 name = self.learnt[i_column].column.name
                 is_missing = (patterns.str[position] == "1").fillna(False).astype(bool)
                 columns[name] = columns[name].mask(is_missing)
+        if self.group_key is not None:
+            columns[self.group_key] = sample[GROUP].set_axis(index)
         return pd.DataFrame(columns, index=index)
+
+    @property
+    def _encoded(self) -> list[Helper | Learnt]:
+        return [*self.helpers, *self._present]
+
+    @property
+    def _present(self) -> list[Learnt]:
+        return [item for item in self.learnt if item.form != "absent"]
+
+
+# units
+
+
+def _units(frame: pd.DataFrame, group_key: str | None) -> NDArray[np.int64]:
+    """The number of each row's unit: the row itself, or its group."""
+    if group_key is None:
+        return np.arange(len(frame))
+    return pd.factorize(frame[group_key])[0].astype(np.int64)
+
+
+def _never_changing(frame: pd.DataFrame, units: NDArray[np.int64]) -> list[bool]:
+    """Which columns have one value per group; none of them when that holds for all, as nothing were left to learn."""
+    groups = Groups.of(pd.Series(units))
+    lengths = groups.lengths
+    if lengths.max(initial=0) <= 1:
+        return [False] * frame.shape[1]
+    never_changing = []
+    for i_column in range(frame.shape[1]):
+        codes = pd.factorize(frame.iloc[:, i_column])[0][groups.order]
+        never_changing.append(bool((codes == np.repeat(codes[groups.starts[:-1]], lengths)).all()))
+    return [False] * frame.shape[1] if all(never_changing) else never_changing
+
+
+def _n_units_sharing(values: Any, units: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each row, how many units have its value; 0 where it is missing."""
+    codes, found = pd.factorize(values)
+    pairs = pd.unique(units * (len(found) + 1) + codes + 1)
+    n_units = np.bincount(pairs % (len(found) + 1), minlength=len(found) + 1)
+    n_units[0] = 0
+    return n_units[codes + 1]
 
 
 # missing values
 
 
-def _missing_together(missing: np.ndarray) -> list[tuple[int, ...]]:
-    """Group the columns that have missing values, so that few rows show a rare pattern within a group.
+def _missing_together(missing: np.ndarray, among: np.ndarray, units: NDArray[np.int64]) -> list[tuple[int, ...]]:
+    """Gather the columns that have missing values, so that few rows show a rare pattern within a set of them.
 
-    `missing`: bool, rows x columns. Columns without any missing value, and those without any other, are left out.
+    `missing`: bool, rows x columns; `among`: the columns in question. Those without any missing value, and those
+    without any other, are left out.
     """
-    groups: list[tuple[int, ...]] = []
+    sets: list[tuple[int, ...]] = []
     patterns = np.zeros(len(missing), dtype=np.int64)
-    for i_column in np.flatnonzero(missing.any(axis=0) & ~missing.all(axis=0)):
+    for i_column in among[missing[:, among].any(axis=0) & ~missing[:, among].all(axis=0)]:
         longer = pd.factorize(2 * patterns + missing[:, i_column])[0]
-        if groups and _rare_share(longer) <= MAX_RARE_SHARE:
-            groups[-1] = (*groups[-1], int(i_column))
+        if sets and _rare_share(longer, units) <= MAX_RARE_SHARE:
+            sets[-1] = (*sets[-1], int(i_column))
             patterns = longer
         else:
-            groups.append((int(i_column),))
+            sets.append((int(i_column),))
             patterns = missing[:, i_column].astype(np.int64)
-    return groups
+    return sets
 
 
-def _rare_share(patterns: np.ndarray) -> float:
-    counts = np.bincount(patterns)
-    return float(counts[counts < FREQUENT].sum() / counts.sum())
+def _rare_share(patterns: np.ndarray, units: NDArray[np.int64]) -> float:
+    return float((_n_units_sharing(patterns, units) < FREQUENT).mean())
 
 
-def _patterns(missing: np.ndarray) -> np.ndarray:
-    """One text of zeros and ones per row; rare patterns, which say too much about single rows, become one value."""
+def _patterns(missing: np.ndarray, units: NDArray[np.int64]) -> np.ndarray:
+    """One text of zeros and ones per row; rare patterns, which say too much about single units, become one value."""
     texts = pd.Series(["".join("1" if value else "0" for value in row) for row in missing.tolist()], dtype=object)
-    counts = texts.map(texts.value_counts())
-    return texts.where(counts >= FREQUENT, REST).to_numpy()
+    return texts.where(_n_units_sharing(texts, units) >= FREQUENT, REST).to_numpy()
 
 
 # values
@@ -149,7 +217,7 @@ def _form_of_times(values: pd.Series) -> Form:
     return "days" if (values.dropna() == values.dropna().dt.normalize()).all() else "seconds"
 
 
-def _to_form(values: pd.Series, item: Learnt) -> pd.Series:
+def _to_form(values: pd.Series, item: Learnt, units: NDArray[np.int64]) -> pd.Series:
     if item.form == "number":
         return _plain_numbers(values)
     if item.form == "truth":
@@ -162,7 +230,7 @@ def _to_form(values: pd.Series, item: Learnt) -> pd.Series:
     if item.form == "clock":
         moments = pd.to_datetime("1970-01-01T" + values.astype("string"), format="ISO8601")
         return _since_1970(moments, "us")
-    return _without_identifiers(values.astype("string"))
+    return _without_identifiers(values.astype("string"), units)
 
 
 def _from_form(values: pd.Series, item: Learnt) -> pd.Series:
@@ -201,11 +269,10 @@ def _moments(values: pd.Series, unit: Literal["D", "s", "us"]) -> pd.Series:
     return pd.Series(moments, values.index)
 
 
-def _without_identifiers(texts: pd.Series) -> pd.Series:
+def _without_identifiers(texts: pd.Series, units: NDArray[np.int64]) -> pd.Series:
     """Where most rows hold a value that is rare, a name or a number of its own, let the rare ones be one value.
 
     The engine draws a known value for each rare one; that serves the few, but would give everybody the same few names.
     """
-    counts = texts.map(texts.value_counts())
-    is_rare = (counts < FREQUENT).fillna(False).astype(bool)
+    is_rare = texts.notna() & (_n_units_sharing(texts, units) < FREQUENT)
     return texts.mask(is_rare, RARE) if is_rare.sum() > 0.5 * texts.notna().sum() else texts

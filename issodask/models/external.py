@@ -1,8 +1,9 @@
 """Any Python callable as a generator: `python:MODULE:FUNCTION`, called as `function(original, n, seed)`.
 
 MODULE is a module's name, or the path of a file (`python:examples/copula.py:draw`). The callable gets the original as a
-pandas frame and returns a table (pandas, Arrow, or anything with `to_pandas()`) of at least `n` rows with the
-original's columns. It is called once per generator, each time with another seed.
+pandas frame and returns a table (pandas, Arrow, or anything with `to_pandas()`) of at least `n` units with the
+original's columns: rows, or, for a sequential table, groups of rows with keys of their own. It is called once per
+generator, each time with another seed.
 """
 
 import importlib
@@ -12,10 +13,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from issodask.errors import InputError
 from issodask.table.coerce import check_columns
+from issodask.table.groups import Groups
 from issodask.table.schema import Schema, check_names
 
 PREFIX = "python:"
@@ -48,19 +51,24 @@ def load(source: str) -> Function:
     return function
 
 
-def call(source: str, original: pd.DataFrame, schema: Schema, n_rows: int, seed: int) -> pd.DataFrame:
-    """The first `n_rows` rows that the callable makes, with the original's columns.
+def call(
+    source: str, original: pd.DataFrame, schema: Schema, n_units: int, seed: int, group_key: str | None = None
+) -> pd.DataFrame:
+    """The first `n_units` units that the callable makes, with the original's columns; each group's rows together.
 
-    Raises InputError when it returns no table, another table's columns, or fewer rows.
+    Raises InputError when it returns no table, another table's columns, fewer units, or rows without a group key.
     """
-    frame = _as_frame(load(source)(original, n_rows, seed), source)
+    frame = _as_frame(load(source)(original, n_units, seed), source)
     check_names(frame.columns, where=f"the table from {source}")
     check_columns(frame.columns, schema, where=f"the table from {source}")
-    if len(frame) < n_rows:
+    groups = None if group_key is None else Groups.of(frame[group_key], where=f"the table from {source}")
+    what, n_found = ("rows", len(frame)) if groups is None else ("groups", groups.n_groups)
+    if n_found < n_units:
         raise InputError(
-            f"{source} returned {len(frame):,} rows, but {n_rows:,} are needed: let it return n rows, or lower units"
+            f"{source} returned {n_found:,} {what}, but {n_units:,} are needed: let it return n {what}, or lower units"
         )
-    return frame[list(schema.names)].head(n_rows).reset_index(drop=True)
+    wanted = slice(n_units) if groups is None else groups.rows_of(np.arange(n_units))
+    return frame[list(schema.names)].iloc[wanted].reset_index(drop=True)
 
 
 def _as_frame(table: Any, source: str) -> pd.DataFrame:

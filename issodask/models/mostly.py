@@ -3,6 +3,10 @@
 In: a table of plain types (see codec.py). Out: a trained model in `folder/workspace`, frames of samples. Training keeps
 a copy of its best state in `folder/checkpoint-NNNNNN`; one that was interrupted goes on from there.
 
+A sequential table is learnt by two models. One knows the columns that never change within a group (a flat table of one
+row per group, in `folder/groups`), the other makes the rows of a group from these. With all columns in one model, each
+row would have to repeat what the first one said: the overall accuracy of nlswork's samples was 0.011 lower.
+
 The columns are learnt in one fixed order, helpers first, rather than in random orders, which only serve to fill in
 columns afterwards: at equal time the samples' overall accuracy was 0.011 to 0.038 higher on three real tables.
 
@@ -17,31 +21,48 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from issodask import seeds
+from issodask.errors import InputError
+from issodask.models.codec import GROUP
 from issodask.models.device import Device
 
 Report = Callable[..., None]
 """Takes a phase and fields of it: see ProgressLog.write."""
 
 REPORT_EVERY_S = 2.0
-SAMPLE_BATCH_ROWS = 10_000
+SAMPLE_BATCH_UNITS = 10_000
 SAMPLE_BATCH_BYTES = 400_000_000
+TIME_SHARE_OF_GROUPS = 0.2
+
+# With fewer groups the engine takes every length for private: each sample would be a group of one row.
+MIN_GROUPS = 20
+# A sample's groups grow row by row, 6 to 15 ms a row however many groups there are: 100,000 rows would take 20 minutes
+# for each chunk. The engine cuts the longest groups to the length of one that is sixth to eighth in length.
+MAX_GROUP_ROWS = 10_000
+N_LONGEST_CUT = 5
+
+# The engine encodes one partition at a time, and sequences as Python lists: 60 bytes a value.
+PARTITION_ROWS = 100_000
+PARTITION_GROUPS = 1_000
 
 # The engine sizes its batches by the memory that is free at the moment; a fixed number makes runs repeatable.
 _MEMORY_FOR_HEURISTICS = "16g"
 _CACHE = "issodask-engine-"
 _ALIVE = ".alive"
+_GROUPS = "groups"
 _PREPARED = "prepared.json"
+_TRAINED = "trained"
 _STATE = "state.json"
 
 
@@ -65,15 +86,66 @@ class Sampling:
     seed: int
 
 
-def train(table: pd.DataFrame, folder: Path, training: Training, device: Device, report: Report) -> None:
+def check_lengths(lengths: NDArray[np.int64]) -> None:
+    """Raise InputError for groups that the engine can't learn or would take too long to make.
+
+    `lengths`: rows of each group. One group of any length among shorter ones is fine: samples will not have its like.
+    """
+    if lengths.max() == 1:
+        return
+    if len(lengths) < MIN_GROUPS:
+        raise InputError(
+            f"the original has {len(lengths):,} groups, but mostlyai needs {MIN_GROUPS} to learn how long groups are: "
+            "give more groups, cut them into shorter ones, or let another source make the pool"
+        )
+    longest = int(np.sort(lengths)[-1 - N_LONGEST_CUT])
+    if longest > MAX_GROUP_ROWS:
+        raise InputError(
+            f"the original has groups of {longest:,} rows and more, but mostlyai makes groups of up to "
+            f"{MAX_GROUP_ROWS:,} rows in bearable time: cut them into shorter ones (such as one per subject and "
+            "month), or let another source make the pool"
+        )
+
+
+def train(
+    table: pd.DataFrame,
+    folder: Path,
+    training: Training,
+    device: Device,
+    report: Report,
+    names_of_groups: Sequence[str] = (),
+) -> None:
     """Train a generator of `table` in `folder`, from its last checkpoint if there is one.
 
-    Never pass rows that were repeated: a value counts as rare by the number of its rows.
+    A table with the column GROUP is sequential; `names_of_groups` are the columns that never change within a group.
+    Never pass units that were repeated: a value counts as rare by the number of its units.
     """
+    if GROUP not in table:
+        return _train(table, folder, training, device, report)
+    groups = table[[GROUP, *names_of_groups]].drop_duplicates(GROUP)
+    if names_of_groups:
+        time_min = TIME_SHARE_OF_GROUPS * training.max_time_min
+        training = replace(training, max_time_min=training.max_time_min - time_min)
+        of_groups = replace(training, max_time_min=time_min)
+        _train(groups.drop(columns=GROUP), folder / _GROUPS, of_groups, device, _told_of_groups(report))
+    _train(table.drop(columns=list(names_of_groups)), folder, training, device, report, groups)
+
+
+def _train(
+    table: pd.DataFrame,
+    folder: Path,
+    training: Training,
+    device: Device,
+    report: Report,
+    groups: pd.DataFrame | None = None,
+) -> None:
+    """One model: of a flat table, or of the rows of `groups`."""
+    if (folder / _TRAINED).exists():
+        return
     with _engine(folder, device.n_threads) as (engine, workspace):
         if not (folder / _PREPARED).exists():
             report("prepare")
-            _prepare(engine, workspace, table, training.seed)
+            _prepare(engine, workspace, table, groups, training.seed)
             (folder / _PREPARED).write_text(json.dumps({"columns": list(table.columns)}), encoding="utf-8")
         checkpoints = _Checkpoints(folder)
         epoch = checkpoints.restore()
@@ -93,33 +165,67 @@ def train(table: pd.DataFrame, folder: Path, training: Training, device: Device,
             upload_model_data_callback=progress.keep_checkpoint,
         )
         checkpoints.settle()
+    (folder / _TRAINED).touch()
+
+
+def _told_of_groups(report: Report) -> Report:
+    return lambda phase, **fields: report(f"{phase} groups", **fields)
 
 
 def tidy(folder: Path) -> None:
     """Remove what only training needs: checkpoints, and the engine's copies of the table, which are private."""
-    for path in (*folder.glob("checkpoint*"), _workspace(folder) / "OriginalData"):
-        shutil.rmtree(path, ignore_errors=True)
+    for model in _models(folder):
+        for path in (*model.glob("checkpoint*"), _workspace(model) / "OriginalData"):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def begin_anew(folder: Path) -> None:
     """Forget all training in `folder`."""
     tidy(folder)
-    shutil.rmtree(_workspace(folder), ignore_errors=True)
-    (folder / _PREPARED).unlink(missing_ok=True)
+    for model in _models(folder):
+        shutil.rmtree(_workspace(model), ignore_errors=True)
+        (model / _PREPARED).unlink(missing_ok=True)
+        (model / _TRAINED).unlink(missing_ok=True)
 
 
 def model_files(folder: Path) -> list[Path]:
     """The files of a trained generator, which are all that sampling needs."""
-    return sorted(path for path in (_workspace(folder) / "ModelStore").rglob("*") if path.is_file())
+    paths = [path for model in _models(folder) for path in (_workspace(model) / "ModelStore").rglob("*")]
+    return sorted(path for path in paths if path.is_file())
 
 
-def sample(folder: Path, n_rows: int, i_chunk: int, sampling: Sampling, device: Device) -> pd.DataFrame:
-    """Draw the rows of one chunk: the same rows for the same number, whatever was drawn before."""
+def sample(folder: Path, n_units: int, i_chunk: int, sampling: Sampling, device: Device) -> pd.DataFrame:
+    """Draw the units of one chunk: the same units for the same number, whatever was drawn before.
+
+    Sequential samples have the column GROUP, counting from 0; each group's rows lie together.
+    """
+    if not (_workspace(folder) / "ModelStore" / "ctx-stats").exists():
+        return _draw(folder, n_units, seeds.integer(sampling.seed, "sample", i_chunk), sampling, device)
+    groups = pd.DataFrame({GROUP: np.arange(n_units)})
+    if (folder / _GROUPS).exists():
+        seed = seeds.integer(sampling.seed, "sample groups", i_chunk)
+        groups = groups.join(_draw(folder / _GROUPS, n_units, seed, sampling, device))
+    seed = seeds.integer(sampling.seed, "sample", i_chunk)
+    rows = _draw(folder, n_units, seed, sampling, device, groups)
+    rows = rows.sort_values(GROUP, kind="stable", ignore_index=True)  # the engine draws first rows, second rows, ...
+    return rows.merge(groups, on=GROUP, how="left")
+
+
+def _draw(
+    folder: Path,
+    n_units: int,
+    seed: int,
+    sampling: Sampling,
+    device: Device,
+    groups: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Samples of one model: of a flat table, or the rows of `groups`."""
     with _engine(folder, device.n_threads) as (engine, workspace):
-        engine.set_random_state(seeds.integer(sampling.seed, "sample", i_chunk))
+        engine.set_random_state(seed)
         engine.generate(
-            sample_size=n_rows,
-            batch_size=_batch_rows(folder),
+            ctx_data=groups,
+            sample_size=n_units,
+            batch_size=_batch_units(folder),
             sampling_temperature=sampling.temperature,
             sampling_top_p=sampling.top_p,
             rare_category_replacement_method="SAMPLE",
@@ -132,26 +238,63 @@ def sample(folder: Path, n_rows: int, i_chunk: int, sampling: Sampling, device: 
     return pd.concat(frames, ignore_index=True)
 
 
-def _prepare(engine: ModuleType, workspace: Path, table: pd.DataFrame, seed: int) -> None:
+def _prepare(engine: ModuleType, workspace: Path, table: pd.DataFrame, groups: pd.DataFrame | None, seed: int) -> None:
     """The steps before training; they take no checkpoints, so an interrupted preparation starts anew."""
     for path in workspace.iterdir():
         shutil.rmtree(path)
+    key = None if groups is None else GROUP
     engine.set_random_state(seeds.integer(seed, "prepare"))
-    engine.split(table, workspace_dir=workspace)
-    engine.analyze(workspace_dir=workspace)
+    engine.split(
+        table,
+        tgt_context_key=key,
+        ctx_data=groups,
+        ctx_primary_key=key,
+        n_partitions=1 if groups is None else 1 + min(len(table) // PARTITION_ROWS, len(groups) // PARTITION_GROUPS),
+        workspace_dir=workspace,
+    )
+    with _rare_by_group():
+        engine.analyze(workspace_dir=workspace)
     engine.encode(workspace_dir=workspace)
+
+
+@contextmanager
+def _rare_by_group() -> Iterator[None]:
+    """Let the engine count groups to find out what is rare, and which numbers are extreme.
+
+    It can, by its `root_keys`, but takes each row of a table for a root of its own (seen in 2.7.3).
+    """
+    from mostlyai.engine import analysis
+
+    analyze_column = analysis._analyze_col
+
+    def analyze_column_by_group(
+        *args: Any, root_keys: pd.Series, context_keys: pd.Series | None = None, **more: Any
+    ) -> dict[str, Any]:
+        if context_keys is not None:
+            root_keys = context_keys.rename("root_keys")
+        return analyze_column(*args, root_keys=root_keys, context_keys=context_keys, **more)
+
+    analysis._analyze_col = analyze_column_by_group
+    try:
+        yield
+    finally:
+        analysis._analyze_col = analyze_column
+
+
+def _models(folder: Path) -> tuple[Path, Path]:
+    return folder, folder / _GROUPS
 
 
 def _workspace(folder: Path) -> Path:
     return folder / "workspace"
 
 
-def _batch_rows(folder: Path) -> int:
-    """Rows to draw at a time: fewer when one row's probabilities are many (columns of many categories)."""
+def _batch_units(folder: Path) -> int:
+    """Units to draw a row of at a time: fewer when one row's probabilities are many (columns of many categories)."""
     stats_path = _workspace(folder) / "ModelStore" / "tgt-stats" / "stats.json"
     columns = json.loads(stats_path.read_text(encoding="utf-8"))["columns"].values()
     n_probabilities = sum(sum(column.get("cardinalities", {}).values()) for column in columns)
-    return int(np.clip(SAMPLE_BATCH_BYTES // (4 * max(1, n_probabilities)), 100, SAMPLE_BATCH_ROWS))
+    return int(np.clip(SAMPLE_BATCH_BYTES // (4 * max(1, n_probabilities)), 100, SAMPLE_BATCH_UNITS))
 
 
 class _Checkpoints:

@@ -43,3 +43,27 @@ def awkward(n_rows: int = 400, seed: int = 0) -> pd.DataFrame:
             "identifier": [f"u{i}" for i in range(n_rows)],
         }
     )
+
+
+def sequences(n_groups: int = 120, seed: int = 0) -> pd.DataFrame:
+    """Groups of one to six rows, interleaved: two columns that never change within a group, one of them with missing
+    values, and others that do; one group alone has the value "mine", in many rows."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, 7, n_groups)
+    lengths[7] = 12
+    group = np.repeat(np.arange(n_groups), lengths)
+    born = rng.integers(1950, 1960, n_groups).astype(float)
+    born[rng.random(n_groups) < 0.3] = np.nan
+    step = np.concatenate([np.arange(length) for length in lengths])
+    wage = rng.lognormal(2, 0.3, len(group)).round(1)
+    frame = pd.DataFrame(
+        {
+            "sex": rng.choice(["f", "m"], n_groups)[group],
+            "born": born[group],
+            "person": np.array([f"p{i}" for i in rng.permutation(n_groups)])[group],
+            "step": step,
+            "wage": np.where(rng.random(len(group)) < 0.3, np.nan, wage),
+            "job": np.where(group == 7, "mine", rng.choice(["a", "b", "c"], len(group))),
+        }
+    )
+    return frame.iloc[np.argsort(step, kind="stable")].reset_index(drop=True)

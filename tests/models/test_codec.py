@@ -3,11 +3,11 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from issodask.models.codec import RARE, Codec, Helper
+from issodask.models.codec import GROUP, RARE, REST, Codec, Helper
 from issodask.store.tables import as_frame
 from issodask.table.coerce import restore_frame
 from issodask.table.schema import Schema
-from tests.models.tables import awkward
+from tests.models.tables import awkward, sequences
 
 
 def fitted(frame: pd.DataFrame) -> tuple[Codec, Schema]:
@@ -115,3 +115,67 @@ def test_text__rare_numbers_come_back_missing(values):
     frame = pd.DataFrame({"x": pd.Categorical(values)})
     back = there_and_back(frame)
     assert back["x"].isna().all()
+
+
+def grouped(frame: pd.DataFrame, group_key: str = "person") -> tuple[Codec, Schema]:
+    schema = Schema.from_frame(frame)
+    return Codec.fit(frame, schema, group_key), schema
+
+
+def test_groups__there_and_back_is_the_same_table_with_other_keys():
+    original = sequences()
+    codec, schema = grouped(original)
+    back = restore_frame(codec.decode(codec.encode(original)), schema.without("person"))
+    assert_frame_equal(back, restore_frame(original, schema.without("person")))
+    keys = codec.decode(codec.encode(original))["person"]
+    assert (pd.factorize(keys)[0] == pd.factorize(original["person"])[0]).all()
+
+
+def test_groups__the_key_is_not_learnt():
+    original = sequences()
+    codec, _ = grouped(original)
+    assert all(item.column.name != "person" for item in codec.learnt)
+    encoded = codec.encode(original)
+    assert list(encoded.columns) == [GROUP, *codec.names]
+    assert encoded[GROUP].dtype == "int64"
+    renamed = original.assign(person=original["person"] + "x")
+    assert_frame_equal(grouped(renamed)[0].encode(renamed), encoded)
+
+
+def test_groups__columns_that_never_change_are_told_apart():
+    codec, _ = grouped(sequences())
+    assert {item.column.name for item in codec.learnt if item.of_group} == {"sex", "born"}
+    assert codec.helpers == (Helper("m0000", (1,), of_group=True), Helper("m0001", (3,)))
+    assert codec.names_of_groups == ("m0000", "c0000", "c0001")
+
+
+def test_groups__a_single_other_row_makes_a_column_change():
+    original = sequences()
+    original.loc[original.index[-1], "sex"] = "?"
+    assert grouped(original)[0].names_of_groups == ("m0000", "c0001")
+    original.loc[original.index[-1], "born"] = np.nan if pd.notna(original["born"].iloc[-1]) else 1950
+    assert grouped(original)[0].names_of_groups == ()
+
+
+def test_groups__rows_keep_columns_when_nothing_ever_changes():
+    original = sequences()[["person", "sex", "born"]]
+    assert grouped(original)[0].names_of_groups == ()
+    of_one_row = sequences().drop_duplicates("person")
+    assert grouped(of_one_row)[0].names_of_groups == ()
+
+
+def test_flat__no_column_is_of_a_group():
+    assert fitted(sequences())[0].names_of_groups == ()
+
+
+def test_rare__many_rows_of_one_group_are_rare():
+    n_own = 60
+    missing_in_one = [np.nan] * 30 + [1.0] * 90
+    names = ["mine"] * 30 + ["John"] * 39 + [f"n{i}" for i in range(51)]
+    frame = pd.DataFrame({"key": [0] * n_own + list(range(1, 61)), "x": missing_in_one, "name": names})
+    encoded = grouped(frame, "key")[0].encode(frame)
+    assert encoded["m0000"].value_counts().to_dict() == {"0": 90, REST: 30}
+    assert encoded["c0001"].value_counts().to_dict() == {RARE: 81, "John": 39}
+    as_rows = fitted(frame)[0].encode(frame)
+    assert as_rows["m0000"].value_counts().to_dict() == {"0": 90, "1": 30}
+    assert "mine" in set(as_rows["c0002"])
