@@ -33,6 +33,16 @@ def nothing(original, n, seed):
     return None
 
 number = 5
+
+def groups(original, n, seed):
+    frame = pd.concat([original.assign(key=f"{name}{i}") for i in range(2) for name in range(n)])
+    return frame.sample(frac=1, random_state=seed)
+
+def few_groups(original, n, seed):
+    return groups(original, n, seed)[lambda frame: frame["key"].isin(["00", "10"])]
+
+def keyless(original, n, seed):
+    return groups(original, n, seed).assign(key=["x", None] * (len(original) * n))
 """
 
 
@@ -88,3 +98,30 @@ def test_load__leaves_the_path_as_it_was():
     before = list(sys.path)
     load("python:own_source:drawn")
     assert sys.path == before
+
+
+GROUPED = ORIGINAL.assign(key="k")
+
+
+@pytest.mark.usefixtures("module")
+def test_call__gives_n_whole_groups():
+    frame = call("python:own_source:groups", GROUPED, Schema.from_frame(GROUPED), 4, seed=1, group_key="key")
+    assert list(frame.columns) == ["a", "b", "key"]
+    assert list(frame.index) == list(range(12))
+    assert frame["key"].nunique() == 4
+    assert (frame["key"] != frame["key"].shift()).sum() == 4, "each group's rows lie together"
+    assert (frame.groupby("key")["a"].apply(sorted).map(tuple) == (1, 2, 3)).all()
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("few_groups", "returned 2 groups, but 3 are needed: let it return n groups, or lower units"),
+        ("keyless", r"the table from python:own_source:keyless has no group key \('key'\) in 9 of 18 rows"),
+        ("drawn", "returned 1 groups, but 3 are needed"),
+    ],
+)
+def test_call__says_what_is_wrong_with_groups(function, message):
+    with pytest.raises(InputError, match=message):
+        call(f"python:own_source:{function}", GROUPED, Schema.from_frame(GROUPED), 3, seed=1, group_key="key")
