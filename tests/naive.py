@@ -1,16 +1,24 @@
 """Slow, obvious twins of the kernels: a cell is an entry of a dictionary, a gain is the objective counted twice.
 
-A cell is (columns, bins), e.g. ((0, 2), (4, 1)): column 0 in bin 4 and column 2 in bin 1.
+A cell is (clique, bins), e.g. ((0, 2), (4, 1)): column 0 in bin 4 and column 2 in bin 1. A clique of coherence names
+its family: (("successors", 0), (4, 1)). A unit, a row or a group, is what it weighs in each of its cells.
 """
 
 from collections import Counter
-from itertools import combinations, product
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from itertools import combinations, pairwise, product
+from math import floor
 
 import numpy as np
 
-Clique = tuple[int, ...]
+Clique = tuple[int, ...] | tuple[str, int]
 Cell = tuple[Clique, tuple[int, ...]]
 Cells = dict[Cell, int]
+
+COHERENCE = ("successors", "distinct", "categories")
 
 
 def all_cliques(n_columns: int) -> list[Clique]:
@@ -18,71 +26,161 @@ def all_cliques(n_columns: int) -> list[Clique]:
     return [clique for arity in (1, 2, 3) for clique in combinations(range(n_columns), arity)]
 
 
-def cells_of_clique(clique: Clique, sizes) -> list[Cell]:
-    """A clique's cells, in C order over its columns."""
-    return [(clique, bins) for bins in product(*(range(int(sizes[column])) for column in clique))]
+def cells_of_clique(clique: Clique, shape) -> list[Cell]:
+    """A clique's cells, in C order over its bins; `shape`: how many there are of each of its columns."""
+    return [(clique, bins) for bins in product(*map(range, shape))]
 
 
-def cells_of_unit(x, cliques: list[Clique]) -> list[Cell]:
-    """The one cell of each clique that the unit `x` lies in."""
+@cache
+def family(clique: Clique) -> int:
+    return 3 + COHERENCE.index(clique[0]) if isinstance(clique[0], str) else len(clique) - 1
+
+
+# units
+
+
+def cells_of_row(x, cliques: list[Clique]) -> list[Cell]:
+    """The one cell of each clique that the row `x` lies in."""
     return [(clique, tuple(int(x[column]) for column in clique)) for clique in cliques]
 
 
+def row(x, cliques: list[Clique], unit: int) -> Cells:
+    return dict.fromkeys(cells_of_row(x, cliques), unit)
+
+
 def count(codes, cliques: list[Clique]) -> Counter[Cell]:
-    return Counter(cell for x in codes for cell in cells_of_unit(x, cliques))
+    """How many rows lie in each cell."""
+    return total([row(x, cliques, 1) for x in codes])
 
 
-def with_step(cells: Cells, x, cliques: list[Clique], step: int) -> Cells:
-    """A copy in which every cell of the unit `x` is `step` higher."""
+def total(units: list[Cells]) -> Counter[Cell]:
+    """What the units weigh together."""
+    cells: Counter[Cell] = Counter()
+    for unit in units:
+        cells.update(unit)
+    return cells
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the rows of a group are counted, by column: a row's codes are its own, those as a successor, and its values.
+
+    cliques           of the rows, the group's length their last column
+    no_successor      the code that stands for no next row
+    distinct_bins     the bin of each number of distinct values
+    categories        the category of each value
+    category_amounts  what a category weighs that occurs in a group
+    """
+
+    cliques: list[Clique]
+    unit: int
+    no_successor: list[int]
+    distinct_bins: list[list[int]]
+    categories: list[list[int]]
+    category_amounts: list[int]
+
+    @property
+    def n_columns(self) -> int:
+        return len(self.categories)
+
+
+def group(rows, form: Form) -> Cells:
+    """All rows but the last count, in equal parts, and the last one if it is alone; it counts as their successor."""
+    d = form.n_columns
+    rows = np.asarray(rows).tolist()
+    cells: Counter[Cell] = Counter()
+    for i, part in enumerate(parts(max(1, len(rows) - 1), form.unit)):
+        own, successor = rows[i][: d + 1], form.no_successor
+        if i + 1 < len(rows):
+            successor = rows[i + 1][d + 1 : 2 * d + 1]
+        for cell in cells_of_row(own, form.cliques):
+            cells[cell] += part
+        for a in range(d):
+            cells[("successors", a), (own[a], successor[a])] += part
+    for a in range(d):
+        values = {x[2 * d + 1 + a] for x in spread(rows, 100)}
+        cells[("distinct", a), (form.distinct_bins[a][len(values)],)] += form.unit
+        for category in {form.categories[a][value] for value in values}:
+            cells[("categories", a), (category,)] += form.category_amounts[a]
+    return {cell: amount for cell, amount in cells.items() if amount}
+
+
+def parts(n_rows: int, unit: int) -> list[int]:
+    """`unit` cut at its n-ths, rounded down."""
+    return [b - a for a, b in pairwise(floor(Fraction(unit * i, n_rows)) for i in range(n_rows + 1))]
+
+
+def spread(rows: list, most: int) -> list:
+    """At most so many of the rows, evenly spread."""
+    if len(rows) <= most:
+        return rows
+    return [rows[floor(Fraction(len(rows) * k, most))] for k in range(most)]
+
+
+def distinct_values(values, starts) -> list[list[int]]:
+    groups = [spread(values[a:b].tolist(), 100) for a, b in pairwise(starts)]
+    return [[len(set(column)) for column in zip(*rows, strict=True)] for rows in groups]
+
+
+# the objective
+
+
+def with_step(cells: Cells, unit: Cells, sign: int) -> Cells:
+    """A copy to which what the unit weighs is added `sign` times."""
     changed = dict(cells)
-    for cell in cells_of_unit(x, cliques):
-        changed[cell] += step
+    for cell, amount in unit.items():
+        changed[cell] += sign * amount
     return changed
 
 
-def error_by_arity(residual: Cells) -> list[int]:
-    errors = [0, 0, 0]
+def errors(residual: Cells, n_families: int) -> list[int]:
+    """The sum of |residual| over the cells of each family."""
+    sums = [0] * n_families
     for (clique, _), r in residual.items():
-        errors[len(clique) - 1] += abs(int(r))
-    return errors
+        sums[family(clique)] += abs(int(r))
+    return sums
 
 
-def objective(residual: Cells, arity_weights) -> float:
-    return weigh(error_by_arity(residual), arity_weights)
+def objective(residual: Cells, weights) -> float:
+    return weigh(errors(residual, len(weights)), weights)
 
 
-def gain(before: Cells, after: Cells, arity_weights) -> float:
+def gain(before: Cells, after: Cells, weights) -> float:
     """By how much the objective falls; whole numbers are subtracted first, so that nothing is lost in rounding."""
-    pairs = zip(error_by_arity(before), error_by_arity(after), strict=True)
-    return weigh([b - a for b, a in pairs], arity_weights)
+    pairs = zip(errors(before, len(weights)), errors(after, len(weights)), strict=True)
+    return weigh([b - a for b, a in pairs], weights)
 
 
-def weigh(errors: list[int], arity_weights) -> float:
-    return arity_weights[0] * errors[0] + arity_weights[1] * errors[1] + arity_weights[2] * errors[2]
+def weigh(sums, weights) -> float:
+    total = 0.0
+    for weight, value in zip(weights, sums, strict=True):
+        total += weight * value
+    return total
 
 
-def without(residual: Cells, y, cliques: list[Clique], unit: int) -> Cells:
+def without(residual: Cells, y: Cells) -> Cells:
     """The residual once unit `y` has left the subset."""
-    return with_step(residual, y, cliques, unit)
+    return with_step(residual, y, 1)
 
 
-def including(residual: Cells, x, cliques: list[Clique], unit: int) -> Cells:
+def including(residual: Cells, x: Cells) -> Cells:
     """The residual once unit `x` has joined the subset."""
-    return with_step(residual, x, cliques, -unit)
+    return with_step(residual, x, -1)
 
 
-def removal_gain(residual: Cells, y, cliques, unit, arity_weights) -> float:
-    return gain(residual, without(residual, y, cliques, unit), arity_weights)
+def swapped(residual: Cells, y: Cells, x: Cells) -> Cells:
+    return including(without(residual, y), x)
 
 
-def addition_gain(residual: Cells, x, y, cliques, unit, arity_weights) -> float:
-    """The gain of `x` joining after `y` has left."""
-    left = without(residual, y, cliques, unit)
-    return gain(left, including(left, x, cliques, unit), arity_weights)
+def removal_gain(residual: Cells, y: Cells, weights) -> float:
+    return gain(residual, without(residual, y), weights)
 
 
-def swapped(residual: Cells, y, x, cliques, unit) -> Cells:
-    return including(without(residual, y, cliques, unit), x, cliques, unit)
+def addition_gain(residual: Cells, x: Cells, weights) -> float:
+    return gain(residual, including(residual, x), weights)
+
+
+# swaps
 
 
 def first_best(gains: list[float]) -> int:
@@ -91,24 +189,34 @@ def first_best(gains: list[float]) -> int:
 
 
 def burst(
-    residual, cliques, unit, arity_weights, codes, members, uses, may_repeat, picks, candidates, thresholds, n_most
+    residual,
+    units: list[Cells],
+    weights,
+    alike: Callable[[int, int], bool],
+    members,
+    uses,
+    may_repeat,
+    picks,
+    candidates,
+    thresholds,
+    n_most,
 ):
     """A lane's trials. Returns the swaps taken (leaves, joins, trial), and the residual, members, uses after them."""
     members, uses, swaps = list(members), list(uses), []
     for t in range(len(candidates)):
         if len(swaps) == n_most:
             break
-        leaving_gains = [removal_gain(residual, codes[members[p]], cliques, unit, arity_weights) for p in picks[t]]
+        leaving_gains = [removal_gain(residual, units[members[p]], weights) for p in picks[t]]
         place = picks[t][first_best(leaving_gains)]
         y = members[place]
-        free = [x for x in candidates[t] if (may_repeat or not uses[x]) and tuple(codes[x]) != tuple(codes[y])]
+        free = [x for x in candidates[t] if (may_repeat or not uses[x]) and not alike(x, y)]
         if not free:
             continue
-        joining_gains = [addition_gain(residual, codes[x], codes[y], cliques, unit, arity_weights) for x in free]
+        joining_gains = [addition_gain(without(residual, units[y]), units[x], weights) for x in free]
         x = free[first_best(joining_gains)]
         if max(joining_gains) + max(leaving_gains) < -thresholds[t]:
             continue
-        residual = swapped(residual, codes[y], codes[x], cliques, unit)
+        residual = swapped(residual, units[y], units[x])
         members[place] = x
         uses[y] -= 1
         uses[x] += 1
@@ -116,57 +224,96 @@ def burst(
     return swaps, residual, members, uses
 
 
-def settle_swaps(residual, cliques, unit, arity_weights, uses, may_repeat, units, codes, thresholds):
+def settle_swaps(residual, units: list[Cells], weights, places, uses, may_repeat, swaps, thresholds):
     """Re-check of proposals. Returns the numbers of those kept, the sum of their gains, and the residual and uses."""
     uses, kept, total = list(uses), [], 0.0
-    for s, (y, x) in enumerate(units):
+    for s, (y, x) in enumerate(swaps):
         if not uses[y] or (uses[x] and not may_repeat):
             continue
-        gain_y = removal_gain(residual, codes[s][0], cliques, unit, arity_weights)
-        gain_x = addition_gain(residual, codes[s][1], codes[s][0], cliques, unit, arity_weights)
-        if gain_y + gain_x < -thresholds[s]:
+        leaving, joining = (units[place] for place in places[s])
+        fall = removal_gain(residual, leaving, weights) + addition_gain(without(residual, leaving), joining, weights)
+        if fall < -thresholds[s]:
             continue
-        residual = swapped(residual, codes[s][0], codes[s][1], cliques, unit)
+        residual = swapped(residual, leaving, joining)
         uses[y] -= 1
         uses[x] += 1
         kept.append(s)
-        total += gain_y + gain_x
+        total += fall
     return kept, total, residual, uses
 
 
-def remove_best(residual, cliques, unit, codes, left, rows, gains):
+# trimming
+
+
+@dataclass(frozen=True)
+class Guide:
+    """What trimming goes by.
+
+    An amount of a unit counts as so many of `grain`: rows count once per cell, groups by what they weigh there.
+    """
+
+    slopes: dict[Cell, float]
+    step: int
+    grain: int
+
+
+def removal_fall(r: int, slope: float, step: int) -> int:
+    """By how much a parabola of this slope falls when `r` rises by a step, per step; but as |r| where it is too steep.
+
+    In parts of 16,384, towards 0; in single precision, as the kernel has it.
+    """
+    fall = -np.float32(2 * r + step) * np.float32(slope)
+    return int(np.clip(fall, -16_384, 16_384))
+
+
+def removal_table(residual: Cells, guide: Guide) -> Cells:
+    return {cell: removal_fall(int(r), guide.slopes[cell], guide.step) for cell, r in residual.items()}
+
+
+def guided_gain(table: Cells, y: Cells, weights, grain: int) -> float:
+    sums = [0] * len(weights)
+    for cell, amount in y.items():
+        sums[family(cell[0])] += table[cell] * (amount // grain)
+    return weigh(sums, weights)
+
+
+def remove_best(residual, units: list[Cells], left, picks, gains):
     """Of each group of picks the best that is still there goes. Returns those gone, in order, and the residual."""
     left, gone = list(left), []
-    for group, group_gains in zip(rows, gains, strict=True):
-        there = [(row, gain) for row, gain in zip(group, group_gains, strict=True) if row in left]
+    for picked, picked_gains in zip(picks, gains, strict=True):
+        there = [(u, fall) for u, fall in zip(picked, picked_gains, strict=True) if u in left]
         if not there:
             continue
-        row = there[first_best([gain for _, gain in there])][0]
-        residual = without(residual, codes[row], cliques, unit)
-        left.remove(row)
-        gone.append(row)
+        u = there[first_best([fall for _, fall in there])][0]
+        residual = without(residual, units[u])
+        left.remove(u)
+        gone.append(u)
     return gone, residual
 
 
-def trim_groups(residual, cliques, unit, arity_weights, codes, left, draws, n_side_by_side):
+def trim_groups(residual, units: list[Cells], weights, guide: Guide, left, draws, n_side_by_side):
     """One unit of each group of draws goes; the gains are those before the groups side by side. `left` is in order."""
     left, gone = list(left), []
     for first in range(0, len(draws), n_side_by_side):
-        rows = [[left[int(draw * len(left))] for draw in group] for group in draws[first : first + n_side_by_side]]
-        gains = [[removal_gain(residual, codes[row], cliques, unit, arity_weights) for row in group] for group in rows]
-        went, residual = remove_best(residual, cliques, unit, codes, left, rows, gains)
-        for row in went:  # the last one takes the place of the one that goes
-            left[left.index(row)] = left[-1]
+        picks = [[left[int(draw * len(left))] for draw in drawn] for drawn in draws[first : first + n_side_by_side]]
+        table = removal_table(residual, guide)
+        gains = [[guided_gain(table, units[u], weights, guide.grain) for u in picked] for picked in picks]
+        went, residual = remove_best(residual, units, left, picks, gains)
+        for u in went:  # the last one takes the place of the one that goes
+            left[left.index(u)] = left[-1]
             left.pop()
         gone += went
     return gone, residual
+
+
+# weights
 
 
 def scale_weights(codes, weights, factors: dict[Cell, float], pairs: list[Clique]) -> list[float]:
     scaled = []
     for x, weight in zip(codes, weights, strict=True):
         factor = 1.0
-        for cell in cells_of_unit(x, pairs):
+        for cell in cells_of_row(x, pairs):
             factor *= factors[cell]
         scaled.append(weight * factor)
     return scaled
@@ -175,9 +322,12 @@ def scale_weights(codes, weights, factors: dict[Cell, float], pairs: list[Clique
 def sum_weights(codes, weights, pairs: list[Clique]) -> Counter[Cell]:
     sums: Counter[Cell] = Counter()
     for x, weight in zip(codes, weights, strict=True):
-        for cell in cells_of_unit(x, pairs):
+        for cell in cells_of_row(x, pairs):
             sums[cell] += weight
     return sums
+
+
+# reports
 
 
 def accuracy(reference, table, clique: Clique) -> float:
@@ -185,6 +335,21 @@ def accuracy(reference, table, clique: Clique) -> float:
     p, q = (Counter(tuple(x[list(clique)]) for x in codes) for codes in (reference, table))
     cells = set(p) | set(q)
     return 1 - sum(abs(p[cell] / len(reference) - q[cell] / len(table)) for cell in cells) / 2
+
+
+def overall_accuracy(reference: list[Cells], table: list[Cells], unit: int) -> float:
+    """Mean over the families of the mean accuracy of their cliques; those of coherence are one. Units weigh `unit`."""
+    p, q = total(reference), total(table)
+    accuracies: dict[Clique, float] = {}
+    for cell in set(p) | set(q):
+        difference = abs(p[cell] / len(reference) - q[cell] / len(table)) / unit
+        accuracies[cell[0]] = accuracies.get(cell[0], 1.0) - difference / 2
+    of_families: dict[int, list[float]] = {}
+    for clique, found in accuracies.items():
+        of_families.setdefault(family(clique), []).append(found)
+    means = {number: float(np.mean(found)) for number, found in of_families.items()}
+    coherence = [means.pop(number) for number in (3, 4, 5) if number in means]
+    return float(np.mean([*means.values(), *([np.mean(coherence)] if coherence else [])]))
 
 
 def mutual_information(codes, pair: Clique) -> float:

@@ -19,7 +19,7 @@ def tables(draw):
     codes = draw(codes_of(sizes))
     every = [clique for clique in naive.all_cliques(len(sizes)) if len(clique) == 2]
     pairs = draw(st.lists(st.sampled_from(every), unique=True)) if every else []
-    cells = [naive.cells_of_clique(pair, sizes) for pair in pairs]
+    cells = [naive.cells_of_clique(pair, [sizes[column] for column in pair]) for pair in pairs]
     starts = np.cumsum([0, *map(len, cells)])
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     factors = random.choice([0.0, 0.1, 0.7, 1.0, 10.0], starts[-1])

@@ -1,0 +1,167 @@
+"""What rows and groups have in common: what a unit changes, what that gains, and who they are when taken or stacked."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from issodask.kernels.errors import ONE
+from issodask.kernels.swaps import swap_gains
+from issodask.kernels.units import GroupUnits, RowUnits, change, gain, leave, removal_gains, same
+from tests import naive
+from tests.strategies import as_dict, cases, group_cases, row_cases
+
+
+def changed(case, u, sign):
+    residual = case.residual.copy()
+    change(case.units, residual, u, sign)
+    return residual
+
+
+def gains_of(case, chosen):
+    gains = np.full(len(chosen), np.nan)
+    removal_gains(case.units, case.removal_table(), np.asarray(chosen, np.int64), gains)
+    return gains
+
+
+@given(cases(min_units=1), st.sampled_from([1, -1]))
+def test_change__equals_twin(case, sign):
+    for u, twin in enumerate(case.twins):
+        expected = naive.with_step(case.naive_residual, twin, sign)
+        assert as_dict(changed(case, u, sign), case.layout) == expected
+
+
+@given(cases(min_units=1))
+def test_change__and_back_is_nothing(case):
+    before = case.residual.copy()
+    for sign in (1, -1, -1, 1):
+        change(case.units, case.residual, 0, sign)
+    assert np.array_equal(case.residual, before)
+
+
+@given(cases(min_units=1))
+def test_gain__is_the_recounted_change(case):
+    for u, twin in enumerate(case.twins):
+        assert gain(case.units, case.residual, u, 1) == naive.removal_gain(case.naive_residual, twin, case.weights)
+        assert gain(case.units, case.residual, u, -1) == naive.addition_gain(case.naive_residual, twin, case.weights)
+
+
+@given(cases(min_units=1))
+def test_gain__changes_nothing(case):
+    before = case.residual.copy()
+    gain(case.units, case.residual, 0, 1)
+    assert np.array_equal(case.residual, before)
+
+
+@given(cases(min_units=1))
+def test_gain__removed_unit_returns(case):
+    there = gain(case.units, case.residual, 0, 1)
+    assert there + gain(case.units, changed(case, 0, 1), 0, -1) == pytest.approx(0, abs=1e-9)
+
+
+@given(cases(min_units=2))
+def test_gain__swap_back_gains_what_it_cost(case):
+    units, residual, fall = case.units, case.residual, 0.0
+    for u, sign in ((0, 1), (1, -1), (1, 1), (0, -1)):
+        fall += gain(units, residual, u, sign)
+        change(units, residual, u, sign)
+    assert fall == pytest.approx(0, abs=1e-9 * case.scale)
+
+
+@given(cases(min_units=1), st.sampled_from([0, 1, 255, 256, 257, 600]))
+def test_removal_gains__equal_the_guided_gains_one_by_one(case, n_chosen):
+    chosen = case.random.integers(0, case.n_units, n_chosen)
+    table = as_dict(case.removal_table(), case.layout)
+    alone = np.array([naive.guided_gain(table, twin, case.weights, case.guide.grain) for twin in case.twins])
+    assert np.array_equal(gains_of(case, chosen), alone[chosen])
+
+
+@given(row_cases(min_units=1))
+def test_removal_gains__unsoftened_are_the_gains_of_rows(case):
+    case.slopes[:] = ONE / case.step
+    gains = [gain(case.units, case.residual, u, 1) for u in range(case.n_units)]
+    assert gains_of(case, range(case.n_units)) * case.scale / ONE == pytest.approx(gains, abs=4e-3 * case.scale)
+
+
+@given(cases(min_units=1))
+def test_leave__keeps_the_table_in_step(case):
+    table, expected = case.removal_table(), changed(case, 0, 1)
+    leave(case.units, case.residual, table, case.slopes, case.step, 0)
+    assert np.array_equal(case.residual, expected)
+    assert np.array_equal(table, case.removal_table())
+
+
+@given(cases(min_units=2))
+def test_same__units_weigh_the_same(case):
+    assert all(case.alike(u, u) for u in range(case.n_units))
+    for u, twin in enumerate(case.twins):
+        assert case.alike(u, 0) == case.alike(0, u)
+        assert twin == case.twins[0] or not case.alike(u, 0)
+
+
+@given(row_cases(min_units=2))
+def test_same__rows_with_equal_codes_and_no_others(case):
+    for u, x in enumerate(case.codes):
+        assert case.alike(u, 0) == (x.tolist() == case.codes[0].tolist())
+
+
+@given(group_cases(min_units=1, max_units=3))
+def test_same__group_with_equal_rows(case):
+    again = case.layout.gather([(case.codes, np.array([0, 0]))], case.layout.unit, case.weights)
+    assert same(again, 0, 1)
+
+
+@given(cases(min_units=2))
+def test_compiled_loop__knows_either_kind(case):
+    """Called from a kernel, the functions do what they do when called from Python."""
+    gains = np.empty(1)
+    swap_gains(case.residual.copy(), case.units, np.array([0]), np.array([1]), gains)
+    expected = gain(case.units, case.residual, 0, 1)
+    assert gains[0] == expected + gain(case.units, changed(case, 0, 1), 1, -1)
+
+
+@given(cases(min_units=1))
+def test_take__has_the_units_in_the_order_asked_for(case):
+    rows = case.random.integers(0, case.n_units, 5)
+    taken = case.units.take(rows)
+    assert taken.n_units == 5
+    for i, u in enumerate(rows):
+        assert gain(taken, case.residual, i, 1) == gain(case.units, case.residual, u, 1)
+
+
+@given(cases(min_units=1), st.integers(0, 6))
+def test_stack__has_the_units_of_all_parts_in_order(case, cut):
+    everyone = np.arange(case.n_units)
+    stacked = type(case.units).stack([case.units.take(everyone[:cut]), case.units.take(everyone[cut:])])
+    assert stacked.n_units == case.n_units
+    for u in everyone:
+        assert gain(stacked, case.residual, u, -1) == gain(case.units, case.residual, u, -1)
+
+
+@given(group_cases())
+def test_stack__of_one_part_is_that_part(case):
+    assert GroupUnits.stack([case.units]) is case.units
+
+
+def test_none__is_no_unit():
+    none = GroupUnits.none(6, np.ones(6))
+    assert (none.n_units, none.cells_per_unit, none.step, none.bounds.shape) == (0, 0, 1, (0, 7))
+
+
+@given(cases(min_units=1))
+def test_units__say_how_large_they_are(case):
+    n_cells = [len(twin) for twin in case.twins]
+    if isinstance(case.units, GroupUnits):
+        amounts = [amount for twin in case.twins for amount in twin.values()]
+        assert case.units.cells_per_unit == pytest.approx(np.mean(n_cells))
+        assert case.step == pytest.approx(max(1, np.mean(amounts)), abs=0.5)
+        assert case.units.bytes_per_unit * case.n_units == sum(array.nbytes for array in case.units[:3])
+    else:
+        assert case.units.cells_per_unit >= n_cells[0]  # all triples, held or not
+        assert (case.step, case.units.bytes_per_unit) == (case.units.unit, case.codes.shape[1])
+
+
+def test_row_units__stack_of_parts():
+    first = RowUnits(np.zeros((1, 2), np.uint8), None, 1, np.ones(3))
+    second = first._replace(codes=np.ones((2, 2), np.uint8))
+    assert RowUnits.stack([first, second]).codes.tolist() == [[0, 0], [1, 1], [1, 1]]
