@@ -1,63 +1,125 @@
-"""A pool in memory and what a search needs of it: for the tests of trimming and refinement."""
+"""Pools in memory, of rows and of groups, and what a search needs of them: for the tests of trimming and refinement."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
+import pytest
 
 from issodask.fitting.objective import Objective
 from issodask.fitting.workbench import Workbench
+from issodask.table.blocks import SequenceCodes, chosen_by_block
 from issodask.table.cliques import Cliques
 from issodask.table.marginals import count_marginals
+from issodask.table.sequences import Layout, SequenceCliques
+from tests.strategies import sequence_bins_of, take_groups
 
 SIZES = (3, 4, 2, 5)
+SIZES_OF_GROUPS = (3, 4)
+N_LENGTHS = 4
+BINS = sequence_bins_of(SIZES_OF_GROUPS, N_LENGTHS, np.random.default_rng(5))
+N_POOL, N_KINDS = 1000, 40
+POOL, ORIGINAL = 0, 1
 
 
 @dataclass(frozen=True)
 class PoolBlock:
-    """A block that draws its own codes from the pool's seed, so that any worker can."""
+    """A stretch of the pool, however that is cut."""
 
     n_units: int
     first_unit: int
-    seed: int
 
 
-def load_codes(block):
-    """Units are one of 40 kinds or noise; the kinds' shares differ from block to block."""
-    random = np.random.default_rng([block.seed, block.first_unit])
-    kinds = np.random.default_rng(block.seed).integers(0, SIZES, (40, len(SIZES)))
-    like_a_kind = kinds[random.choice(40, block.n_units, p=random.dirichlet(np.ones(40)))]
-    noise = random.integers(0, SIZES, (block.n_units, len(SIZES)))
-    return np.where(random.random((block.n_units, 1)) < 0.7, like_a_kind, noise).astype(np.uint8)
+def pool_of(*n_units):
+    """Blocks with so many units each."""
+    starts = np.cumsum([0, *n_units])
+    return [PoolBlock(n, int(start)) for n, start in zip(n_units, starts, strict=False)]
+
+
+@dataclass(frozen=True)
+class Board:
+    """A pool of one kind of units: how to read it, and which cells they have."""
+
+    load_codes: Callable[[PoolBlock], Any]
+    draw: Callable[[int], Any]
+    take: Callable[[Any, np.ndarray], Any]
+    layout: Callable[[int], Layout]
+
+    def bench(self, n_units, blocks, n_original=None, may_repeat=False) -> Workbench:
+        """The objective of an original that resembles the pool."""
+        n_original = n_original or n_units
+        layout = self.layout(n_units)
+        marginals = count_marginals([self.take(self.draw(ORIGINAL), np.arange(n_original))], layout)
+        objective = Objective.of(marginals, layout, n_original, n_units)
+        return Workbench(objective, blocks, self.load_codes, load_weights, may_repeat)
+
+
+def kinds_of_units(random):
+    """Which kind each unit is of; the kinds' shares differ from stretch to stretch."""
+    return np.concatenate([random.choice(N_KINDS, 100, p=random.dirichlet(np.ones(N_KINDS))) for _ in range(10)])
+
+
+@cache
+def draw_rows(table):
+    """Rows are like one of 40 kinds, or noise."""
+    random = np.random.default_rng([3, table])
+    kinds = np.random.default_rng(3).integers(0, SIZES, (N_KINDS, len(SIZES)))
+    noise = random.integers(0, SIZES, (N_POOL, len(SIZES)))
+    return np.where(random.random((N_POOL, 1)) < 0.7, kinds[kinds_of_units(random)], noise).astype(np.uint8)
+
+
+@cache
+def draw_groups(table):
+    """Groups of 1 to 6 rows begin like one of 40 kinds, which differ in their length and in how much changes."""
+    random, of_kinds = np.random.default_rng([3, table]), np.random.default_rng(3)
+    begins = of_kinds.integers(0, SIZES_OF_GROUPS, (N_KINDS, len(SIZES_OF_GROUPS)))
+    changes, longest = of_kinds.random(N_KINDS), of_kinds.integers(1, 7, N_KINDS)
+    groups = []
+    for kind in kinds_of_units(random):
+        n_rows = random.integers(1, longest[kind], endpoint=True)
+        values = np.tile(begins[kind], (n_rows, 1))
+        for i in range(1, n_rows):
+            fresh = random.integers(0, SIZES_OF_GROUPS)
+            values[i] = np.where(random.random(len(fresh)) < changes[kind], fresh, values[i - 1])
+        length = np.full((n_rows, 1), min(n_rows, N_LENGTHS) - 1)
+        groups.append(np.hstack([values, length, values, values]))
+    starts = np.cumsum([0, *map(len, groups)])
+    return SequenceCodes(np.concatenate(groups).astype(np.uint8), starts)
+
+
+def load_rows(block):
+    return draw_rows(POOL)[block.first_unit : block.first_unit + block.n_units]
+
+
+@cache
+def load_groups(block):
+    return take_groups(draw_groups(POOL), np.arange(block.first_unit, block.first_unit + block.n_units))
 
 
 def load_weights(block):
-    return np.random.default_rng([block.first_unit, 1]).lognormal(0, 1, block.n_units)
+    weights = np.random.default_rng([3, 1]).lognormal(0, 1, N_POOL)
+    return weights[block.first_unit : block.first_unit + block.n_units]
 
 
-def pool_of(*rows, seed=3):
-    """Blocks with so many units each."""
-    starts = np.cumsum([0, *rows])
-    return [PoolBlock(n, int(start), seed) for n, start in zip(rows, starts, strict=False)]
+ROWS = Board(load_rows, draw_rows, lambda codes, rows: codes[rows], lambda n_units: Cliques.of(SIZES))
+GROUPS = Board(load_groups, draw_groups, take_groups, lambda n_units: SequenceCliques.of(BINS, n_units))
+
+both_boards = pytest.mark.parametrize("board", [ROWS, GROUPS], ids=["rows", "groups"])
 
 
-def bench_for(n_units, n_original=None, seed=3, may_repeat=False):
-    """The objective of an original that resembles the pool."""
-    n_original = n_original or n_units
-    layout = Cliques.of(SIZES)
-    original = load_codes(PoolBlock(n_original, 10**6, seed))
-    objective = Objective.of(count_marginals([original], layout), layout, n_original, n_units)
-    return Workbench(objective, load_codes, load_weights, may_repeat)
-
-
-def residual_of(uses, blocks, bench):
+def residual_of(uses, bench):
     """The residual, counted anew."""
-    codes = np.concatenate([load_codes(block) for block in blocks])
-    counts = count_marginals([np.repeat(codes, uses, axis=0)], bench.objective.cliques)
+    cliques = bench.objective.cliques
+    counts = np.zeros(cliques.n_cells, np.int64)
+    for block, chosen in zip(bench.blocks, chosen_by_block(bench.blocks, uses), strict=True):
+        cliques.count(bench.load_codes(block), counts, chosen)
     return bench.objective.residual(counts)
 
 
-def value_of(uses, blocks, bench):
-    return bench.objective.value(residual_of(uses, blocks, bench))
+def value_of(uses, bench):
+    return bench.objective.value(residual_of(uses, bench))
 
 
 def random_uses(n_pool, n_units, seed=0):
