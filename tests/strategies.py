@@ -137,14 +137,14 @@ def random_groups(sizes: np.ndarray, lengths: np.ndarray, random: np.random.Gene
 
 
 @st.composite
-def groups_of(draw, sizes, min_units=0, max_units=6, most_rows=30) -> SequenceCodes:
+def groups_of(draw, sizes, min_units=0, max_units=6, most_rows=30, now_and_then=250) -> SequenceCodes:
     """Groups of 1 to `most_rows` rows, many of them short; now and then one is longer than coherence looks at."""
     random = draw(randoms)
     lengths = random.integers(1, most_rows, random.integers(min_units, max_units, endpoint=True), endpoint=True)
     is_short = random.random(len(lengths)) < 0.6
     lengths[is_short] = np.minimum(lengths[is_short], random.integers(1, 4, is_short.sum()))
     if len(lengths) and draw(st.integers(0, 9)) == 0:
-        lengths[-1] = random.integers(100, 250)
+        lengths[-1] = random.integers(1, now_and_then, endpoint=True)
     return random_groups(sizes, lengths, random)
 
 
@@ -227,6 +227,11 @@ class Case:
     @property
     def n_units(self) -> int:
         return len(self.twins)
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Those of the cells that are held."""
+        return np.concatenate([own.ravel() for own in positions_by_clique(self.layout).values()])
 
     @property
     def naive_residual(self) -> naive.Cells:
@@ -321,6 +326,36 @@ def problems(draw, sizes=domains, max_units=40) -> Problem:
     original, pool = original.astype(np.uint8), pool.astype(np.uint8)
     marginals = count_marginals([original], layout)
     return Problem(original, pool, Objective.of(marginals, layout, n_original, n_units))
+
+
+@dataclass(frozen=True)
+class GroupProblem:
+    """An original of groups, a subset of the same domain, and both as the naive twins know them, of weight `unit`."""
+
+    original: SequenceCodes
+    subset: SequenceCodes
+    objective: Objective
+    twins: tuple[list[naive.Cells], list[naive.Cells]]
+    unit: int
+
+    @property
+    def layout(self) -> SequenceCliques:
+        assert isinstance(self.objective.cliques, SequenceCliques)
+        return self.objective.cliques
+
+
+@st.composite
+def group_problems(draw, most_rows=11) -> GroupProblem:
+    """Twins weigh so much that what rounding takes from them is nothing."""
+    bins, unit = draw(sequence_bins()), 2_520 * 10**9
+    sizes = SequenceCliques.of(bins, 1).sizes
+    original, subset = (draw(groups_of(sizes, 1, 12, most_rows, now_and_then=most_rows)) for _ in range(2))
+    n_original, n_units = (len(codes.starts) - 1 for codes in (original, subset))
+    layout = SequenceCliques.of(bins, n_units)
+    objective = Objective.of(count_marginals([original], layout), layout, n_original, n_units)
+    form = form_of(bins, layout.rows, unit)
+    twins = tuple([naive.group(rows, form) for rows in rows_of_groups(codes)] for codes in (original, subset))
+    return GroupProblem(original, subset, objective, (twins[0], twins[1]), unit)
 
 
 @st.composite
