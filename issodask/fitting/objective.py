@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from issodask.table.cliques import Cliques
 from issodask.table.sequences import Layout
 
 _FRACTIONS = 256
@@ -52,12 +53,11 @@ class Objective:
 
     @cached_property
     def noise(self) -> NDArray[np.float32]:
-        """Per cell, the squared softness of the error in trimming: float32, (n_cells,), in units of residual squared.
+        """By how much the metric's own count of each cell varies, as a standard deviation: float32, (n_cells,).
 
-        (2 / pi) times the variance of the cell's count in a random sample of the target's size: sqrt(noise) is its mean
-        deviation.
+        0 for rows, which are all counted. Of a group one row is drawn: a cell then varies about as in a random sample.
         """
-        total = self.n_units * self.unit
-        target = self.target.astype(np.float64)
-        variance = self.unit * target * (1.0 - np.minimum(target / total, 1.0))
-        return (2 / np.pi * variance).astype(np.float32)
+        if isinstance(self.cliques, Cliques):
+            return np.zeros(self.cliques.n_cells, np.float32)
+        share = np.minimum(self.target / (self.n_units * self.unit), 1.0)
+        return (self.unit * np.sqrt(self.n_units * share * (1.0 - share))).astype(np.float32)

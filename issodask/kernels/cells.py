@@ -137,7 +137,7 @@ def removal_gains(units, table, rows, gains):
 
 
 @kernel
-def leave(units, residual, table, noise, step, u):
+def leave(units, residual, table, slopes, step, u):
     """Remove unit `u` from the subset: `residual`, and `table` as `removal_table` would make it, follow."""
     x = units.codes[u]
     index = units.index
@@ -146,10 +146,10 @@ def leave(units, residual, table, noise, step, u):
     positions = np.empty(d, np.int64)
     locate(x, index.first, positions)
     for a in range(d):
-        _leave_cell(residual, table, noise, step, units.unit, positions[a])
+        _leave_cell(residual, table, slopes, step, units.unit, positions[a])
         row = index.pair_rows[a] + np.int64(x[a]) * (end - index.first[a + 1]) - index.first[a + 1]
         for b in range(a + 1, d):
-            _leave_cell(residual, table, noise, step, units.unit, row + positions[b])
+            _leave_cell(residual, table, slopes, step, units.unit, row + positions[b])
         for b in range(a + 1, d - 1):
             start = index.triple_rows[a, b]
             if start < 0:
@@ -157,13 +157,13 @@ def leave(units, residual, table, noise, step, u):
             cell = np.int64(x[a]) * index.sizes[b] + x[b]
             row = start + cell * (end - index.first[b + 1]) - index.first[b + 1]
             for c in range(b + 1, d):
-                _leave_cell(residual, table, noise, step, units.unit, row + positions[c])
+                _leave_cell(residual, table, slopes, step, units.unit, row + positions[c])
 
 
 @kernel
-def _leave_cell(residual, table, noise, step, unit, m):
+def _leave_cell(residual, table, slopes, step, unit, m):
     residual[m] += unit
-    table[m] = removal_fall(residual[m], noise[m], step)
+    table[m] = removal_fall(residual[m], slopes[m], step)
 
 
 @kernel

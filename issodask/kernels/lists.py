@@ -73,12 +73,12 @@ def removal_gains(units, table, chosen, gains):
 
 
 @kernel
-def leave(units, residual, table, noise, step, u):
+def leave(units, residual, table, slopes, step, u):
     """Remove unit `u` from the subset: `residual`, and `table` as `removal_table` would make it, follow."""
     for p in range(units.bounds[u, 0], units.bounds[u, units.weights.shape[0]]):
         m = units.cells[p]
         residual[m] += np.int32(units.amounts[p])
-        table[m] = removal_fall(residual[m], noise[m], step)
+        table[m] = removal_fall(residual[m], slopes[m], step)
 
 
 @kernel

@@ -110,13 +110,13 @@ def settle_swaps(residual, units, places, uses, may_repeat, swaps, thresholds, k
 
 
 @kernel
-def remove_best(residual, table, noise, step, units, left, places, n_left, picks, gains):
+def remove_best(residual, table, slopes, step, units, left, places, n_left, picks, gains):
     """Remove from each group of picked units the one with the highest gain; return how many units are left.
 
     Units that went with an earlier group are passed over; a group of which all went loses none.
 
     residual  int32, m       changed
-    table     int32, m       `removal_table` of the residual with `noise` and `step`, changed
+    table     int32, m       `removal_table` of the residual with `slopes` and `step`, changed
     units     the oversized subset
     left      int64, u       units, changed: the first `n_left` are still in the subset
     places    int64, u       where in `left` each unit is, changed
@@ -132,7 +132,7 @@ def remove_best(residual, table, noise, step, units, left, places, n_left, picks
                 best = picks[g, p]
         if best < 0:
             continue
-        leave(units, residual, table, noise, step, best)
+        leave(units, residual, table, slopes, step, best)
         n_left -= 1
         place = places[best]
         last = left[n_left]
@@ -152,7 +152,7 @@ def draw_units(left, n_left, draws, picks):
 
 
 @kernel
-def trim_groups(residual, table, noise, step, units, left, places, n_left, draws, n_side_by_side):
+def trim_groups(residual, table, slopes, step, units, left, places, n_left, draws, n_side_by_side):
     """Remove a unit of each group of `draws` (float64, g x p); gains are renewed every `n_side_by_side` groups.
 
     The rest as `remove_best`; returns how many units are left.
@@ -166,5 +166,5 @@ def trim_groups(residual, table, noise, step, units, left, places, n_left, draws
         gains = flat_gains[: n * n_picks].reshape(n, n_picks)
         draw_units(left, n_left, draws[first : first + n], picks)
         removal_gains(units, table, flat_picks[: n * n_picks], flat_gains[: n * n_picks])
-        n_left = remove_best(residual, table, noise, step, units, left, places, n_left, picks, gains)
+        n_left = remove_best(residual, table, slopes, step, units, left, places, n_left, picks, gains)
     return n_left
