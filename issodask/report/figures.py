@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from issodask.report.accuracy import Accuracy
+from issodask.report.accuracy import LEVELS, Accuracy
+from issodask.report.coherence import GroupFindings, SuccessorMap
 from issodask.report.findings import Findings, Point
-from issodask.report.metrics import LEVELS, thinned
+from issodask.report.metrics import thinned
 from issodask.report.privacy import Neighbours, Privacy
+from issodask.report.scores import CATEGORIES, DISTINCT, SUCCESSORS
 
 Figure = dict[str, Any]
 
@@ -23,9 +25,19 @@ TABLE_NAMES = {
     "subset": "Subset",
     "holdout": "Holdout",
 }
-LEVEL_NAMES = {"overall": "Overall", "univariate": "Columns", "bivariate": "Pairs", "trivariate": "Triples"}
+LEVEL_NAMES = {
+    "overall": "Overall",
+    "univariate": "Columns",
+    "bivariate": "Pairs",
+    "trivariate": "Triples",
+    "coherence": "Coherence",
+}
+PART_NAMES = {SUCCESSORS: "Next row", DISTINCT: "Categories per group", CATEGORIES: "Groups per category"}
 MAX_NAMED_AXIS = 45  # more names than that on an axis run into each other; hovering still tells them
 MAX_POINTS = 800
+MAX_LENGTH_TICKS = 12
+SHARES = [[0, "@heat2"], [1, "@subset"]]
+DIFFERENCES = [[0, "@pool"], [0.5, "@heat2"], [1, "@subset"]]
 
 
 def headline(findings: Findings) -> Figure:
@@ -152,6 +164,86 @@ def marginal(labels: tuple[str, ...], shares: dict[str, np.ndarray]) -> Figure:
         yaxis=_axis(tickvals=rows, ticktext=short, range=[len(rows) - 0.4, -0.6], tickfont={"size": 10.5}),
         margin={"l": 112, "r": 10, "t": 4, "b": 24},
         bargap=0.2,
+    )
+
+
+def lengths(groups: GroupFindings) -> Figure:
+    """Shares of groups by their number of rows: the original as bars, the other tables as marks."""
+    places = list(range(len(groups.length_labels)))
+    names = [f"{label} rows" for label in groups.length_labels]
+    styles = {
+        "pool_sample": {"symbol": "line-ew", "size": 11, "color": "@pool", "line": {"width": 2.5, "color": "@pool"}},
+        "holdout": {"symbol": "diamond-open", "size": 8, "color": "@holdout", "line": {"width": 1.5}},
+        "subset": {"symbol": "circle", "size": 7, "color": "@subset"},
+    }
+
+    def trace(table: str, **style: Any) -> Figure:
+        shares = [round(float(share), 5) for share in groups.lengths[table]]
+        hover = f"%{{text}}<br>{TABLE_NAMES[table]}: %{{y:.2%}}<extra></extra>"
+        return {"name": TABLE_NAMES[table], "x": places, "y": shares, "text": names, "hovertemplate": hover, **style}
+
+    bars = {"type": "bar", "width": 0.82, "textposition": "none", "marker": {"color": "@original"}}
+    dots = {"type": "scatter", "mode": "markers", "cliponaxis": False}
+    data = [trace("original", **bars)]
+    data += [trace(table, **dots, marker=marker) for table, marker in styles.items() if table in groups.lengths]
+    step = -(-len(places) // MAX_LENGTH_TICKS)
+    return _figure(
+        data,
+        height=320,
+        xaxis=_axis(
+            title={"text": "rows per group", "font": {"size": 12}},
+            tickvals=places[::step],
+            ticktext=list(groups.length_labels[::step]),
+            showgrid=False,
+        ),
+        yaxis=_axis(title={"text": "share of groups", "font": {"size": 12}}, tickformat=".0%", rangemode="tozero"),
+        margin={"l": 62, "r": 12, "t": 40, "b": 44},
+        showlegend=True,
+        legend=_legend(),
+    )
+
+
+def successors(found: SuccessorMap) -> dict[str, Figure]:
+    """Maps of a bin and the bin in the next row: original and subset on one scale, and their difference.
+
+    Rows and columns that are empty in every table are left out.
+    """
+    original, subset = found.shares["original"], found.shares["subset"]
+    is_used = ~np.isnan(original) & ((original > 0) | (subset > 0))
+    rows, columns = np.flatnonzero(is_used.any(axis=1)), np.flatnonzero(is_used.any(axis=0))
+    labels = [found.labels[i] for i in rows], [found.next_labels[i] for i in columns]
+    original, subset = original[np.ix_(rows, columns)], subset[np.ix_(rows, columns)]
+    difference = subset - original
+    highest = float(np.nanmax([original, subset]))
+    furthest = float(np.nanmax(np.abs(difference))) or 1.0
+    shares = {"zmin": 0, "zmax": highest, "colorscale": SHARES}
+    return {
+        "original": _map(original, labels, "%{z:.2%} of groups", **shares),
+        "subset": _map(subset, labels, "%{z:.2%} of groups", **shares),
+        "difference": _map(difference, labels, "%{z:+.2%}", zmin=-furthest, zmax=furthest, colorscale=DIFFERENCES),
+    }
+
+
+def _map(values: np.ndarray, labels: tuple[list[str], list[str]], value: str, **style: Any) -> Figure:
+    rows, columns = labels
+    data = {
+        "type": "heatmap",
+        "z": [[None if np.isnan(cell) else round(float(cell), 5) for cell in row] for row in values],
+        "text": [[f"{text(row, 40)} → {text(column, 40)}" for column in columns] for row in rows],
+        "hovertemplate": f"%{{text}}: {value}<extra></extra>",
+        "colorbar": {"tickformat": ".1%", "thickness": 8, "outlinewidth": 0, "len": 1, "tickfont": {"size": 9}},
+        "xgap": 1,
+        "ygap": 1,
+        **style,
+    }
+    ticks = {"tickfont": {"size": 9.5}, "showgrid": False}
+    short = [[text(label, 12) for label in names] for names in labels]
+    return _figure(
+        [data],
+        height=310,
+        xaxis=_axis(**ticks, tickvals=list(range(len(columns))), ticktext=short[1], tickangle=-60),
+        yaxis=_axis(**ticks, tickvals=list(range(len(rows))), ticktext=short[0], autorange="reversed"),
+        margin={"l": 82, "r": 4, "t": 6, "b": 78},
     )
 
 

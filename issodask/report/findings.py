@@ -1,7 +1,6 @@
 """What the report says, measured and not yet formatted.
 
-In: coded tables (uint8, rows x columns, by the bins of a reference). Out: `Findings`, which metrics.json and the page
-show.
+In: tables scored against the original. Out: `Findings`, which metrics.json and the page show.
 """
 
 from dataclasses import dataclass, field
@@ -12,16 +11,16 @@ import numpy as np
 
 from issodask.events import read_events
 from issodask.report.accuracy import Accuracy
+from issodask.report.coherence import PROTECTED_ROWS, GroupFindings
 from issodask.report.privacy import Privacy
+from issodask.report.scores import Scored
 from issodask.table.bins import Bins
-
-TABLES = ("original", "pool_sample", "subset", "holdout")
-PROTECTED_ROWS = 5  # cells with fewer original rows are never spelled out (mostlyai-qa: MIN_RARE_CAT_PROTECTION)
+from issodask.table.groups import SEQUENCE_LENGTH
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One bin combination and the share of each table's rows in it."""
+    """One bin combination and the share of each table's units in it."""
 
     labels: tuple[str, ...]
     shares: dict[str, float]
@@ -61,7 +60,8 @@ class Findings:
 
     `shares[table][column]` is float64 (n_bins,). `against_original`, `against_holdout` hold one Accuracy per table that
     was scored against that reference; `against_both` has the subset against original and holdout together, which is
-    what mostlyai-qa's report takes as reference when it is given a holdout.
+    what mostlyai-qa's report takes as reference when it is given a holdout. Of a table of groups, `bins` include
+    Sequence Length, `shares` are those of groups in expectation over drawn rows, and `groups` says the rest.
     """
 
     bins: Bins
@@ -74,6 +74,7 @@ class Findings:
     privacy: Privacy | None = None
     pool_privacy: Privacy | None = None
     identical: dict[str, float] = field(default_factory=dict)
+    groups: GroupFindings | None = None
     history: tuple[Point, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -84,50 +85,57 @@ class Findings:
         return self.against_original["subset"]
 
     @property
+    def n_units(self) -> dict[str, int]:
+        """Rows, or groups, of each table."""
+        return self.n_rows if self.groups is None else self.groups.n_groups
+
+    @property
+    def unit(self) -> str:
+        """What a unit is called."""
+        return "row" if self.groups is None else "group"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The table's own columns, without its group key."""
+        return tuple(name for name in self.bins.names if self.groups is None or name != SEQUENCE_LENGTH)
+
+    @property
     def reported(self) -> Accuracy:
         """The accuracy that mostlyai-qa's report would give for the same tables."""
         return self.against_both if self.against_both is not None else self.subset
 
 
-def bin_shares(codes: np.ndarray, bins: Bins) -> list[np.ndarray]:
-    """Share of rows per bin, one float64 (n_bins,) per column."""
-    return [np.bincount(codes[:, j], minlength=size) / len(codes) for j, size in enumerate(bins.sizes.tolist())]
-
-
 def worst_cliques(
-    codes: dict[str, np.ndarray],
-    accuracies: dict[str, Accuracy],
-    bins: Bins,
-    *,
-    per_arity: int = 6,
-    detailed: int = 2,
-    n_cells: int = 8,
+    scored: Scored, *, per_arity: int = 6, detailed: int = 2, n_cells: int = 8
 ) -> tuple[WorstClique, ...]:
     """The `per_arity` least accurate cliques of the subset for each arity, largest arity first.
 
     The first `detailed` of each arity also name their `n_cells` worst cells.
     """
     found = []
-    for arity in sorted(accuracies["subset"].cliques, reverse=True):
-        order = np.argsort(accuracies["subset"].by_clique[arity], kind="stable")
+    subset, names = scored.accuracies["subset"], scored.bins.names
+    for arity in sorted(subset.cliques, reverse=True):
+        order = np.argsort(subset.by_clique[arity], kind="stable")
         for rank, position in enumerate(order[:per_arity].tolist()):
-            columns = [int(column) for column in accuracies["subset"].cliques[arity][position]]
-            cells = _worst_cells(codes, columns, bins, n_cells) if rank < detailed else ()
+            columns = tuple(subset.cliques[arity][position].tolist())
             found.append(
                 WorstClique(
-                    columns=tuple(bins.names[column] for column in columns),
-                    accuracy={table: float(scored.by_clique[arity][position]) for table, scored in accuracies.items()},
-                    accuracy_max=float(accuracies["subset"].by_clique_max[arity][position]),
-                    cells=cells,
+                    columns=tuple(names[column] for column in columns),
+                    accuracy={
+                        table: float(accuracy.by_clique[arity][position])
+                        for table, accuracy in scored.accuracies.items()
+                    },
+                    accuracy_max=float(subset.by_clique_max[arity][position]),
+                    cells=_worst_cells(scored, columns, n_cells) if rank < detailed else (),
                 )
             )
     return tuple(found)
 
 
-def _worst_cells(codes: dict[str, np.ndarray], columns: list[int], bins: Bins, n_cells: int) -> tuple[Cell, ...]:
-    sizes = tuple(bins.sizes[columns].tolist())
-    counts = {table: _cell_counts(rows, columns, sizes) for table, rows in codes.items()}
-    shares = {table: count / len(codes[table]) for table, count in counts.items()}
+def _worst_cells(scored: Scored, columns: tuple[int, ...], n_cells: int) -> tuple[Cell, ...]:
+    cells = scored.cliques.cells_of(columns)
+    counts = {table: counts[cells].ravel() for table, counts in scored.counts.items()}
+    shares = {table: count / count.sum() for table, count in counts.items()}
     error = np.abs(shares["subset"] - shares["original"])
     original = counts["original"]
     error[(original > 0) & (original < PROTECTED_ROWS)] = 0
@@ -135,19 +143,14 @@ def _worst_cells(codes: dict[str, np.ndarray], columns: list[int], bins: Bins, n
     return tuple(
         Cell(
             labels=tuple(
-                bins.columns[column].labels[bin_number]
-                for column, bin_number in zip(columns, np.unravel_index(cell, sizes), strict=True)
+                scored.bins.labels[column][bin_number]
+                for column, bin_number in zip(columns, np.unravel_index(cell, cells.shape), strict=True)
             ),
             shares={table: float(share[cell]) for table, share in shares.items()},
         )
         for cell in worst.tolist()
         if error[cell] > 0
     )
-
-
-def _cell_counts(rows: np.ndarray, columns: list[int], sizes: tuple[int, ...]) -> np.ndarray:
-    cells = np.ravel_multi_index([rows[:, column] for column in columns], sizes)
-    return np.bincount(cells, minlength=int(np.prod(sizes)))
 
 
 def read_history(events_path: str | Path | None) -> tuple[Point, ...]:

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from issodask.report.accuracy import Accuracy
+from issodask.report.accuracy import LEVELS, Accuracy
 from issodask.report.findings import Findings
 from issodask.report.qa import qa_session
 
 PACKAGES = ("issodask", "mostlyai-engine", "mostlyai-qa", "dask", "numba", "numpy", "pandas", "pyarrow", "torch")
-LEVELS = ("overall", "univariate", "bivariate", "trivariate")
 MAX_HISTORY = 500
 
 
@@ -37,7 +36,7 @@ def metrics_record(findings: Findings, similarity: Any | None = None) -> dict[st
 
 
 def accuracy_numbers(accuracy: Accuracy) -> dict[str, float | None]:
-    """The eight means of an Accuracy, by mostlyai-qa's field names."""
+    """The means of an Accuracy, by mostlyai-qa's field names."""
     names = [*LEVELS, *(f"{level}_max" for level in LEVELS)]
     return {name: getattr(accuracy, name) for name in names}
 
@@ -63,7 +62,8 @@ def _own_facts(findings: Findings) -> dict[str, Any]:
         "seed": findings.seed,
         "versions": findings.versions,
         "rows": findings.n_rows,
-        "columns": len(findings.bins.names),
+        "groups": findings.groups.n_groups if findings.groups else None,
+        "columns": len(findings.columns),
         "accuracy": {
             "against_original": _by_table(findings.against_original),
             "against_holdout": _by_table(findings.against_holdout),
@@ -75,6 +75,7 @@ def _own_facts(findings: Findings) -> dict[str, Any]:
             "rows": findings.privacy.n_rows if findings.privacy else None,
             "dcr_share_of_pool_sample": findings.pool_privacy.dcr_share if findings.pool_privacy else None,
             "identical_to_an_original_row": findings.identical,
+            "identical_to_an_original_group": findings.groups.identical if findings.groups else None,
         },
         "objective": [
             {"seconds": round(point.seconds, 3), "stage": point.stage, "objective": point.objective}
@@ -84,8 +85,28 @@ def _own_facts(findings: Findings) -> dict[str, Any]:
     }
 
 
-def _by_table(accuracies: dict[str, Accuracy]) -> dict[str, dict[str, float | None]]:
-    return {table: accuracy_numbers(accuracy) for table, accuracy in accuracies.items()}
+def _by_table(accuracies: dict[str, Accuracy]) -> dict[str, dict[str, Any]]:
+    return {table: {**accuracy_numbers(accuracy), **_of_draws(accuracy)} for table, accuracy in accuracies.items()}
+
+
+def _of_draws(accuracy: Accuracy) -> dict[str, Any]:
+    """What is to be said of an accuracy of groups: coherence by part, and how the draws differ. Rows: nothing."""
+    if accuracy.draws is None:
+        return {}
+    return {
+        "coherence_parts": _by_part(accuracy.parts),
+        "coherence_parts_max": _by_part(accuracy.parts_max),
+        "draws": accuracy.draws.n,
+        "standard_deviation": accuracy.draws.deviations,
+        "in_expectation": {
+            **accuracy.draws.expected.levels,
+            "coherence_parts": _by_part(accuracy.draws.expected.parts),
+        },
+    }
+
+
+def _by_part(values: dict[str, float]) -> dict[str, float]:
+    return {part.replace(" ", "_"): value for part, value in values.items()}
 
 
 def thinned(points: tuple[Any, ...], limit: int) -> list[Any]:

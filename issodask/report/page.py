@@ -12,10 +12,10 @@ import numpy as np
 from markupsafe import Markup
 
 from issodask.report import figures, readings
-from issodask.report.accuracy import Accuracy
-from issodask.report.figures import LEVEL_NAMES, TABLE_NAMES, Figure
+from issodask.report.accuracy import LEVELS, Accuracy
+from issodask.report.coherence import Panel
+from issodask.report.figures import LEVEL_NAMES, PART_NAMES, TABLE_NAMES, Figure
 from issodask.report.findings import PROTECTED_ROWS, Findings
-from issodask.report.metrics import LEVELS
 
 MAX_PANELS = 40
 MAX_UNSUPPORTED = 15
@@ -49,7 +49,10 @@ def render_page(findings: Findings, title: str = "Synthetic table") -> str:
         findings=findings,
         facts=findings.facts,
         scores=_score_rows(findings),
-        levels=[LEVEL_NAMES[level] for level in LEVELS],
+        levels=[LEVEL_NAMES[level] for level in _levels(findings)],
+        parts=_part_rows(findings),
+        part_names=list(PART_NAMES.values()),
+        coherence_panels=_coherence_panels(findings),
         table_names=TABLE_NAMES,
         readings=readings.read(findings),
         panels=_panels(findings),
@@ -106,6 +109,7 @@ def _figures(findings: Findings) -> dict[str, Figure]:
         shares = {table: columns[column] for table, columns in findings.shares.items() if table != "holdout"}
         drawn[f"column{column}"] = figures.marginal(findings.bins.columns[column].labels, shares)
     drawn |= _pair_figures(findings)
+    drawn |= _group_figures(findings)
     if findings.privacy is not None:
         drawn["distances"] = figures.distances(findings.privacy)
     return drawn
@@ -118,6 +122,36 @@ def _pair_figures(findings: Findings) -> dict[str, Figure]:
     lowest = min(float(accuracy.by_clique[arity].min()) for accuracy in shown.values() for arity in (1, 2))
     lowest = min(lowest, 0.999)
     return {f"pairs_{table}": figures.pairs(accuracy, lowest) for table, accuracy in shown.items()}
+
+
+def _group_figures(findings: Findings) -> dict[str, Figure]:
+    if findings.groups is None:
+        return {}
+    drawn = {"lengths": figures.lengths(findings.groups)}
+    for place, found in enumerate(findings.groups.successors):
+        drawn |= {f"successors{place}_{name}": figure for name, figure in figures.successors(found).items()}
+    for kind in _coherence_panels(findings):
+        for place, panel in enumerate(kind["panels"]):
+            shares = {table: values for table, values in panel.shares.items() if table != "holdout"}
+            drawn[f"{kind['key']}{place}"] = figures.marginal(panel.labels, shares)
+    return drawn
+
+
+def _coherence_panels(findings: Findings) -> list[dict[str, Any]]:
+    """Two kinds of panels: how many categories groups have, and how many groups have a category."""
+    if findings.groups is None:
+        return []
+    n_columns = len(findings.columns)
+
+    def kind(key: str, title: str, panels: tuple[Panel, ...], text: str) -> dict[str, Any]:
+        return {"key": key, "title": title, "panels": panels, "text": text, "is_cut": len(panels) < n_columns}
+
+    distinct = "Share of groups by how many different values (of up to 30 bins) a column takes in them."
+    categories = "Share of groups in which a value occurs: the nine most frequent of up to 30 bins, and the others."
+    return [
+        kind("distinct", "Categories per group", findings.groups.distinct, distinct),
+        kind("categories", "Groups per category", findings.groups.categories, categories),
+    ]
 
 
 def _panels(findings: Findings) -> list[dict[str, Any]]:
@@ -140,22 +174,42 @@ def _panels(findings: Findings) -> list[dict[str, Any]]:
 def _score_rows(findings: Findings) -> list[dict[str, Any]]:
     """The rows of the accuracy table, by reference."""
     original, holdout = findings.against_original, findings.against_holdout
-    rows = [_score_row(TABLE_NAMES[table], original[table], table) for table in TABLE_NAMES if table in original]
+    levels = _levels(findings)
+    rows = [_score_row(table, original[table], levels) for table in TABLE_NAMES if table in original]
     rows.append(
-        {"name": "Expected maximum", "key": "max", "values": [getattr(findings.subset, f"{x}_max") for x in LEVELS]}
+        {"name": "Expected maximum", "key": "max", "values": [getattr(findings.subset, f"{x}_max") for x in levels]}
     )
     groups = [{"reference": "against the original", "rows": rows}]
     if holdout:
-        rows = [_score_row(TABLE_NAMES[table], holdout[table], table) for table in TABLE_NAMES if table in holdout]
+        rows = [_score_row(table, holdout[table], levels) for table in TABLE_NAMES if table in holdout]
         groups.append({"reference": "against the holdout, which no stage has seen", "rows": rows})
     if findings.against_both is not None:
-        row = _score_row("Subset", findings.against_both, "subset")
+        row = _score_row("subset", findings.against_both, levels)
         groups.append({"reference": "against both together, as mostlyai-qa’s own report", "rows": [row]})
     return groups
 
 
-def _score_row(name: str, accuracy: Accuracy, key: str) -> dict[str, Any]:
-    return {"name": name, "key": key, "values": [getattr(accuracy, level) for level in LEVELS]}
+def _score_row(table: str, accuracy: Accuracy, levels: list[str]) -> dict[str, Any]:
+    return {"name": TABLE_NAMES[table], "key": table, "values": [getattr(accuracy, level) for level in levels]}
+
+
+def _levels(findings: Findings) -> list[str]:
+    """The levels that the page has a place for: flat tables have no coherence."""
+    return [level for level in LEVELS if level != "coherence" or findings.groups is not None]
+
+
+def _part_rows(findings: Findings) -> list[dict[str, Any]]:
+    """The rows of the table of coherence: its parts, against the original."""
+    scored = findings.against_original
+    if findings.groups is None:
+        return []
+    rows = [
+        {"name": TABLE_NAMES[table], "key": table, "values": [scored[table].parts[part] for part in PART_NAMES]}
+        for table in TABLE_NAMES
+        if table in scored
+    ]
+    expected = [findings.subset.parts_max[part] for part in PART_NAMES]
+    return [*rows, {"name": "Expected maximum", "key": "max", "values": expected}]
 
 
 def _unsupported(found: dict[str, Any] | None) -> dict[str, Any] | None:

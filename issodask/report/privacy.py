@@ -1,19 +1,27 @@
 """How near the subset comes to real rows, measured as mostlyai-qa measures it.
 
 In: the original, the subset and (better) a holdout, as frames with the same columns. Out: `Privacy`. Rows are drawn,
-encoded and compared by mostlyai-qa's own functions, so these are the numbers of its report on the same draw.
+encoded and compared by mostlyai-qa's own functions, so these are the numbers of its report on the same draw. Groups are
+compared by their rows (`rows_to_compare`), and as wholes only for being identical.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from issodask import seeds
 from issodask.report.qa import qa_session
+from issodask.report.tables import Table
 
 _MISSING_TEXT = "\ue000"  # private use: no text has it; pandas hashes "\\0" like ""
 MIN_ROWS = 10  # NNDR is the 10th smallest ratio
+MOST_ROWS, LONG_GROUPS = 100, 0.95
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIXERS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,46 @@ def measure_privacy(
     to_holdout = Neighbours(found["dcr_syn_hol"], found["nndr_syn_hol"])
     reference = Neighbours(found["dcr_trn_hol"], found["nndr_trn_hol"])
     return Privacy(n_rows, training, to_holdout, reference)
+
+
+def rows_to_compare(tables: Mapping[str, Table], seed: int) -> dict[str, pd.DataFrame]:
+    """The rows whose distances are measured: of groups with their length as a column, and not all rows of long ones.
+
+    More rows than most original groups have (the 95th percentile, at most 100) would give a group undue weight: as many
+    are drawn. Source: mostlyai-qa, prepare_data_for_embeddings.
+    """
+    if not tables["original"].is_grouped:
+        return {name: table.rows for name, table in tables.items()}
+    most_rows = min(float(np.quantile(tables["original"].groups.lengths, LONG_GROUPS)), MOST_ROWS)
+    return {
+        name: table.with_length().take(_some_rows(table, most_rows, seeds.generator(seed, f"rows of {name}")))
+        for name, table in tables.items()
+    }
+
+
+def _some_rows(table: Table, most_rows: float, random: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of drawn rows of each group: those whose rank from 0 is below `most_rows`."""
+    lengths, starts = table.groups.lengths, table.groups.starts
+    group_of_row = np.repeat(np.arange(len(lengths)), lengths)
+    shuffled = np.lexsort((random.random(len(group_of_row)), group_of_row))
+    ranks = np.arange(len(group_of_row)) - np.repeat(starts[:-1], lengths)
+    return np.sort(shuffled[ranks < most_rows])
+
+
+def identical_groups(original: Table, table: Table) -> float:
+    """Share of the groups of `table` that equal some group of `original`: the same rows in the same order."""
+    known = _group_hashes(original, original)
+    return float(np.isin(_group_hashes(table, original), known).mean())
+
+
+def _group_hashes(table: Table, original: Table) -> NDArray[np.uint64]:
+    """One uint64 per group: the sum of its rows' hashes, each mixed with the row's place."""
+    groups = table.groups
+    places = np.arange(len(table.rows)) - np.repeat(groups.starts[:-1], groups.lengths)
+    hashes = _row_hashes(table.rows, original.rows) + (places + 1).astype(np.uint64) * _GOLDEN
+    for shift, factor in _MIXERS:  # splitmix64
+        hashes = (hashes ^ (hashes >> np.uint64(shift))) * np.uint64(factor)
+    return np.add.reduceat(hashes ^ (hashes >> np.uint64(31)), groups.starts[:-1])
 
 
 def identical_share(original: pd.DataFrame, table: pd.DataFrame) -> float:

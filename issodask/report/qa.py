@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from issodask.report.tables import Table
+
 MIN_ROWS = {"subset": 100, "original": 90, "holdout": 10}  # below these mostlyai.qa.report gives no metrics
 
 
@@ -43,29 +45,42 @@ def qa_session(seed: int) -> Iterator[None]:
 
 
 def write_qa_report(
-    original: pd.DataFrame,
-    subset: pd.DataFrame,
-    holdout: pd.DataFrame | None,
+    original: Table,
+    subset: Table,
+    holdout: Table | None,
     path: str | Path,
     *,
     distance_rows: int,
     seed: int,
     title: str = "issodask",
+    group_key: str | None = None,
 ) -> Any | None:
-    """Write mostlyai-qa's own report of the same frames to `path` and return its ModelMetrics.
+    """Write mostlyai-qa's own report of the same tables to `path` and return its ModelMetrics.
 
-    All rows count for its accuracy, `distance_rows` of each table for its similarity and distances. None is returned
-    (and a page that says so is written) when a table has fewer rows than MIN_ROWS.
+    All units count for its accuracy, `distance_rows` of each table for its similarity and distances. None is returned
+    (and a page that says so is written) when a table has fewer units than MIN_ROWS. Groups get new keys in the column
+    `group_key`, since mostlyai-qa takes groups of equal keys in original and holdout for one.
     """
+    key = group_key if original.is_grouped else None
+    first_key = original.n_units + subset.n_units
     with qa_session(seed):
         from mostlyai import qa
 
         _, metrics = qa.report(
-            syn_tgt_data=subset,
-            trn_tgt_data=original,
-            hol_tgt_data=holdout,
+            syn_tgt_data=_keyed(subset, key, original.n_units),
+            trn_tgt_data=_keyed(original, key, 0),
+            hol_tgt_data=None if holdout is None else _keyed(holdout, key, first_key),
+            tgt_context_key=key,
             report_path=path,
             report_title=title,
             max_sample_size_embeddings=distance_rows,
         )
     return metrics
+
+
+def _keyed(table: Table, key: str | None, first_key: int) -> pd.DataFrame:
+    """The rows, and where `key` names a column the number of each row's group in it."""
+    if key is None:
+        return table.rows
+    groups = table.groups
+    return table.rows.assign(**{key: np.repeat(first_key + np.arange(groups.n_groups), groups.lengths)})

@@ -167,14 +167,23 @@ def _nndr(privacy: Privacy) -> list[Reading]:
 
 
 def _identical(findings: Findings) -> list[Reading]:
-    subset, holdout = findings.identical.get("subset"), findings.identical.get("holdout")
+    if findings.groups is not None:
+        equal = "the same rows in the same order as an original group"
+        return _identical_units(findings.groups.identical, "group", "has", "have", equal)
+    return _identical_units(findings.identical, "row", "equals", "equal", "an original row in every column")
+
+
+def _identical_units(shares: dict[str, float], unit: str, one: str, many: str, what: str) -> list[Reading]:
+    subset, holdout = shares.get("subset"), shares.get("holdout")
     if subset is None:
         return []
-    some = f"{subset:.2%} of all subset rows equal" if subset > 0 else "No subset row equals"
-    seen = f"{some} an original row in every column"
+    some = f"{subset:.2%} of all subset {unit}s {many}" if subset > 0 else f"No subset {unit} {one}"
+    seen = f"{some} {what}"
     if holdout is None:
         return [Reading("note", f"{seen}. Without a holdout there is no telling how many would by coincidence.")]
     suspicious = subset > 2 * holdout + 0.001
     return [
-        Reading("warning" if suspicious else "good", f"{seen}; of the holdout’s rows, by coincidence, {holdout:.2%}.")
+        Reading(
+            "warning" if suspicious else "good", f"{seen}; of the holdout’s {unit}s, by coincidence, {holdout:.2%}."
+        )
     ]

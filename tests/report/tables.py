@@ -5,6 +5,7 @@ import pandas as pd
 
 from issodask.config import EvaluateConfig
 from issodask.report.findings import Findings
+from issodask.report.tables import Table
 from issodask.stages.evaluate import measure_findings
 
 
@@ -50,7 +51,42 @@ def wide_table(n_rows: int, seed: int, n_columns: int = 80) -> pd.DataFrame:
     return pd.DataFrame({f"column {i}": random.integers(0, 4, n_rows) for i in range(n_columns)})
 
 
-def findings_of(*tables: pd.DataFrame, facts: dict | None = None, seed: int = 1) -> Findings:
+def grouped(rows: pd.DataFrame, lengths: np.ndarray, name: str = "person") -> pd.DataFrame:
+    """Rows with the key of their group: `lengths` rows each, one group after the other."""
+    return rows.assign(**{name: np.repeat([f"{name} {i}" for i in range(len(lengths))], lengths)})
+
+
+def sequence_table(n_groups: int, seed: int, tilt: float = 0.0) -> pd.DataFrame:
+    """Groups of 1 to 12 rows whose values hang on to those of the row before; key `person`; values of every kind."""
+    random = np.random.default_rng(seed)
+    lengths = 1 + random.binomial(11, 0.3 + 0.1 * tilt, n_groups)
+    n_rows = int(lengths.sum())
+    year = np.concatenate([np.arange(length) for length in lengths])
+    level = np.repeat(random.normal(0, 1, n_groups), lengths) + 0.3 * year
+    job = np.where(random.random(n_rows) < 0.3, random.choice(["cook", "lamp", "smith"], n_rows), "none")
+    since = pd.Timestamp("2001-01-01") + pd.to_timedelta(np.repeat(random.integers(0, 2_000, n_groups), lengths), "D")
+    rows = pd.DataFrame(
+        {
+            "wage": pd.Series((level + random.normal(tilt, 0.5, n_rows)).round(2)).mask(random.random(n_rows) < 0.1),
+            "children": np.maximum(0, np.floor(level + tilt)).astype(int),
+            "job": pd.Series(job, dtype=object).mask(random.random(n_rows) < 0.05),
+            "year": pd.Series(since + pd.to_timedelta(365 * year, "D")),
+            "is_new": random.random(n_rows) < 1 / (1 + year),
+        }
+    )
+    return grouped(rows, lengths)
+
+
+def findings_of(
+    *tables: pd.DataFrame, facts: dict | None = None, seed: int = 1, group_key: str | None = None
+) -> Findings:
     """Findings of original, subset, and if given holdout and pool sample."""
     named = dict(zip(("original", "subset", "holdout", "pool_sample"), tables, strict=False))
-    return measure_findings(named, EvaluateConfig(distance_rows=300), seed, facts or {}, None)
+    prepared = {name: as_table(table, group_key) for name, table in named.items()}
+    return measure_findings(prepared, EvaluateConfig(distance_rows=300), seed, facts or {}, None)
+
+
+def as_table(frame: pd.DataFrame, group_key: str | None = None) -> Table:
+    if group_key is None:
+        return Table.flat(frame)
+    return Table.grouped(frame.drop(columns=[group_key]), frame[group_key], "the table")

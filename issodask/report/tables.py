@@ -1,0 +1,73 @@
+"""A table as the report looks at it: its rows without the group key, and which of them belong together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from issodask.table.groups import SEQUENCE_LENGTH, Groups
+
+TABLES = ("original", "pool_sample", "subset", "holdout")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows, group after group; in a flat table each row is a group of its own, and `is_grouped` is False."""
+
+    rows: pd.DataFrame
+    groups: Groups
+    is_grouped: bool
+
+    @classmethod
+    def flat(cls, rows: pd.DataFrame) -> "Table":
+        n_rows = len(rows)
+        return cls(rows, Groups(np.arange(n_rows), np.arange(n_rows + 1)), is_grouped=False)
+
+    @classmethod
+    def grouped(cls, rows: pd.DataFrame, keys: pd.Series, where: str) -> "Table":
+        """Gather rows of equal keys; what the keys are is forgotten. Raises InputError when one is missing."""
+        groups = Groups.of(keys, where)
+        return cls(_take(rows, groups.order), _gathered(groups.starts), is_grouped=True)
+
+    @classmethod
+    def joined(cls, tables: Sequence["Table"]) -> "Table":
+        """All groups of several tables."""
+        rows = pd.concat([table.rows for table in tables], ignore_index=True)
+        lengths = np.concatenate([table.groups.lengths for table in tables])
+        return cls(rows, _gathered(np.append(0, np.cumsum(lengths))), tables[0].is_grouped)
+
+    @property
+    def n_units(self) -> int:
+        return self.groups.n_groups
+
+    def with_length(self) -> pd.DataFrame:
+        """The rows, and before their columns the number of rows of their group."""
+        lengths = pd.DataFrame({SEQUENCE_LENGTH: self.groups.length_of_rows()}, self.rows.index)
+        return pd.concat([lengths, self.rows], axis=1)
+
+    def draw(self, random: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """One row of each group, never its last of several, with the group's length; and the rows that follow them.
+
+        After a group's only row, all is missing. Source: mostlyai-qa, `sample_two_consecutive_rows`.
+        """
+        lengths = self.groups.lengths
+        drawn = self.groups.starts[:-1] + ((lengths - 1) * random.random(len(lengths))).astype(np.int64)
+        has_next = lengths > 1
+        followers = _take(self.rows, drawn + has_next)
+        if not has_next.all():
+            followers = followers.apply(lambda values: values.mask(~has_next))
+        return _take(self.rows, drawn).assign(**{SEQUENCE_LENGTH: lengths}), followers
+
+    def one_row_each(self, random: np.random.Generator) -> "Table":
+        """A flat table of one row of each group."""
+        drawn, _ = self.draw(random)
+        return Table.flat(drawn.drop(columns=[SEQUENCE_LENGTH]))
+
+
+def _take(rows: pd.DataFrame, positions: np.ndarray) -> pd.DataFrame:
+    return rows.take(positions).reset_index(drop=True)
+
+
+def _gathered(starts: np.ndarray) -> Groups:
+    return Groups(np.arange(int(starts[-1])), starts.astype(np.int64))
