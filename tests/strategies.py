@@ -50,7 +50,7 @@ def layouts(draw, sizes=domains) -> Cliques:
 def codes_of(draw, sizes, min_units=0, max_units=12) -> np.ndarray:
     """Codes (uint8, u x d) below `sizes`."""
     random = draw(randoms)
-    n_units = draw(st.one_of(st.just(min_units), st.just(int(random.integers(min_units, max_units, endpoint=True)))))
+    n_units = random.integers(min_units, max_units, endpoint=True) if draw(st.booleans()) else min_units
     return random.integers(0, sizes, (n_units, len(sizes))).astype(np.uint8)
 
 
@@ -210,6 +210,11 @@ class Case:
     residual: np.ndarray
     slopes: np.ndarray
     random: np.random.Generator
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Short, where hypothesis shows it; the same is drawn again whenever the test runs."""
+        kind = "rows" if isinstance(self.units, RowUnits) else f"groups of {np.diff(self.codes.starts).tolist()} rows"
+        printer.text(f"Case({self.n_units} {kind}, unit {self.scale}, {self.layout.n_cells} cells)")
 
     @property
     def weights(self) -> np.ndarray:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issodask.table.cliques import Cliques
+from issodask.table.cliques import Cliques, family_shares
 from issodask.table.marginals import count_marginals
 from tests import naive
-from tests.strategies import domains, held_cliques, layouts, seeds
+from tests.strategies import codes_of, domains, held_cliques, layouts, seeds
 
 
 def counts_by_bincount(codes, clique, sizes):
@@ -51,10 +51,56 @@ def test_sum_by_clique__equals_the_sum_over_its_cells(layout, seed):
 
 
 @given(layouts(), seeds)
-def test_sum_by_arity__equals_the_sum_over_its_cliques(layout, seed):
+def test_sum_by_family__equals_the_sum_over_its_cliques(layout, seed):
     cells = np.random.default_rng(seed).integers(-9, 9, layout.n_cells)
     by_clique = layout.sum_by_clique(cells)
-    assert layout.sum_by_arity(cells).tolist() == [by_clique.get(arity, np.zeros(1)).sum() for arity in (1, 2, 3)]
+    assert layout.sum_by_family(cells).tolist() == [by_clique.get(arity, np.zeros(1)).sum() for arity in (1, 2, 3)]
+
+
+@given(layouts())
+def test_family_starts__cells_of_an_arity_lie_together(layout):
+    bounds = layout.family_starts
+    assert (bounds[0], bounds[-1]) == (0, layout.n_cells)
+    for clique in held_cliques(layout):
+        positions = layout.cells_of(clique)
+        assert bounds[len(clique) - 1] <= positions.min()
+        assert positions.max() < bounds[len(clique)]
+
+
+@pytest.mark.parametrize(
+    ("n_cliques", "shares"),
+    [([4, 6, 4], [1 / 12, 1 / 18, 1 / 12]), ([2, 1, 0], [1 / 4, 1 / 2, 0]), ([1, 0, 0], [1, 0, 0])],
+)
+def test_family_shares__families_count_alike_however_many_cliques_they_have(n_cliques, shares):
+    assert family_shares(np.array(n_cliques)).tolist() == pytest.approx(shares)
+
+
+@given(layouts())
+def test_family_shares__of_a_layout_sum_to_one_over_its_cliques(layout):
+    n_cliques = [len(layout.by_arity.get(arity, ())) for arity in (1, 2, 3)]
+    assert layout.family_shares @ n_cliques == pytest.approx(1)
+
+
+@given(st.data(), layouts(), seeds)
+def test_count__chosen_units_once_per_mention(data, layout, seed):
+    codes = data.draw(codes_of(layout.index.sizes, min_units=1))
+    chosen = np.random.default_rng(seed).integers(0, len(codes), 7)
+    counts = np.zeros(layout.n_cells, np.int64)
+    layout.count(codes, counts, chosen)
+    assert np.array_equal(counts, count_marginals([codes[chosen]], layout))
+
+
+@given(st.data(), layouts())
+def test_gather__rows_of_all_pieces_in_order(data, layout):
+    pieces = [data.draw(codes_of(layout.index.sizes, min_units=2)) for _ in range(2)]
+    weights = np.ones(3)
+    units = layout.gather([(pieces[0], np.array([1, 1])), (pieces[1], np.array([0]))], 7, weights)
+    assert units.codes.tolist() == [*pieces[0][[1, 1]].tolist(), pieces[1][0].tolist()]
+    assert (units.unit, units.index, units.weights) == (7, layout.index, weights)
+
+
+def test_gather__no_pieces():
+    assert Cliques.of([3, 2]).gather([], 1, np.ones(3)).codes.shape == (0, 2)
 
 
 @given(st.integers(3, 12), st.integers(0, 300), seeds)
@@ -95,7 +141,7 @@ def test_cells_of__triple_that_is_not_held():
 def test_of__one_column_only():
     layout = Cliques.of([4])
     assert (layout.n_cells, layout.n_cliques, set(layout.by_arity)) == (4, 1, {1})
-    assert layout.sum_by_arity(np.ones(4)).tolist() == [4, 0, 0]
+    assert layout.sum_by_family(np.ones(4)).tolist() == [4, 0, 0]
 
 
 def test_of__two_columns_have_no_triples():

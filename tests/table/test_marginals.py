@@ -1,33 +1,52 @@
-"""Counting marginals, in one piece and in many."""
+"""Counting marginals of rows and groups, in one piece and in many."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from issodask.table.blocks import SequenceCodes
 from issodask.table.cliques import Cliques
 from issodask.table.marginals import count_marginals
 from tests import naive
-from tests.strategies import as_dict, cases, cuts
+from tests.strategies import as_dict, cases, cuts, group_cases, positions_by_clique, row_cases, take_groups
+
+
+def cut(codes, piece):
+    if isinstance(codes, SequenceCodes):
+        return take_groups(codes, np.arange(len(codes.starts) - 1)[piece])
+    return codes[piece]
 
 
 @given(cases())
 def test_count_marginals__equals_twin(case):
-    counts = count_marginals([case.codes], case.layout)
-    expected = naive.count(case.codes, case.cliques)
-    assert as_dict(counts, case.layout) == {cell: expected[cell] for cell in case.naive_residual}
+    counts = as_dict(count_marginals([case.codes], case.layout), case.layout)
+    expected = naive.total(case.twins)
+    rows_count_once = case.scale // case.layout.unit
+    assert counts == {cell: expected[cell] // rows_count_once for cell in counts}
 
 
 @given(st.data(), cases(max_units=30))
 def test_count_marginals__any_cut_into_blocks(data, case):
-    blocks = [case.codes[rows] for rows in data.draw(cuts(len(case.codes)))]
+    blocks = [cut(case.codes, piece) for piece in data.draw(cuts(case.n_units))]
     assert np.array_equal(count_marginals(blocks, case.layout), count_marginals([case.codes], case.layout))
 
 
-@given(cases())
+@given(row_cases())
 def test_count_marginals__every_clique_counts_every_unit(case):
     sums = case.layout.sum_by_clique(count_marginals([case.codes], case.layout))
     assert all((values == len(case.codes)).all() for values in sums.values())
+
+
+@given(group_cases())
+def test_count_marginals__every_clique_counts_every_group(case):
+    """By `unit`; but the categories of a group are as many as they are."""
+    counts, layout = count_marginals([case.codes], case.layout), case.layout
+    sums = {clique: counts[positions].sum() for clique, positions in positions_by_clique(layout).items()}
+    assert all(total == case.n_units * layout.unit for (name, *_), total in sums.items() if name != "categories")
+    for a, amount in enumerate(layout.index.category_amounts):
+        assert sums["categories", a] % amount == 0
+        assert case.n_units * amount <= sums["categories", a] <= 10 * case.n_units * amount
 
 
 def test_count_marginals__memory_order_does_not_matter():
