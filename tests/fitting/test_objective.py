@@ -189,6 +189,23 @@ def test_unit__of_groups_shrinks_so_that_large_targets_fit(n_units):
 # noise
 
 
+@pytest.mark.parametrize("n_units", [100, 10_000, 2**26])
+def test_noise__of_groups_is_the_deviation_of_random_samples(n_units):
+    """Also where n_units * unit * target is beyond 2**31, and that squared beyond 2**63."""
+    random = np.random.default_rng(1)
+    layout = SequenceCliques.of(sequence_bins_of([2], 2, random), n_units)
+    shares = random.random(layout.n_cells) ** 2
+    target = np.rint(shares * n_units * layout.unit).astype(np.int32)
+    counts = random.binomial(n_units, shares, (4_000, layout.n_cells))
+    noise = Objective(layout, n_units, target, layout.unit, layout.family_shares).noise
+    assert noise == pytest.approx(counts.std(axis=0) * layout.unit, rel=0.06)
+
+
+@given(problems())
+def test_noise__rows_are_all_counted(problem):
+    assert not problem.objective.noise.any()
+
+
 @given(st.one_of(problems(), group_problems()), st.sampled_from([1, 2**10, 2**16]))
 def test_noise__is_never_negative_nor_undefined(problem, times):
     objective = replace(problem.objective, n_units=times * problem.objective.n_units)
@@ -201,6 +218,9 @@ def test_noise__is_never_negative_nor_undefined(problem, times):
 
 
 def test_noise__cells_that_hold_all_or_nothing_have_none():
-    objective = objective_of([1, 2], 10, 20)
-    assert objective.target.tolist() == [20, 20, 0, 20, 0]
-    assert not objective.noise.any()
+    layout = SequenceCliques.of(sequence_bins_of([1], 1, np.random.default_rng(1)), 20)
+    codes = SequenceCodes(np.zeros((10, 4), np.uint8), np.arange(11))
+    objective = Objective.of(count_marginals([codes], layout), layout, 10, 20)
+    is_category = np.arange(layout.n_cells) >= layout.family_starts[5]
+    assert set(objective.target[~is_category].tolist()) == {0, 20 * layout.unit}
+    assert not objective.noise[~is_category].any()
