@@ -5,10 +5,11 @@ takes the best of some units drawn at random (stochastic greedy, Mirzasoleiman e
 
 Four things matter. The residual is taken against the target of the size that the next few removals leave: against the
 final target every cell is too full and all removals look alike. Draws grow: what is left is decided at the end. The
-errors of groups are softened (issodask.kernels.errors): at equal work they end at 0.0051 instead of 0.0061. (For rows it
-is a matter of luck: better by a twentieth on census, worse by a quarter on ACS, with any width.) And gains are up to date: when they came in batches of 0.5 % of the subset, computed against one residual,
-census ended at 0.0071 instead of 0.0044; at 0.01 %, as here, nothing is lost. That leaves no time to ask workers
-elsewhere, so trimming runs on the driver's own threads, on the units of the oversized subset.
+errors of groups are softened (issodask.kernels.errors): at equal work they end at 0.0051 instead of 0.0061. (For rows
+it is a matter of luck: better by a twentieth on census, worse by a quarter on ACS, with any width.) And gains are up to
+date: when they came in batches of 0.5 % of the subset, computed against one residual, census ended at 0.0071 instead of
+0.0044; at 0.01 %, as here, nothing is lost. That leaves no time to ask workers elsewhere, so trimming runs on the
+driver's own threads, on the units of the oversized subset.
 """
 
 from collections.abc import Callable, Iterator, Sequence
