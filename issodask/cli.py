@@ -179,8 +179,17 @@ def select(
     config = validated(SelectConfig, _given(settings), where="select")
     folder = work or out.with_suffix(".work")
     with _shown_events(folder / "events.jsonl") as events, open_runtime(workers, scheduler) as runtime:
-        places = {"folder": folder, "runtime": runtime, "events": events}
-        selected = select(original, pool, out, config, group_key=group_key, seed=seed, **places)
+        selected = select(
+            original,
+            pool,
+            out,
+            config,
+            group_key=group_key,
+            seed=seed,
+            folder=folder,
+            runtime=runtime,
+            events=events,
+        )
     _tell_selected(selected)
     click.echo(
         f"accuracy  {selected.random_accuracy:.5f} random -> {selected.accuracy:.5f} selected, against the original"

@@ -1,24 +1,39 @@
 """Encode: every part of the pool becomes a file of codes, one task per part, a record batch at a time.
 
 In: a pool and the bins of the original. Out: codes on disk. Parts whose codes are intact and were made from the same
-bytes with the same bins are skipped; damaged ones are named and made again.
+bytes with the same bins are skipped; damaged ones are named and made again. Groups are gathered on the way; one that
+lies in two parts is an error.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from issodask.errors import InputError
 from issodask.runtime import Runtime
-from issodask.store.codes import Codes, PartCodes, is_intact, read_note, seal_codes, write_codes, write_note
+from issodask.store.codes import (
+    Codes,
+    PartCodes,
+    is_intact,
+    read_keys,
+    read_note,
+    seal_codes,
+    write_codes,
+    write_groups,
+    write_note,
+)
 from issodask.store.files import file_hash
-from issodask.store.parts import iter_part
+from issodask.store.parts import iter_part, read_group_keys
 from issodask.store.pool import Part, Pool, check_pool
 from issodask.table.bins import Bins
+from issodask.table.groups import Groups
 from issodask.table.schema import Schema
+from issodask.table.sequences import SequenceBins
 
 State = Literal["new", "intact", "outdated", "damaged"]
 
@@ -34,26 +49,30 @@ class EncodedPart:
 
 def encode_pool(
     pool: Pool,
-    bins: Bins,
+    bins: Bins | SequenceBins,
     schema: Schema,
     folder: Path,
     runtime: Runtime,
     on_part: Callable[[EncodedPart], None] | None = None,
+    group_key: str | None = None,
 ) -> Codes:
     """Make the codes of `pool` in `folder`; tell `on_part` about each part, in the pool's order.
 
-    Raises InputError for missing columns, and (naming the part) for damaged parts, values of another type than the
-    original's and infinite numbers.
+    With a `group_key` (one of the columns of `schema`) units are groups, and `bins` are SequenceBins.
+    Raises InputError for missing columns, for groups in two parts, and (naming the part) for damaged parts, values of
+    another type than the original's and infinite numbers.
     """
     check_pool(pool, schema)
     folder.mkdir(parents=True, exist_ok=True)
-    tasks = [_Task(part, str(pool.path(part)), str(folder)) for part in pool.parts]
+    tasks = [_Task(part, str(pool.path(part)), str(folder), group_key) for part in pool.parts]
     notes = []
     shared = runtime.share(bins), runtime.share(schema)
     for note, state in runtime.map(_encode_part, tasks, *shared, label="encode"):
         notes.append(note)
         if on_part is not None:
             on_part(EncodedPart(note.part, note.n_rows, state))
+    if group_key is not None:
+        _check_whole(pool, folder, group_key)
     codes = seal_codes(folder, notes)
     if codes.n_units == 0:
         raise InputError(f"pool {pool.folder} is empty: its {len(pool.parts)} parts have no rows: generate some")
@@ -65,9 +84,33 @@ class _Task:
     part: Part
     path: str
     folder: str
+    group_key: str | None = None
 
 
-def _encode_part(task: _Task, bins: Bins, schema: Schema) -> tuple[PartCodes, State]:
+def _check_whole(pool: Pool, folder: Path, group_key: str) -> None:
+    """Raise InputError when a key occurs in two parts."""
+    keys = [read_keys(folder, part.name) for part in pool.parts]
+    if not keys:
+        return
+    found, counts = np.unique(np.concatenate(keys), return_counts=True)
+    if counts.max(initial=0) <= 1:
+        return
+    split = found[counts > 1]
+    parts = [part for part, own in zip(pool.parts, keys, strict=True) if split[0] in own][:2]
+    rows = read_group_keys(pool.path(parts[0]), group_key)
+    key = rows[_hashes(rows) == split[0]].iloc[0]
+    raise InputError(
+        f"group {key!r} lies in parts {parts[0].name} and {parts[1].name} of pool {pool.folder} ({len(split):,} groups "
+        "lie in several): write all rows of a group to one part, or give groups of different parts different keys"
+    )
+
+
+def _hashes(keys: pd.Series) -> np.ndarray:
+    """Hashes of the keys' texts: uint64."""
+    return pd.util.hash_array(keys.astype(str).to_numpy(dtype=object))
+
+
+def _encode_part(task: _Task, bins: Bins | SequenceBins, schema: Schema) -> tuple[PartCodes, State]:
     folder, name = Path(task.folder), task.part.name
     part_xxh3 = _checked_hash(task)
     note = read_note(folder, name)
@@ -75,9 +118,17 @@ def _encode_part(task: _Task, bins: Bins, schema: Schema) -> tuple[PartCodes, St
     if note is not None and state == "intact":
         return note, state
     counts = [np.zeros(size, dtype=np.int64) for size in bins.sizes]
-    n_rows, codes_xxh3 = write_codes(folder, name, _encode_batches(task, bins, schema, counts), len(bins.columns))
+    groups = None if task.group_key is None else _read_groups(task, task.group_key)
+    batches = _named(task, _encode_batches(task, bins, schema, groups))
+    if groups is not None and not groups.is_gathered:
+        batches = iter([np.concatenate(list(batches))[groups.order]])
+    n_rows, codes_xxh3 = write_codes(folder, name, _counted(batches, counts), len(counts))
     listed = tuple(tuple(column.tolist()) for column in counts)
-    note = PartCodes(name, part_xxh3, bins.hash(), n_rows, codes_xxh3, listed)
+    n_units, groups_xxh3 = n_rows, None
+    if groups is not None and task.group_key is not None:
+        keys = _hashes(read_group_keys(Path(task.path), task.group_key).iloc[groups.order[groups.starts[:-1]]])
+        n_units, groups_xxh3 = groups.n_groups, write_groups(folder, name, groups.starts, keys)
+    note = PartCodes(name, part_xxh3, bins.hash(), n_rows, codes_xxh3, listed, n_units, groups_xxh3)
     write_note(folder, note)
     return note, state
 
@@ -92,7 +143,7 @@ def _checked_hash(task: _Task) -> str:
     return found
 
 
-def _state(folder: Path, note: PartCodes | None, part_xxh3: str, bins: Bins) -> State:
+def _state(folder: Path, note: PartCodes | None, part_xxh3: str, bins: Bins | SequenceBins) -> State:
     if note is None:
         return "new"
     if (note.part_xxh3, note.bins_hash) != (part_xxh3, bins.hash()):
@@ -100,13 +151,43 @@ def _state(folder: Path, note: PartCodes | None, part_xxh3: str, bins: Bins) -> 
     return "intact" if is_intact(folder, note) else "damaged"
 
 
-def _encode_batches(task: _Task, bins: Bins, schema: Schema, counts: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the codes of each batch, and add them to `counts`."""
+def _read_groups(task: _Task, group_key: str) -> Groups:
+    with _naming(task):
+        return Groups.of(read_group_keys(Path(task.path), group_key), where=f"part {task.part.name}")
+
+
+def _encode_batches(
+    task: _Task, bins: Bins | SequenceBins, schema: Schema, groups: Groups | None
+) -> Iterator[np.ndarray]:
+    """Yield the codes of each batch, in the order of the part."""
+    frames = iter_part(Path(task.path), schema.without(task.group_key))
+    if isinstance(bins, Bins):
+        yield from map(bins.encode, frames)
+        return
+    lengths = groups.length_of_rows() if groups is not None else np.zeros(0, np.int64)
+    start = 0
+    for frame in frames:
+        yield bins.encode(frame, lengths[start : start + len(frame)])
+        start += len(frame)
+
+
+def _counted(batches: Iterator[np.ndarray], counts: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same batches; their codes are added to `counts`."""
+    for codes in batches:
+        for i_column, column_counts in enumerate(counts):
+            column_counts += np.bincount(codes[:, i_column], minlength=len(column_counts))
+        yield codes
+
+
+def _named(task: _Task, batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    with _naming(task):
+        yield from batches
+
+
+@contextmanager
+def _naming(task: _Task) -> Iterator[None]:
+    """Errors name the part."""
     try:
-        for frame in iter_part(Path(task.path), schema):
-            codes = bins.encode(frame)
-            for i_column, column_counts in enumerate(counts):
-                column_counts += np.bincount(codes[:, i_column], minlength=len(column_counts))
-            yield codes
+        yield
     except InputError as error:
         raise InputError(str(error) if task.part.name in str(error) else f"part {task.part.name}: {error}") from error

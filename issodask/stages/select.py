@@ -226,10 +226,10 @@ def _unsupported(found: Found, known: KnownOriginal) -> dict[str, Any]:
 
 def _lineage(codes: Codes, pool: Pool, unit_ids: NDArray[np.int64]) -> list[dict[str, Any]]:
     """Units of the pool and of the subset by generator (parts of a foreign pool have none)."""
-    stops = np.cumsum(codes.part_rows)
+    stops = np.cumsum(codes.part_units)
     chosen = np.diff(np.searchsorted(unit_ids, stops), prepend=0)
     rows: dict[int | None, list[int]] = {}
-    for part, n_pool, n_chosen in zip(pool.parts, codes.part_rows, chosen, strict=True):
+    for part, n_pool, n_chosen in zip(pool.parts, codes.part_units, chosen, strict=True):
         counts = rows.setdefault(part.generator, [0, 0])
         counts[0] += n_pool
         counts[1] += int(n_chosen)

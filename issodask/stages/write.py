@@ -5,57 +5,114 @@ In: a pool and unit ids. Out: subset.parquet and subset.lineage.parquet; one tas
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from issodask.errors import InputError
 from issodask.runtime import Runtime
-from issodask.store.parts import count_rows
+from issodask.store.parts import count_rows, read_group_keys
 from issodask.store.pool import Part, Pool, check_pool
-from issodask.store.subset import check_out, lineage_table, read_rows, write_tables
-from issodask.table.coerce import restore_frame
+from issodask.store.subset import (
+    ChosenGroups,
+    check_out,
+    lineage_table,
+    one_frame,
+    read_groups,
+    read_rows,
+    write_frame,
+)
+from issodask.table.coerce import restore
+from issodask.table.groups import Groups
+from issodask.table.keys import new_keys
 from issodask.table.schema import Schema
 
 
-def write_subset(pool: Pool, unit_ids: np.ndarray, schema: Schema, out: Path, runtime: Runtime) -> None:
-    """Write the rows `unit_ids` of `pool`, in ascending order, to `out` (Parquet), and their lineage beside it.
+def write_subset(
+    pool: Pool,
+    unit_ids: np.ndarray,
+    schema: Schema,
+    out: Path,
+    runtime: Runtime,
+    group_key: str | None = None,
+    original_keys: pd.Series | None = None,
+) -> None:
+    """Write the units `unit_ids` of `pool`, in ascending order, to `out` (Parquet), and their lineage beside it.
 
-    `unit_ids`: whole numbers in any order, may repeat. The same ids give the same bytes on any runtime. The lineage has
-    a row per unit: generator, part, row within the part.
+    unit_ids       whole numbers in any order, may repeat
+    group_key      units are groups then: their rows keep their order, and get new keys of the original's type, none of
+                   which is among `original_keys`
+
+    The same ids give the same bytes on any runtime. The lineage has a row per unit: generator, part, (first) row within
+    the part; of groups also the new key and the number of rows.
     Raises InputError when `out` is not named as Parquet, for missing columns, for damaged parts and for a full disk; an
     earlier subset stays untouched then.
     """
     check_out(out)
-    tables, chosen = _read_chosen(pool, unit_ids, schema, runtime)
-    lineage = lineage_table([part for part, _ in chosen], [rows for _, rows in chosen])
-    write_tables(tables, lineage, schema, out)
+    chosen = _read_chosen(pool, unit_ids, schema, runtime, group_key)
+    parts = [part for part, _ in chosen]
+    if group_key is None:
+        frame = one_frame([read.table for _, read in chosen], schema)
+        lineage = lineage_table(parts, [read.first_rows for _, read in chosen])
+    else:
+        taken = original_keys if original_keys is not None else pd.Series([], dtype="object")
+        keys = new_keys(schema[group_key], taken, len(unit_ids))
+        frame = _keyed_frame([read for _, read in chosen], keys, schema, group_key)
+        lengths = np.concatenate([read.lengths for _, read in chosen])
+        lineage = lineage_table(parts, [read.first_rows for _, read in chosen], keys, lengths)
+    write_frame(frame, lineage, schema, out)
 
 
-def read_units(pool: Pool, unit_ids: np.ndarray, schema: Schema, runtime: Runtime) -> pd.DataFrame:
-    """The rows `unit_ids` of `pool`, in ascending order, in the original's dtypes."""
-    tables, _ = _read_chosen(pool, unit_ids, schema, runtime)
-    return restore_frame(pd.concat([table.to_pandas() for table in tables], ignore_index=True), schema)
+def read_units(
+    pool: Pool, unit_ids: np.ndarray, schema: Schema, runtime: Runtime, group_key: str | None = None
+) -> pd.DataFrame:
+    """The units `unit_ids` of `pool`, in ascending order, in the original's dtypes; groups are numbered from 0."""
+    chosen = [read for _, read in _read_chosen(pool, unit_ids, schema, runtime, group_key)]
+    if group_key is None:
+        return one_frame([read.table for read in chosen], schema)
+    return _numbered_frame(chosen, pd.Series(np.arange(len(unit_ids))), schema, group_key)
+
+
+def _keyed_frame(chosen: list[ChosenGroups], keys: pd.Series, schema: Schema, group_key: str) -> pd.DataFrame:
+    """The groups with their keys, in the original's columns and dtypes."""
+    frame = _numbered_frame(chosen, keys, schema, group_key)
+    column = schema[group_key]
+    if column.dtype == "category":  # of the original's categories none is left
+        column = replace(column, categories=tuple(str(key) for key in keys))
+    return frame.assign(**{group_key: restore(frame[group_key], column)})
+
+
+def _numbered_frame(chosen: list[ChosenGroups], keys: pd.Series, schema: Schema, group_key: str) -> pd.DataFrame:
+    frame = one_frame([read.table for read in chosen], schema.without(group_key))
+    lengths = np.concatenate([read.lengths for read in chosen])
+    frame[group_key] = keys.take(np.repeat(np.arange(len(keys)), lengths)).array
+    return frame[list(schema.names)]
 
 
 def _read_chosen(
-    pool: Pool, unit_ids: np.ndarray, schema: Schema, runtime: Runtime
-) -> tuple[list[Any], list[tuple[Part, np.ndarray]]]:
+    pool: Pool, unit_ids: np.ndarray, schema: Schema, runtime: Runtime, group_key: str | None
+) -> list[tuple[Part, ChosenGroups]]:
+    """The chosen units of each part that has some; a row is a group of one here."""
     check_pool(pool, schema)
-    pool = counted(pool, runtime)
+    pool = counted(pool, runtime, group_key)
     chosen = _by_part(pool, np.sort(np.asarray(unit_ids, dtype=np.int64)))
-    tasks = [_Task(part.name, str(pool.path(part)), rows) for part, rows in chosen]
-    return list(runtime.map(_read_part, tasks, runtime.share(schema), label="write")), chosen
+    tasks = [_Task(part.name, str(pool.path(part)), units, group_key) for part, units in chosen]
+    read = runtime.map(_read_part, tasks, runtime.share(schema), label="write")
+    return list(zip([part for part, _ in chosen], read, strict=True))
 
 
-def counted(pool: Pool, runtime: Runtime) -> Pool:
-    """The pool with the rows of all its parts known; CSV parts are read for it."""
-    paths = [str(pool.path(part)) for part in pool.parts if part.n_rows is None]
-    if not paths:
-        return pool
-    counts = dict(zip(paths, runtime.map(_count_rows, paths, label="count"), strict=True))
-    parts = [replace(part, n_rows=counts.get(str(pool.path(part)), part.n_rows)) for part in pool.parts]
+def counted(pool: Pool, runtime: Runtime, group_key: str | None = None) -> Pool:
+    """The pool with the units of all its parts known; files are read for it where their footers don't say."""
+    tasks = [
+        _Task(part.name, str(pool.path(part)), np.zeros(0, np.int64), group_key)
+        for part in pool.parts
+        if (part.n_rows if group_key is None else part.n_units) is None
+    ]
+    counts = dict(zip([task.name for task in tasks], runtime.map(_count_units, tasks, label="count"), strict=True))
+    parts = []
+    for part in pool.parts:
+        n_known = part.n_rows if group_key is None else part.n_units
+        parts.append(replace(part, n_units=counts.get(part.name, n_known)))
     return replace(pool, parts=tuple(parts))
 
 
@@ -63,30 +120,36 @@ def counted(pool: Pool, runtime: Runtime) -> Pool:
 class _Task:
     name: str
     path: str
-    rows: np.ndarray
+    units: np.ndarray
+    group_key: str | None
 
 
 def _by_part(pool: Pool, unit_ids: np.ndarray) -> list[tuple[Part, np.ndarray]]:
-    """Each part that has chosen units, with their rows within it, ascending."""
-    stops = np.cumsum([part.n_rows or 0 for part in pool.parts], dtype=np.int64)
+    """Each part that has chosen units, with their places within it, ascending."""
+    stops = np.cumsum([part.n_units or 0 for part in pool.parts], dtype=np.int64)
     if len(unit_ids) == 0 or unit_ids[0] < 0 or unit_ids[-1] >= stops[-1]:
         found = f"{unit_ids[0]:,} to {unit_ids[-1]:,}" if len(unit_ids) else "none"
         raise InputError(f"unit ids are {found}, but the pool has units 0 to {stops[-1] - 1:,}: choose some of those")
     chosen = []
     for part, stop in zip(pool.parts, stops, strict=True):
-        start = stop - (part.n_rows or 0)
+        start = stop - (part.n_units or 0)
         first, last = np.searchsorted(unit_ids, [start, stop])
         if first < last:
             chosen.append((part, unit_ids[first:last] - start))
     return chosen
 
 
-def _read_part(task: _Task, schema: Schema) -> Any:
+def _read_part(task: _Task, schema: Schema) -> ChosenGroups:
     try:
-        return read_rows(Path(task.path), schema, task.rows)
+        if task.group_key is None:
+            table = read_rows(Path(task.path), schema, task.units)
+            return ChosenGroups(table, np.ones(len(task.units), np.int64), task.units)
+        return read_groups(Path(task.path), schema, task.group_key, task.units)
     except InputError as error:
         raise InputError(str(error) if task.name in str(error) else f"part {task.name}: {error}") from error
 
 
-def _count_rows(path: str) -> int:
-    return count_rows(Path(path))
+def _count_units(task: _Task) -> int:
+    if task.group_key is None:
+        return count_rows(Path(task.path))
+    return Groups.of(read_group_keys(Path(task.path), task.group_key), where=f"part {task.name}").n_groups

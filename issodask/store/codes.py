@@ -1,4 +1,7 @@
-"""Codes on disk: one uint8 .npy file per part of the pool, rows in the pool's order, cut into logical blocks.
+"""Codes on disk: one uint8 .npy file per part of the pool, cut into logical blocks.
+
+Rows lie in the pool's order; those of groups group after group, and two small files say where each group begins and
+which key it has (as a hash).
 
 Beside each file lies a note of what it was made from; manifest.json lists all parts once they are whole. Blocks follow
 from the manifest alone, never from the number of workers.
@@ -6,14 +9,16 @@ from the manifest alone, never from the number of workers.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import xxhash
 
 from issodask.errors import InputError
 from issodask.store.files import file_hash, read_json, whole_file, write_json
+from issodask.table.blocks import SequenceCodes
 
 BLOCK_UNITS = 131_072
 MANIFEST = "manifest.json"
@@ -21,17 +26,25 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Block:
-    """Rows [start, start + n_units) of the .npy file at `path`; its units are first_unit, first_unit + 1, ..."""
+    """A stretch of the .npy file at `path` from row `start`; its units are first_unit, first_unit + 1, ...
+
+    Units are rows; or groups, which begin at the rows that `starts_path` lists from its place `first_group` on.
+    """
 
     path: str
     start: int
     n_units: int
     first_unit: int
+    starts_path: str | None = None
+    first_group: int = 0
 
 
 @dataclass(frozen=True)
 class PartCodes:
-    """What is known of the codes of one part: what they were made from, their hash, and how often each code occurs."""
+    """What is known of the codes of one part: what they were made from, their hash, and how often each code occurs.
+
+    `groups_xxh3`: of the two files that say where groups begin and which keys they have; None for rows.
+    """
 
     part: str
     part_xxh3: str
@@ -39,18 +52,20 @@ class PartCodes:
     n_rows: int
     codes_xxh3: str
     counts: tuple[tuple[int, ...], ...]
+    n_units: int
+    groups_xxh3: str | None = None
 
 
 @dataclass(frozen=True)
 class Codes:
-    """The codes of a pool; `part_rows` are the rows of its parts, `counts` how often each code of a column
+    """The codes of a pool; `part_units` are the units of its parts, `counts` how often each code of a column
     occurs, `key` changes with any of the codes."""
 
     folder: Path
     blocks: tuple[Block, ...]
     n_units: int
     n_columns: int
-    part_rows: tuple[int, ...] = ()
+    part_units: tuple[int, ...] = ()
     counts: tuple[tuple[int, ...], ...] = ()
     key: str = ""
 
@@ -61,32 +76,46 @@ def open_codes(folder: str | Path) -> Codes:
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or "parts" not in manifest:
         raise InputError(f"{folder} holds no codes of a pool: encode the pool first")
-    parts = [(codes_path(folder, part["part"]), int(part["n_rows"])) for part in manifest["parts"]]
-    for path, _ in parts:
-        if not path.is_file():
-            raise InputError(f"codes {path} are missing: encode the pool again")
+    names = [str(part["part"]) for part in manifest["parts"]]
+    has_groups = bool(manifest.get("has_groups"))
+    for name in names:
+        for path in [codes_path(folder, name), *(_group_paths(folder, name) if has_groups else ())]:
+            if not path.is_file():
+                raise InputError(f"codes {path} are missing: encode the pool again")
+    n_units = [int(part.get("n_units", part["n_rows"])) for part in manifest["parts"]]
     return Codes(
         folder,
-        tuple(_blocks(parts)),
-        n_units=sum(n_rows for _, n_rows in parts),
+        tuple(_blocks(folder, names, n_units, has_groups)),
+        n_units=sum(n_units),
         n_columns=len(manifest["counts"]),
-        part_rows=tuple(n_rows for _, n_rows in parts),
+        part_units=tuple(n_units),
         counts=tuple(tuple(counts) for counts in manifest["counts"]),
         key=manifest["key"],
     )
 
 
-def load_block(block: Block) -> np.ndarray:
-    """The codes of a block: uint8, (n_units, n_columns), C order, a read-only memory map."""
-    return np.load(block.path, mmap_mode="r")[block.start : block.start + block.n_units]
+def load_block(block: Block) -> Any:
+    """The codes of a block: uint8, (n_units, n_columns), C order, a read-only memory map; of groups SequenceCodes."""
+    codes = np.load(block.path, mmap_mode="r")
+    if block.starts_path is None:
+        return np.asarray(codes[block.start : block.start + block.n_units])
+    starts = np.load(block.starts_path)[block.first_group : block.first_group + block.n_units + 1]
+    return SequenceCodes(np.asarray(codes[starts[0] : starts[-1]]), starts - starts[0])
 
 
 def seal_codes(folder: Path, parts: Sequence[PartCodes]) -> Codes:
     """List the codes of all parts, in the pool's order."""
     counts = [np.sum(column, axis=0).tolist() for column in zip(*(part.counts for part in parts), strict=True)]
-    listed = [{"part": part.part, "n_rows": part.n_rows} for part in parts]
-    key = xxhash.xxh3_64("".join(part.codes_xxh3 for part in parts).encode()).hexdigest()
-    write_json(folder / MANIFEST, {"bins_hash": parts[0].bins_hash, "counts": counts, "key": key, "parts": listed})
+    listed = [{"part": part.part, "n_rows": part.n_rows, "n_units": part.n_units} for part in parts]
+    hashes = "".join(part.codes_xxh3 + (part.groups_xxh3 or "") for part in parts)
+    manifest = {
+        "bins_hash": parts[0].bins_hash,
+        "counts": counts,
+        "key": xxhash.xxh3_64(hashes.encode()).hexdigest(),
+        "has_groups": parts[0].groups_xxh3 is not None,
+        "parts": listed,
+    }
+    write_json(folder / MANIFEST, manifest)
     return open_codes(folder)
 
 
@@ -105,7 +134,33 @@ def read_note(folder: Path, part_name: str) -> PartCodes | None:
 def is_intact(folder: Path, note: PartCodes) -> bool:
     """Whether the codes are still the bytes that the note was written for."""
     path = codes_path(folder, note.part)
-    return path.is_file() and file_hash(path) == note.codes_xxh3
+    if not path.is_file() or file_hash(path) != note.codes_xxh3:
+        return False
+    return note.groups_xxh3 is None or _hash_groups(folder, note.part) == note.groups_xxh3
+
+
+def write_groups(folder: Path, part_name: str, starts: np.ndarray, keys: np.ndarray) -> str:
+    """Write where the groups of a part begin (int64, n + 1) and hashes of their keys (uint64, n); return a hash."""
+    for path, array in zip(_group_paths(folder, part_name), (starts, keys), strict=True):
+        data = BytesIO()
+        np.save(data, array)
+        with whole_file(path) as work:
+            work.write_bytes(data.getvalue())
+    return _hash_groups(folder, part_name) or ""
+
+
+def read_keys(folder: Path, part_name: str) -> np.ndarray:
+    """The hashes of a part's group keys: uint64, (n_units,)."""
+    return np.asarray(np.load(_group_paths(folder, part_name)[1]))
+
+
+def _group_paths(folder: Path, part_name: str) -> tuple[Path, Path]:
+    return folder / f"{part_name}.starts.npy", folder / f"{part_name}.keys.npy"
+
+
+def _hash_groups(folder: Path, part_name: str) -> str | None:
+    paths = _group_paths(folder, part_name)
+    return "".join(file_hash(path) for path in paths) if all(path.is_file() for path in paths) else None
 
 
 def write_codes(folder: Path, part_name: str, arrays: Iterable[np.ndarray], n_columns: int) -> tuple[int, str]:
@@ -146,10 +201,24 @@ def _write_header(file: BinaryIO, n_rows: int, n_columns: int) -> None:
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def _blocks(parts: Iterable[tuple[Path, int]]) -> Iterator[Block]:
+def _blocks(folder: Path, names: Sequence[str], n_units: Sequence[int], has_groups: bool) -> Iterator[Block]:
     first_unit = 0
-    for path, n_rows in parts:
-        for start in range(0, n_rows, BLOCK_UNITS):
-            n_units = min(BLOCK_UNITS, n_rows - start)
-            yield Block(str(path), start, n_units, first_unit + start)
-        first_unit += n_rows
+    for name, n_own in zip(names, n_units, strict=True):
+        path = str(codes_path(folder, name))
+        if has_groups:
+            yield from _blocks_of_groups(path, _group_paths(folder, name)[0], first_unit)
+        else:
+            for start in range(0, n_own, BLOCK_UNITS):
+                yield Block(path, start, min(BLOCK_UNITS, n_own - start), first_unit + start)
+        first_unit += n_own
+
+
+def _blocks_of_groups(path: str, starts_path: Path, first_unit: int) -> Iterator[Block]:
+    """Blocks of whole groups, of at most BLOCK_UNITS rows each unless one group alone has more."""
+    starts = np.load(starts_path)
+    first = 0
+    while first < len(starts) - 1:
+        last = int(np.searchsorted(starts, starts[first] + BLOCK_UNITS, side="right")) - 1
+        last = max(last, first + 1)
+        yield Block(path, int(starts[first]), last - first, first_unit + first, str(starts_path), first)
+        first = last

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from issodask.store.arrow import text_columns, to_frame
 from issodask.store.csv_files import count_csv_rows, is_csv, iter_csv
 from issodask.store.tables import open_parquet
-from issodask.table.schema import Schema
+from issodask.table.schema import Column, Schema
 
 MAX_BATCH_CELLS = 1_000_000
 MAX_BATCH_ROWS = 65_536
@@ -46,6 +46,17 @@ def iter_chosen(path: Path, schema: Schema, rows: np.ndarray) -> Iterator[pd.Dat
             if np.searchsorted(rows, start) < np.searchsorted(rows, stop):
                 yield from _chosen(_iter_row_group(file, i_group, schema), start, rows)
             start = stop
+
+
+def read_group_keys(path: Path, group_key: str) -> pd.Series:
+    """The group key of each row of one part: text, numbers or dates as the file has them (CSV: text)."""
+    only = Schema((Column(group_key, "object", "categorical"),))
+    frames = [frame[group_key] for frame in iter_part(path, only)]
+    if not frames:
+        return pd.Series([], dtype="object", name=group_key)
+    if isinstance(frames[0].dtype, pd.CategoricalDtype):
+        frames = [frame.astype("object") for frame in frames]
+    return pd.concat(frames, ignore_index=True)
 
 
 def count_rows(path: Path) -> int:

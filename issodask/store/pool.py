@@ -7,12 +7,14 @@ lists them all. A folder that something else wrote needs no manifest: its parts 
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,16 +25,21 @@ from issodask.store.csv_files import csv_columns, is_csv
 from issodask.store.files import file_hash, read_json, whole_file, write_json
 from issodask.store.tables import as_frame, list_parts, open_parquet, parquet_columns
 from issodask.table.coerce import check_columns, restore_frame
+from issodask.table.groups import Groups, key_column
 from issodask.table.schema import Schema, check_names, quoted
 
 MANIFEST = "manifest.json"
 ROW_GROUP_ROWS = 32_768
+KEYS_PER_GENERATOR = 2**40
 _NOTE = b"issodask"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file of a pool; `n_rows` is None for a CSV file whose rows nobody has counted yet."""
+    """One file of a pool; `n_rows` is None for a CSV file whose rows nobody has counted yet.
+
+    `n_units` is the number of groups of a part of ours that has groups; of all others nobody has counted them.
+    """
 
     name: str
     n_rows: int | None
@@ -40,11 +47,12 @@ class Part:
     xxh3: str | None = None
     generator: int | None = None
     seed: int | None = None
+    n_units: int | None = None
 
 
 @dataclass(frozen=True)
 class Pool:
-    """A pool: unit ids count its rows from 0, part after part."""
+    """A pool: unit ids count its rows, or its groups, from 0, part after part."""
 
     folder: Path
     parts: tuple[Part, ...]
@@ -54,6 +62,12 @@ class Pool:
     def n_rows(self) -> int | None:
         """Rows of all parts; None while the rows of a CSV part are not counted (encoding counts them)."""
         counts = [part.n_rows for part in self.parts]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    @property
+    def n_units(self) -> int | None:
+        """Groups of all parts; None where nobody has counted them."""
+        counts = [part.n_units for part in self.parts]
         return None if None in counts else sum(count for count in counts if count is not None)
 
     def path(self, part: Part) -> Path:
@@ -93,6 +107,10 @@ class PoolWriter:
     as `part_rows` rows are there; the remainder when the writer is closed (not when the `with` block fails). The bytes
     depend on the rows, `part_rows`, generator and seed alone, not on the sizes of the frames.
 
+    With a `group_key`, frames hold whole groups, whose rows need not be adjacent; equal keys in two frames are two
+    groups. A part ends with the first group at or after `part_rows` rows. Keys are numbered anew, unique over all
+    generators: generator * 2**40 + 0, 1, 2, ... `n_units` counts groups (rows of a flat table).
+
     `n_rows` counts whole parts and what waits in memory; `finished_parts` are the names of whole parts; `removed_parts`
     the names of those found damaged on opening, and all after them, which are to be made again.
 
@@ -100,29 +118,64 @@ class PoolWriter:
     raises it for missing columns and for values of another type than the original's; writing, for a full disk.
     """
 
-    def __init__(self, folder: str | Path, schema: Schema, generator: int, seed: int, part_rows: int = 100_000) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        schema: Schema,
+        generator: int,
+        seed: int,
+        part_rows: int = 100_000,
+        group_key: str | None = None,
+    ) -> None:
         self.folder = Path(folder)
         self.schema = schema
         self.part_rows = part_rows
-        self._arrow_schema = _noted_schema(schema, generator, seed)
+        self.group_key = group_key
+        self._arrow_schema = _noted_schema(schema, generator, seed, group_key)
         self._generator = generator
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
+        self._waiting_ends: list[int] = []  # of groups, in rows that wait
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.finished_parts, self._n_finished, self.removed_parts = self._take_up()
+        self.finished_parts, self._n_finished, self._n_groups, self.removed_parts = self._take_up()
 
     @property
     def n_rows(self) -> int:
         return self._n_finished + self._n_waiting
 
+    @property
+    def n_units(self) -> int:
+        return self.n_rows if self.group_key is None else self._n_groups
+
     def append(self, frame: pd.DataFrame) -> None:
-        """Add rows after those that are there."""
+        """Add rows, or whole groups, after those that are there."""
         if not len(frame):
             return
-        self._waiting.append(to_arrow(restore_frame(frame, self.schema), self._arrow_schema))
+        if self.group_key is None:
+            self._waiting.append(to_arrow(restore_frame(frame, self.schema), self._arrow_schema))
+        else:
+            self._waiting.append(to_arrow(self._keyed_anew(frame, self.group_key), self._arrow_schema))
         self._n_waiting += len(frame)
-        while self._n_waiting >= self.part_rows:
-            self._write(self.part_rows)
+        while (n_rows := self._n_of_part()) is not None:
+            self._write(n_rows)
+
+    def _keyed_anew(self, frame: pd.DataFrame, group_key: str) -> pd.DataFrame:
+        """The frame's groups, one after the other, with the next keys; where they end is remembered."""
+        groups = Groups.of(key_column(frame, group_key, "the table"))
+        rows = restore_frame(frame.iloc[groups.order], self.schema.without(group_key)).reset_index(drop=True)
+        numbers = self._generator * KEYS_PER_GENERATOR + self._n_groups + np.arange(groups.n_groups)
+        rows[group_key] = np.repeat(numbers, groups.lengths)
+        self._waiting_ends += (self._n_waiting + groups.starts[1:]).tolist()
+        self._n_groups += groups.n_groups
+        return rows[list(self.schema.names)]
+
+    def _n_of_part(self) -> int | None:
+        """Rows of the next part, if all of them wait."""
+        if self._n_waiting < self.part_rows:
+            return None
+        if self.group_key is None:
+            return self.part_rows
+        return self._waiting_ends[bisect_left(self._waiting_ends, self.part_rows)]
 
     def close(self) -> None:
         """Write the remaining rows as a last, smaller part."""
@@ -146,15 +199,16 @@ class PoolWriter:
         rest = table.slice(n_rows)
         self._waiting = [rest] if rest.num_rows else []
         self._n_waiting = rest.num_rows
+        self._waiting_ends = [end - n_rows for end in self._waiting_ends if end > n_rows]
         self._n_finished += n_rows
         self.finished_parts = (*self.finished_parts, path.name)
 
-    def _take_up(self) -> tuple[tuple[str, ...], int, tuple[str, ...]]:
+    def _take_up(self) -> tuple[tuple[str, ...], int, int, tuple[str, ...]]:
         """Whole parts from the first to the first that is missing or damaged; what follows is removed."""
         present = sorted(self.folder.glob(f"{_prefix(self._generator)}*.parquet"))
         expected = _note_of(self._arrow_schema)
         finished: list[str] = []
-        n_rows = 0
+        n_rows = n_groups = 0
         for i_part, path in enumerate(present):
             found = _read_note(path)
             if path.name != part_name(self._generator, i_part) or found is None:
@@ -164,10 +218,11 @@ class PoolWriter:
                 raise InputError(_other_job(path, note, expected))
             finished.append(path.name)
             n_rows += n_part_rows
+            n_groups += _count_groups(path, self.group_key) or 0
         removed = present[len(finished) :]
         for path in removed:
             path.unlink()
-        return tuple(finished), n_rows, tuple(path.name for path in removed)
+        return tuple(finished), n_rows, n_groups, tuple(path.name for path in removed)
 
 
 def seal_pool(folder: str | Path) -> Pool:
@@ -190,17 +245,19 @@ def seal_pool(folder: str | Path) -> Pool:
     return open_pool(folder)
 
 
-def as_pool(source: Any, folder: str | Path, schema: Schema) -> Pool:
+def as_pool(source: Any, folder: str | Path, schema: Schema, group_key: str | None = None) -> Pool:
     """The pool at a path; a table of pandas, Arrow or Dask is written to `folder` first, in place of what was there.
 
-    Dask tables go partition by partition. Raises InputError as `open_pool` and `as_frame` do.
+    Dask tables go partition by partition, unless they have groups, which may lie in several. Raises InputError as
+    `open_pool` and `as_frame` do.
     """
     if isinstance(source, str | Path):
         return open_pool(source)
     for path in Path(folder).glob(f"{_prefix(0)}*.parquet"):
         path.unlink()
-    with PoolWriter(folder, schema, generator=0, seed=0) as writer:
-        for frame in _partitions(source):
+    with PoolWriter(folder, schema, generator=0, seed=0, group_key=group_key) as writer:
+        for frame in _partitions(source) if group_key is None else [as_frame(source)]:
+            check_columns(frame.columns, schema, where="the pool")
             writer.append(frame)
     return seal_pool(folder)
 
@@ -212,6 +269,7 @@ class _Note:
     generator: int
     seed: int
     schema: str
+    group_key: str | None = None
 
 
 def part_name(generator: int, i_part: int) -> str:
@@ -237,13 +295,29 @@ def _listed(path: Path) -> tuple[Part, tuple[str, ...]]:
         n_rows, names = file.metadata.num_rows, tuple(file.schema_arrow.names)
     if note is None:
         raise InputError(f"part {path} was not written as part of a pool: remove it from the folder")
-    return Part(path.name, n_rows, path.stat().st_size, file_hash(path), note.generator, note.seed), names
+    n_units = _count_groups(path, note.group_key)
+    return Part(path.name, n_rows, path.stat().st_size, file_hash(path), note.generator, note.seed, n_units), names
 
 
-def _noted_schema(schema: Schema, generator: int, seed: int) -> pa.Schema:
+def _count_groups(path: Path, group_key: str | None) -> int | None:
+    """Groups of a part of ours; its keys count on from the first to the last."""
+    if group_key is None:
+        return None
+    with open_parquet(path) as file:
+        keys = file.read(columns=[group_key]).column(0)
+    return int(keys[-1].as_py() - keys[0].as_py() + 1)
+
+
+def _noted_schema(schema: Schema, generator: int, seed: int, group_key: str | None) -> pa.Schema:
     arrow = arrow_schema(schema)
+    if group_key is not None:
+        arrow = arrow.set(arrow.names.index(group_key), pa.field(group_key, pa.int64()))
     schema_hash = hashlib.sha256(json.dumps(schema.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
-    note = asdict(_Note(generator, seed, schema_hash))
+    note = {
+        name: value
+        for name, value in asdict(_Note(generator, seed, schema_hash, group_key)).items()
+        if value is not None
+    }
     return arrow.with_metadata({_NOTE: json.dumps(note, sort_keys=True).encode()})
 
 

@@ -16,13 +16,13 @@ class BlockReader:
 
     def __init__(self, weights_folder: Path) -> None:
         self._weights_folder = weights_folder
-        self._codes: dict[Block, NDArray[np.uint8]] = {}
+        self._codes: dict[Block, Any] = {}
         self._weights: dict[Block, NDArray[np.float64]] = {}
 
-    def codes(self, block: Block) -> NDArray[np.uint8]:
-        """The block's codes: uint8, (n_units, n_columns), read-only."""
+    def codes(self, block: Block) -> Any:
+        """The block's codes: uint8, (n_units, n_columns), read-only; of groups SequenceCodes."""
         if block not in self._codes:
-            self._codes[block] = np.asarray(load_block(block))
+            self._codes[block] = load_block(block)
         return self._codes[block]
 
     def weights(self, block: Block) -> NDArray[np.float64]:

@@ -1,0 +1,61 @@
+"""New group keys for a synthetic table: unique, of the original's type, and none that a real group has."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from issodask.errors import InputError
+from issodask.table.coerce import coerce
+from issodask.table.schema import Column
+
+
+def new_keys(column: Column, taken: pd.Series, n_keys: int) -> pd.Series:
+    """`n_keys` keys that are not in `taken`, the original's: whole numbers, dates or texts in ascending order.
+
+    Raises InputError when the column's type has too few values (booleans, small whole numbers).
+    """
+    if column.kind == "categorical":
+        return _texts(column, {str(key) for key in taken}, n_keys)
+    if column.dtype in ("bool", "boolean"):
+        raise InputError(f"the group key {column.name!r} is true or false, but more keys are needed: number the groups")
+    known = coerce(taken, column).dropna()
+    if column.kind == "datetime":
+        first = known.max().normalize() + pd.Timedelta(days=1)
+        return pd.Series(first + pd.to_timedelta(np.arange(n_keys), unit="D"), name=column.name)
+    return pd.Series(_numbers(column, known, n_keys), name=column.name)
+
+
+def _texts(column: Column, taken: set[str], n_keys: int) -> pd.Series:
+    prefix, width = "g", len(str(n_keys))
+    if column.values in ("integer", "floating"):
+        prefix = "1"
+    elif column.values != "text":
+        raise InputError(f"the group key {column.name!r} holds {column.values} values: turn them into text or numbers")
+    while any(key.startswith(prefix) for key in taken):
+        prefix += prefix[0]
+    texts = pd.Series([f"{prefix}{i:0{width}d}" for i in range(1, n_keys + 1)], name=column.name, dtype="object")
+    if column.values == "integer":
+        return texts.astype("int64")
+    return texts.astype("float64") if column.values == "floating" else texts
+
+
+def _numbers(column: Column, known: pd.Series, n_keys: int) -> np.ndarray:
+    """Counting on after the largest of the original's; where the type ends, the smallest that are free."""
+    dtype = np.dtype("float64") if column.dtype.startswith("decimal") else _numpy_dtype(column.dtype)
+    largest = int(np.floor(known.max())) if len(known) else 0
+    limit = np.iinfo(dtype).max if dtype.kind in "iu" else 2 ** (np.finfo(dtype).nmant + 1)
+    if largest + n_keys <= limit:
+        return np.arange(largest + 1, largest + 1 + n_keys).astype(dtype)
+    free = np.setdiff1d(np.arange(min(limit, len(known) + n_keys) + 1), known.to_numpy("float64").astype("int64"))
+    if len(free) < n_keys:
+        raise InputError(
+            f"the group key {column.name!r} is {column.dtype}, which has no {n_keys:,} values that the original does "
+            "not use: give it a wider type"
+        )
+    return free[:n_keys].astype(dtype)
+
+
+def _numpy_dtype(name: str) -> np.dtype:
+    dtype: Any = pd.api.types.pandas_dtype(name)
+    return np.dtype(getattr(dtype, "numpy_dtype", dtype))
