@@ -81,6 +81,10 @@ class Accuracy:
         return {level: getattr(self, level) for level in LEVELS if getattr(self, level) is not None}
 
     @property
+    def levels_max(self) -> dict[str, float]:
+        return {level: getattr(self, f"{level}_max") for level in self.levels}
+
+    @property
     def parts(self) -> dict[str, float]:
         """The parts of coherence: the means over the columns."""
         return {part: float(values.mean()) for part, values in self.by_column.items()}
