@@ -55,7 +55,7 @@ def test_encode_pool__any_batch_same_codes(tmp_path, folder, original, monkeypat
     from_csv = original[:33].replace({"job 🎓": {"": None}})
     expected = Bins.fit(original).encode(pd.concat([original, from_csv]))
     assert np.array_equal(all_codes(codes), expected)
-    assert codes.part_rows == (200, 300, 33)
+    assert codes.part_units == (200, 300, 33)
     assert [len(counts) for counts in codes.counts] == Bins.fit(original).sizes.tolist()
     assert all(sum(counts) == 533 for counts in codes.counts)
 
