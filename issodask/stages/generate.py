@@ -19,9 +19,10 @@ import pandas as pd
 
 from issodask import seeds
 from issodask.config import GenerateConfig
+from issodask.errors import InputError
 from issodask.events import Events
 from issodask.models import external, mostly
-from issodask.models.codec import Codec
+from issodask.models.codec import GROUP, Codec
 from issodask.models.device import Device, choose_device, look_around, pinned
 from issodask.models.progress import ProgressLog, watched
 from issodask.runtime import Runtime
@@ -29,7 +30,8 @@ from issodask.store.files import file_hash, read_json, write_json
 from issodask.store.pool import Pool, PoolWriter, open_pool, seal_pool
 from issodask.store.tables import read_table
 from issodask.table.coerce import restore_frame
-from issodask.table.schema import Schema
+from issodask.table.groups import Groups
+from issodask.table.schema import Schema, quoted
 
 TRAINED = "trained.json"
 SAMPLED = "sampled.json"
@@ -43,11 +45,12 @@ class GeneratorTask:
 
     index: int
     seed: int
-    n_rows: int
+    n_units: int
     config: GenerateConfig
     run_folder: str
     training_key: str
     sampling_key: str
+    group_key: str | None = None
     n_workers: int = 1
 
     @property
@@ -67,21 +70,27 @@ def generate(
     seed: int,
     runtime: Runtime,
     events: Events | None = None,
+    group_key: str | None = None,
 ) -> Pool:
-    """Make a pool of `n_units` rows in `run_folder`, or open the folder that `config.source` names.
+    """Make a pool of `n_units` units in `run_folder`, or open the folder that `config.source` names.
+
+    Units are rows, or the groups of rows that share a value of the column `group_key`.
 
     Tasks run one at a time per worker; with several workers these should be processes (`open_runtime(scheduler=
     "processes")`), since the threads of one process have to train one after the other.
 
-    Raises InputError for a callable that can't be used, for an unusable folder or device, and for a full disk.
+    Raises InputError for a callable that can't be used, for an unusable folder or device, for groups that can't be
+    learnt, and for a full disk.
     """
     if not makes_pool(config):
         return open_pool(config.source)
     if external.is_callable_source(config.source):
         external.load(config.source)  # say what is wrong with it before anything starts
+    if group_key is not None:
+        _check_groups(original, config, group_key)
     schema = Schema.from_frame(original)
     run_folder = run_folder.absolute()  # workers may run elsewhere
-    tasks = _plan(original, schema, config, n_units, run_folder, seed)
+    tasks = _plan(original, schema, config, n_units, run_folder, seed, group_key)
     _discard_others(run_folder, tasks)
     unfinished = [task for task in tasks if not _is_finished(task, events)]
     if unfinished:
@@ -106,11 +115,11 @@ def makes_pool(config: GenerateConfig) -> bool:
 def make_part_of_pool(task: GeneratorTask) -> int:
     """Train one generator and let it write its share of the pool; return its index. Runs on a worker."""
     log = ProgressLog(task.folder)
-    log.write("start", n_rows=task.n_rows, seed=task.seed, host=platform.node(), pid=os.getpid())
+    log.write("start", n_units=task.n_units, seed=task.seed, host=platform.node(), pid=os.getpid())
     original, schema = _stored_original(_original_folder(Path(task.run_folder)))
     if external.is_callable_source(task.config.source):
-        frame = external.call(task.config.source, original, schema, task.n_rows, task.seed)
-        n_rows = _write_parts(task, schema, [frame])
+        frame = external.call(task.config.source, original, schema, task.n_units, task.seed, task.group_key)
+        n_rows = _write_parts(task, schema, frame)
     else:
         n_rows = _train_and_sample(task, original, schema, log)
     log.write("done", n_rows=n_rows)
@@ -118,42 +127,57 @@ def make_part_of_pool(task: GeneratorTask) -> int:
 
 
 def _train_and_sample(task: GeneratorTask, original: pd.DataFrame, schema: Schema, log: ProgressLog) -> int:
-    codec = Codec.fit(original, schema)
+    codec = Codec.fit(original, schema, task.group_key)
     if not codec.names:  # every column is missing throughout: there is nothing to learn
-        return _write_parts(task, schema, [codec.decode(pd.DataFrame(index=range(task.n_rows)))])
+        return _write_parts(task, schema, codec.decode(pd.DataFrame({GROUP: range(task.n_units)})))
     device = choose_device(task.config.device, look_around(task.n_workers), original.size)
     with pinned(device, task.index):
         if not _is_trained(task, log):
-            mostly.train(codec.encode(original), task.folder, _training(task), device, log.write)
+            table = codec.encode(original)
+            mostly.train(table, task.folder, _training(task), device, log.write, codec.names_of_groups)
             _note_trained(task)
-        return _sample(task, schema, codec, device, log)
+        return _sample(task, schema, codec, device, log, _units_per_chunk(task, original))
 
 
-def _sample(task: GeneratorTask, schema: Schema, codec: Codec, device: Device, log: ProgressLog) -> int:
-    """Draw the chunks that are not there yet; a chunk is a part, and has a seed of its own."""
-    config = task.config
-    sampling = mostly.Sampling(config.temperature, config.top_p, task.seed)
+def _sample(
+    task: GeneratorTask, schema: Schema, codec: Codec, device: Device, log: ProgressLog, units_per_chunk: int
+) -> int:
+    """Draw the chunks that are not there yet; each has a seed of its own.
+
+    A chunk of rows is a part. One of groups has about as many rows: the next part begins within it.
+    """
+    sampling = mostly.Sampling(task.config.temperature, task.config.top_p, task.seed)
     with _writer(task, schema) as writer:
-        while writer.n_rows < task.n_rows:
-            log.write("sample", n_rows=writer.n_rows, of_rows=task.n_rows)
-            n_chunk = min(config.part_rows, task.n_rows - writer.n_rows)
-            i_chunk = writer.n_rows // config.part_rows
-            writer.append(codec.decode(mostly.sample(task.folder, n_chunk, i_chunk, sampling, device)))
+        while writer.n_units < task.n_units:
+            i_chunk, n_there = divmod(writer.n_units, units_per_chunk)
+            n_rows_left = (task.n_units - writer.n_units) * task.config.part_rows / units_per_chunk
+            log.write("sample", n_rows=writer.n_rows, of_rows=writer.n_rows + round(n_rows_left))
+            n_chunk = min(units_per_chunk, task.n_units - i_chunk * units_per_chunk)
+            chunk = mostly.sample(task.folder, n_chunk, i_chunk, sampling, device)
+            if n_there:  # an earlier attempt ended within this chunk
+                chunk = chunk[chunk[GROUP] >= n_there]
+            writer.append(codec.decode(chunk))
     _note_sampled(task, writer.finished_parts)
     return writer.n_rows
 
 
-def _write_parts(task: GeneratorTask, schema: Schema, frames: Iterable[pd.DataFrame]) -> int:
-    _remove_parts(Path(task.run_folder), task.index)  # a callable is asked for all rows at once
+def _units_per_chunk(task: GeneratorTask, original: pd.DataFrame) -> int:
+    """As many as have the rows of a part in the original."""
+    if task.group_key is None:
+        return task.config.part_rows
+    return max(1, task.config.part_rows * original[task.group_key].nunique() // len(original))
+
+
+def _write_parts(task: GeneratorTask, schema: Schema, frame: pd.DataFrame) -> int:
+    _remove_parts(Path(task.run_folder), task.index)  # a callable is asked for all units at once
     with _writer(task, schema) as writer:
-        for frame in frames:
-            writer.append(frame)
+        writer.append(frame)
     _note_sampled(task, writer.finished_parts)
     return writer.n_rows
 
 
 def _writer(task: GeneratorTask, schema: Schema) -> PoolWriter:
-    return PoolWriter(task.pool_folder, schema, task.index, task.seed, task.config.part_rows)
+    return PoolWriter(task.pool_folder, schema, task.index, task.seed, task.config.part_rows, task.group_key)
 
 
 def _training(task: GeneratorTask) -> mostly.Training:
@@ -171,22 +195,37 @@ def _plan(
     n_units: int,
     run_folder: Path,
     seed: int,
+    group_key: str | None,
 ) -> list[GeneratorTask]:
-    """Write the original where tasks find it, and share the rows out among the generators."""
+    """Write the original where tasks find it, and share the units out among the generators."""
     original_key = _store_original(original, schema, _original_folder(run_folder))
     training_settings = config.model_dump(
         include={"source", "model", "max_epochs", "max_training_time_min", "batch_size"}
     )
     sampling_settings = config.model_dump(include={"temperature", "top_p", "part_rows"})
     n_generators = min(config.generators, n_units)
+    if group_key is not None:
+        training_settings["group_key"] = group_key
     tasks = []
     for index in range(n_generators):
-        n_rows = n_units // n_generators + (index < n_units % n_generators)
-        generator_seed = seeds.integer(seed, "generate", index)
-        training_key = _key(original_key, schema.to_dict(), training_settings, generator_seed)
-        sampling_key = _key(training_key, sampling_settings, n_rows)
-        tasks.append(GeneratorTask(index, generator_seed, n_rows, config, str(run_folder), training_key, sampling_key))
+        n_own = n_units // n_generators + (index < n_units % n_generators)
+        own_seed = seeds.integer(seed, "generate", index)
+        training_key = _key(original_key, schema.to_dict(), training_settings, own_seed)
+        sampling_key = _key(training_key, sampling_settings, n_own)
+        tasks.append(
+            GeneratorTask(index, own_seed, n_own, config, str(run_folder), training_key, sampling_key, group_key)
+        )
     return tasks
+
+
+def _check_groups(original: pd.DataFrame, config: GenerateConfig, group_key: str) -> None:
+    if group_key not in original:
+        raise InputError(
+            f"the original has no column {group_key!r} to group its rows by: found {quoted(original.columns)}"
+        )
+    groups = Groups.of(original[group_key], where="the original")
+    if config.source == "mostlyai":
+        mostly.check_lengths(groups.lengths)
 
 
 def _store_original(original: pd.DataFrame, schema: Schema, folder: Path) -> str:

@@ -13,9 +13,12 @@ import pytest
 from issodask.config import GenerateConfig
 from issodask.errors import InputError
 from issodask.models import mostly
+from issodask.models.codec import GROUP
 from issodask.models.progress import read_progress
 from issodask.runtime import open_runtime
 from issodask.stages.generate import generate
+from issodask.table.groups import Groups
+from tests.models.tables import sequences
 
 ORIGINAL = pd.DataFrame(
     {"n": np.arange(200) % 7, "x": np.linspace(0, 1, 200), "flag": np.arange(200) % 3 == 0, "kind": ["a", "b"] * 100}
@@ -38,17 +41,22 @@ class FakeEngine:
         self.calls: list[str] = []
         self.failures: list[str] = []
 
-    def train(self, table, folder, training, device, report):
+    def train(self, table, folder, training, device, report, names_of_groups=()):
         self._note(f"train {folder.name}")
         path = folder / "workspace" / "ModelStore" / "weights"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{training} {len(table)}")
         self.table = table
 
-    def sample(self, folder, n_rows, i_chunk, sampling, device):
+    def sample(self, folder, n_units, i_chunk, sampling, device):
         self._note(f"sample {folder.name}/{i_chunk}")
         seed = hashlib.sha256(f"{sampling} {i_chunk}".encode()).digest()[0]
-        return self.table.sample(n_rows, replace=True, random_state=seed)
+        if GROUP not in self.table:
+            return self.table.sample(n_units, replace=True, random_state=seed)
+        groups = Groups.of(self.table[GROUP])
+        drawn = np.random.default_rng(seed).integers(0, groups.n_groups, n_units)
+        rows = self.table.iloc[groups.rows_of(drawn)]
+        return rows.assign(**{GROUP: np.repeat(np.arange(n_units), groups.lengths[drawn])}).reset_index(drop=True)
 
     def _note(self, call):
         self.calls.append(call)
@@ -65,9 +73,9 @@ def engine(monkeypatch):
     return fake
 
 
-def make(folder, config=CONFIG, original=ORIGINAL, n_units=450, seed=1, events=None):
+def make(folder, config=CONFIG, original=ORIGINAL, n_units=450, seed=1, events=None, group_key=None):
     with open_runtime(1, "serial") as runtime:
-        return generate(original, config, n_units, folder, seed, runtime, events)
+        return generate(original, config, n_units, folder, seed, runtime, events, group_key)
 
 
 def bytes_of(pool):
@@ -225,6 +233,119 @@ def test_generate__bad_callable_leaves_earlier_results(tmp_path, own_source):
     with pytest.raises(InputError, match="has no function 'absent'"):
         make(tmp_path / "run", CONFIG.model_copy(update={"source": "python:own_generator:absent"}))
     assert all(pool.path(part).exists() for part in pool.parts)
+
+
+SEQUENCES = sequences()
+
+
+def make_groups(folder, config=CONFIG, original=SEQUENCES, n_units=150, **more):
+    return make(folder, config, original, n_units, group_key="person", **more)
+
+
+@pytest.mark.usefixtures("engine")
+def test_groups__are_shared_out_whole(tmp_path):
+    pool = make_groups(tmp_path)
+    frames = {part.name: pd.read_parquet(pool.path(part)) for part in pool.parts}
+    whole = pd.concat(frames.values(), ignore_index=True)
+    assert pool.n_units == whole["person"].nunique() == 150
+    assert whole["person"].dtype == "int64"
+    assert list(whole.columns) == list(SEQUENCES.columns)
+    for generator in (0, 1):
+        own = [frames[part.name] for part in pool.parts if part.generator == generator]
+        assert sum(frame["person"].nunique() for frame in own) == 75, "no group lies in two parts"
+        assert all(100 <= len(frame) < 112 for frame in own[:-1])
+    assert whole.groupby("person")["step"].apply(lambda steps: steps.tolist() == list(range(len(steps)))).all()
+
+
+@pytest.mark.usefixtures("engine")
+def test_groups__of_a_chunk_have_the_rows_of_a_part_on_average(tmp_path, engine):
+    make_groups(tmp_path)
+    mean_length = len(SEQUENCES) / 120
+    n_chunks = -(-75 // int(100 / mean_length))
+    assert engine.calls == [
+        call
+        for generator in ("00", "01")
+        for call in [f"train {generator}", *(f"sample {generator}/{i_chunk}" for i_chunk in range(n_chunks))]
+    ]
+
+
+@pytest.mark.parametrize("i_chunk", [0, 1, 2])
+def test_groups__resumed_sampling_gives_the_same_bytes(tmp_path, engine, i_chunk):
+    whole = bytes_of(make_groups(tmp_path / "whole"))
+    engine.failures = [f"sample 00/{i_chunk}"]
+    engine.calls.clear()
+    assert bytes_of(make_groups(tmp_path / "failed", CONFIG.model_copy(update={"retries": 1}))) == whole
+    assert engine.calls.count("train 00") == 1
+    assert engine.calls.count(f"sample 00/{i_chunk}") == 2
+
+
+def test_groups__damaged_part_is_made_again(tmp_path, engine):
+    pool = make_groups(tmp_path)
+    before = bytes_of(pool)
+    pool.path(pool.parts[1]).unlink()
+    engine.calls.clear()
+    assert bytes_of(make_groups(tmp_path)) == before
+    assert engine.calls[0] == "sample 00/0" or engine.calls[0] == "sample 00/1"
+    engine.calls.clear()
+    assert bytes_of(make_groups(tmp_path)) == before
+    assert engine.calls == []
+
+
+@pytest.mark.usefixtures("engine")
+def test_groups__another_key_makes_all_anew(tmp_path, engine):
+    make(tmp_path, original=SEQUENCES)
+    engine.calls.clear()
+    pool = make_groups(tmp_path)
+    assert {"train 00", "train 01"} < set(engine.calls)
+    assert pool.n_units == 150
+
+
+@pytest.mark.parametrize(
+    ("original", "group_key", "message"),
+    [
+        (SEQUENCES, "name", "the original has no column 'name' to group its rows by: found 'sex', 'born'"),
+        (SEQUENCES.assign(person=[None, *SEQUENCES["person"][1:]]), "person", r"has no group key \('person'\) in 1 of"),
+        (SEQUENCES[SEQUENCES["person"].isin(["p1", "p2"])], "person", "has 2 groups, but mostlyai needs 20"),
+    ],
+)
+def test_groups__that_cannot_be_learnt_are_named_before_anything_starts(tmp_path, engine, original, group_key, message):
+    with pytest.raises(InputError, match=message):
+        make(tmp_path / "run", original=original, group_key=group_key)
+    assert engine.calls == []
+    assert not (tmp_path / "run").exists()
+
+
+def test_groups__from_a_callable(tmp_path, own_source):
+    lines = [
+        "import pandas as pd",
+        "def groups(original, n, seed):",
+        "    keys = original['person'].drop_duplicates().sample(n + 1, replace=True, random_state=seed)",
+        "    picked = [original[original['person'] == key].assign(person=i) for i, key in enumerate(keys)]",
+        "    return pd.concat(picked)",
+    ]
+    (tmp_path / "own_groups.py").write_text("\n".join(lines))
+    pool = make_groups(
+        tmp_path / "run", CONFIG.model_copy(update={"source": f"python:{tmp_path}/own_groups.py:groups"})
+    )
+    assert pool.n_units == 150
+    keys = pd.concat([pd.read_parquet(pool.path(part))["person"] for part in pool.parts])
+    assert keys.nunique() == 150
+
+
+def test_groups__nothing_to_learn(tmp_path, engine):
+    original = SEQUENCES[["person"]].assign(a=np.nan)
+    pool = make_groups(tmp_path, original=original, n_units=5)
+    assert (pool.n_units, pool.n_rows, engine.calls) == (5, 5, [])
+
+
+def test_groups__are_learnt_and_drawn(tmp_path):
+    """A real training of one epoch."""
+    config = GenerateConfig(generators=1, model="MOSTLY_AI/Small", max_epochs=1, part_rows=200)
+    pool = make_groups(tmp_path, config, n_units=200)
+    whole = pd.concat([pd.read_parquet(pool.path(part)) for part in pool.parts])
+    assert whole["person"].nunique() == pool.n_units == 200
+    assert len(pool.parts) > 1
+    assert (whole.groupby("person")["sex"].nunique() == 1).all()
 
 
 class Killer(Heard):
