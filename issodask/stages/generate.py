@@ -19,7 +19,6 @@ import pandas as pd
 
 from issodask import seeds
 from issodask.config import GenerateConfig
-from issodask.errors import InputError
 from issodask.events import Events
 from issodask.models import external, mostly
 from issodask.models.codec import GROUP, Codec
@@ -30,8 +29,8 @@ from issodask.store.files import file_hash, read_json, write_json
 from issodask.store.pool import Pool, PoolWriter, open_pool, seal_pool
 from issodask.store.tables import read_table
 from issodask.table.coerce import restore_frame
-from issodask.table.groups import Groups
-from issodask.table.schema import Schema, quoted
+from issodask.table.groups import Groups, key_column
+from issodask.table.schema import Schema
 
 TRAINED = "trained.json"
 SAMPLED = "sampled.json"
@@ -219,11 +218,7 @@ def _plan(
 
 
 def _check_groups(original: pd.DataFrame, config: GenerateConfig, group_key: str) -> None:
-    if group_key not in original:
-        raise InputError(
-            f"the original has no column {group_key!r} to group its rows by: found {quoted(original.columns)}"
-        )
-    groups = Groups.of(original[group_key], where="the original")
+    groups = Groups.of(key_column(original, group_key, "the original"), where="the original")
     if config.source == "mostlyai":
         mostly.check_lengths(groups.lengths)
 
