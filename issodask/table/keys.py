@@ -21,8 +21,7 @@ def new_keys(column: Column, taken: pd.Series, n_keys: int) -> pd.Series:
         raise InputError(f"the group key {column.name!r} is true or false, but more keys are needed: number the groups")
     known = coerce(taken, column).dropna()
     if column.kind == "datetime":
-        first = known.max().normalize() + pd.Timedelta(days=1)
-        return pd.Series(first + pd.to_timedelta(np.arange(n_keys), unit="D"), name=column.name)
+        return _days(column, known, n_keys)
     return pd.Series(_numbers(column, known, n_keys), name=column.name)
 
 
@@ -40,6 +39,23 @@ def _texts(column: Column, taken: set[str], n_keys: int) -> pd.Series:
     return texts.astype("float64") if column.values == "floating" else texts
 
 
+def _days(column: Column, known: pd.Series, n_keys: int) -> pd.Series:
+    """Days after the last of the original's; where the calendar ends, the first ones since 1700 that are free."""
+    zone, unit = known.dt.tz, known.dt.unit
+    if zone is not None:
+        known = known.dt.tz_convert("UTC").dt.tz_localize(None)
+    taken = known.to_numpy().astype("datetime64[D]")
+    end = np.datetime64("2262-01-01" if unit == "ns" else "9999-12-31")
+    first = taken.max(initial=np.datetime64("1700-01-01")) + 1
+    days = np.arange(first, max(first, end))
+    if len(days) < n_keys:
+        days = np.setdiff1d(np.arange(np.datetime64("1700-01-01"), end), taken)
+    if len(days) < n_keys:
+        raise InputError(_too_few(column, n_keys))
+    keys = pd.Series(days[:n_keys].astype(f"datetime64[{unit}]"), name=column.name)
+    return keys if zone is None else keys.dt.tz_localize("UTC").dt.tz_convert(zone)
+
+
 def _numbers(column: Column, known: pd.Series, n_keys: int) -> np.ndarray:
     """Counting on after the largest of the original's; where the type ends, the smallest that are free."""
     dtype = np.dtype("float64") if column.dtype.startswith("decimal") else _numpy_dtype(column.dtype)
@@ -47,13 +63,17 @@ def _numbers(column: Column, known: pd.Series, n_keys: int) -> np.ndarray:
     limit = np.iinfo(dtype).max if dtype.kind in "iu" else 2 ** (np.finfo(dtype).nmant + 1)
     if largest + n_keys <= limit:
         return np.arange(largest + 1, largest + 1 + n_keys).astype(dtype)
-    free = np.setdiff1d(np.arange(min(limit, len(known) + n_keys) + 1), known.to_numpy("float64").astype("int64"))
+    free = np.setdiff1d(np.arange(min(limit, len(known) + n_keys) + 1), known.to_numpy("float64"))
     if len(free) < n_keys:
-        raise InputError(
-            f"the group key {column.name!r} is {column.dtype}, which has no {n_keys:,} values that the original does "
-            "not use: give it a wider type"
-        )
+        raise InputError(_too_few(column, n_keys))
     return free[:n_keys].astype(dtype)
+
+
+def _too_few(column: Column, n_keys: int) -> str:
+    return (
+        f"the group key {column.name!r} is {column.dtype}, which has no {n_keys:,} values that the original does not "
+        "use: give it a wider type"
+    )
 
 
 def _numpy_dtype(name: str) -> np.dtype:

@@ -1,0 +1,101 @@
+"""New keys: as many as needed, all different, none of the original's, and of its type."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from issodask.errors import InputError
+from issodask.table.coerce import restore
+from issodask.table.keys import new_keys
+from issodask.table.schema import Schema
+
+N_KEYS = 25
+DAYS = pd.Series(pd.to_datetime(["1999-12-31 17:00", "2020-02-28 00:00"]))
+TAKEN = {
+    "int64": pd.Series([4, -7, 90]),
+    "large": pd.Series([2**62 + 1, 2**62 + 3]),
+    "largest": pd.Series([2**63 - 1, 0, 3]),
+    "largest unsigned": pd.Series([2**64 - 1, 0, 3], dtype="uint64"),
+    "negative": pd.Series([-40, -30], dtype="int16"),
+    "Int64": pd.Series([4, 90], dtype="Int64"),
+    "int8 that ends": pd.Series([126, 0, 5, 6], dtype="int8"),
+    "uint8 that ends": pd.Series([255, 1], dtype="uint8"),
+    "float": pd.Series([3.5, -1.0]),
+    "float32 that ends": pd.Series([2.0**24, 3.0], dtype="float32"),
+    "large float": pd.Series([1e300, 2.0]),
+    "text": pd.Series(["anna", "g01", "gg3"]),
+    "string": pd.Series(["g1", "x"], dtype="string"),
+    "digits": pd.Series(["0012", "0013"]),
+    "category": pd.Series(["g1", "b"], dtype="category"),
+    "category of numbers": pd.Series([1, 11, 205], dtype="category"),
+    "datetime": DAYS,
+    "datetime in us": DAYS.astype("datetime64[us]"),
+    "datetime with zone": DAYS.dt.tz_localize("Europe/Vienna"),
+    "date": DAYS.dt.date,
+    "last date": pd.Series([datetime.date(9999, 12, 31), datetime.date(1700, 1, 1)]),
+    "last datetime": pd.Series(pd.to_datetime(["2262-04-11", "1700-01-03"])),
+}
+
+
+def key_schema(taken):
+    return Schema.from_frame(taken.to_frame("key"))["key"]
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_new_keys__unique_and_none_of_the_originals(name):
+    taken = TAKEN[name]
+    column = key_schema(taken)
+    keys = new_keys(column, taken, N_KEYS)
+    assert len(keys) == keys.nunique() == N_KEYS
+    if column.dtype == "category":
+        assert not set(keys) & set(taken)
+        return
+    restored = restore(keys, column)
+    assert restored.dtype == taken.dtype
+    assert restored.notna().all()
+    assert restored.nunique() == N_KEYS
+    assert not restored.isin(taken).any()
+    assert isinstance(restored.iloc[0], type(taken.iloc[0]))
+
+
+def test_new_keys__whole_numbers_count_on():
+    assert new_keys(key_schema(TAKEN["int64"]), TAKEN["int64"], 3).tolist() == [91, 92, 93]
+
+
+def test_new_keys__the_smallest_free_where_the_type_ends():
+    taken = TAKEN["int8 that ends"]
+    assert new_keys(key_schema(taken), taken, 4).tolist() == [1, 2, 3, 4]
+
+
+def test_new_keys__more_days_than_nanoseconds_reach():
+    """A column of nanoseconds ends in 2262."""
+    assert new_keys(key_schema(DAYS), DAYS, 150_000).min() == pd.Timestamp("1700-01-01")
+    with pytest.raises(InputError, match=r"has no 300,000 values .*give it a wider type"):
+        new_keys(key_schema(DAYS), DAYS, 300_000)
+    assert new_keys(key_schema(TAKEN["datetime in us"]), TAKEN["datetime in us"], 300_000).is_unique
+
+
+def test_new_keys__texts_of_equal_width():
+    assert new_keys(key_schema(TAKEN["digits"]), TAKEN["digits"], 10).tolist()[::9] == ["g01", "g10"]
+    assert new_keys(key_schema(TAKEN["text"]), TAKEN["text"], 1).tolist() == ["ggg1"]
+
+
+def test_new_keys__int8_that_has_no_more():
+    taken = pd.Series(np.arange(-128, 128), dtype="int8")
+    with pytest.raises(InputError, match=r"'key' is int8, which has no 3 values .*give it a wider type"):
+        new_keys(key_schema(taken), taken, 3)
+
+
+def test_new_keys__booleans():
+    taken = pd.Series([True, False])
+    with pytest.raises(InputError, match="'key' is true or false, but more keys are needed"):
+        new_keys(key_schema(taken), taken, 3)
+
+
+@pytest.mark.parametrize("value", [datetime.time(3, 4), (1, 2)])
+def test_new_keys__other_objects(value):
+    column = key_schema(pd.Series(["a"]))
+    with pytest.raises(InputError, match="turn them into text or numbers"):
+        new_keys(type(column)(**{**vars(column), "values": type(value).__name__}), pd.Series([value]), 3)
