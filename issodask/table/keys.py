@@ -46,7 +46,7 @@ def _days(column: Column, known: pd.Series, n_keys: int) -> pd.Series:
         known = known.dt.tz_convert("UTC").dt.tz_localize(None)
     taken = known.to_numpy().astype("datetime64[D]")
     end = np.datetime64("2262-01-01" if unit == "ns" else "9999-12-31")
-    first = taken.max(initial=np.datetime64("1700-01-01")) + 1
+    first = taken.max() + 1 if len(taken) else np.datetime64("1970-01-01")
     days = np.arange(first, max(first, end))
     if len(days) < n_keys:
         days = np.setdiff1d(np.arange(np.datetime64("1700-01-01"), end), taken)

@@ -123,7 +123,7 @@ def test_run__another_seed_holds_out_other_rows(copy):
 
 
 def test_run__a_holdout_share_that_leaves_nothing(copy):
-    with pytest.raises(InputError, match=r"holdout_share 0\.0001 of 800 rows leaves one side empty"):
+    with pytest.raises(InputError, match=r"holdout_share 0\.0001 of 800 units leaves one side empty"):
         rerun(copy, original={"path": copy / "original.parquet", "holdout_share": 0.0001})
 
 

@@ -163,3 +163,85 @@ def test_as_pool__tables_in_memory_replace_what_was_there(tmp_path):
         rows = pd.concat(iter_part(pool.path(pool.parts[0]), SCHEMA))
         assert rows["n"].tolist() == FRAME["n"].tolist()
     assert as_pool(tmp_path, tmp_path / "elsewhere", SCHEMA) == pool
+
+
+# groups
+
+LENGTHS = [3, 1, 6, 2, 2, 9, 1, 4]
+VISITS = draw(sum(LENGTHS)).assign(who=np.repeat([f"p{i}" for i in range(len(LENGTHS))], LENGTHS))
+VISITS_SCHEMA = Schema.from_frame(VISITS)
+
+
+def group_writer(folder, generator=0, part_rows=5):
+    return PoolWriter(folder, VISITS_SCHEMA, generator, 7, part_rows, group_key="who")
+
+
+def keys_of(folder):
+    return [pd.read_parquet(path)["who"].tolist() for path in sorted(folder.glob("*.parquet"))]
+
+
+def test_writer__groups_never_span_parts(tmp_path):
+    with group_writer(tmp_path) as writer:
+        writer.append(VISITS)
+    assert (writer.n_units, writer.n_rows) == (8, 28)
+    assert keys_of(tmp_path) == [[0, 0, 0, 1, *[2] * 6], [3, 3, 4, 4, *[5] * 9], [6, 7, 7, 7, 7]]
+    pool = seal_pool(tmp_path)
+    assert [part.n_units for part in pool.parts] == [3, 3, 2]
+    assert (pool.n_units, open_pool(tmp_path)) == (8, pool)
+
+
+def test_writer__interleaved_rows_are_gathered_in_their_order(tmp_path):
+    shuffled = VISITS.sample(frac=1, random_state=3)
+    with group_writer(tmp_path, part_rows=1_000) as writer:
+        writer.append(shuffled)
+    rows = pd.read_parquet(tmp_path / writer.finished_parts[0])
+    gathered = pd.concat([group for _, group in shuffled.groupby("who", sort=False)])
+    assert rows["n"].tolist() == gathered["n"].tolist()
+    assert rows["who"].tolist() == pd.factorize(gathered["who"])[0].tolist()
+
+
+def test_writer__equal_keys_in_two_frames_are_two_groups(tmp_path):
+    with group_writer(tmp_path) as writer:
+        writer.append(VISITS[:3])
+        writer.append(VISITS[:3])
+    assert writer.n_units == 2
+    assert keys_of(tmp_path) == [[0, 0, 0, 1, 1, 1]]
+
+
+def test_writer__keys_are_unique_over_generators(tmp_path):
+    for generator in (0, 1, 7):
+        with group_writer(tmp_path, generator) as writer:
+            writer.append(VISITS)
+    keys = pd.Series(np.concatenate(keys_of(tmp_path)))
+    assert keys.dtype == "int64"
+    assert keys.nunique() == seal_pool(tmp_path).n_units == 3 * len(LENGTHS)
+    assert sorted(set(keys // 2**40)) == [0, 1, 7]
+
+
+@pytest.mark.parametrize("n_before", [2, 3, 5, 7])
+def test_writer__goes_on_with_the_next_group(tmp_path, n_before):
+    ends = np.cumsum([0, *LENGTHS])
+    with group_writer(tmp_path / "whole") as writer:
+        writer.append(VISITS)
+    group_writer(tmp_path / "resumed").append(VISITS[: ends[n_before]])  # and dies before it is closed
+    with group_writer(tmp_path / "resumed") as again:
+        assert again.n_units == {2: 0, 3: 3, 5: 3, 7: 6}[n_before]
+        again.append(VISITS[ends[again.n_units] :])
+    assert contents(tmp_path / "whole") == contents(tmp_path / "resumed")
+
+
+def test_writer__flat_parts_do_not_pass_for_groups(tmp_path):
+    with PoolWriter(tmp_path, VISITS_SCHEMA, 0, 7) as writer:
+        writer.append(VISITS)
+    with pytest.raises(InputError, match="belongs to another job"):
+        group_writer(tmp_path)
+
+
+def test_writer__missing_keys_are_told(tmp_path):
+    with pytest.raises(InputError, match=r"no group key \('who'\) in 1 of 28 rows"):
+        group_writer(tmp_path).append(VISITS.assign(who=VISITS["who"].mask(VISITS.index == 5)))
+
+
+def test_as_pool__groups_over_partitions_stay_whole(tmp_path):
+    lazy = dask.dataframe.from_pandas(VISITS.sort_index(), npartitions=5)
+    assert as_pool(lazy, tmp_path, VISITS_SCHEMA, group_key="who").n_units == len(LENGTHS)
