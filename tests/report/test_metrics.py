@@ -10,18 +10,24 @@ from issodask.report.findings import Point
 from issodask.report.metrics import installed_versions, metrics_record, thinned, to_json
 from issodask.report.qa import qa_session
 from issodask.stages.evaluate import evaluate
-from tests.report.tables import findings_of, narrow_table, real_table
+from tests.report.tables import findings_of, grouped, narrow_table, real_table, sequence_table
 
 N = 1_500
 CONFIG = EvaluateConfig(distance_rows=N)
 ACCURACIES = ["overall", "univariate", "bivariate", "trivariate"]
 
 
-def ask_mostlyai_qa(path, subset, original, holdout=None):
+def ask_mostlyai_qa(path, subset, original, holdout=None, group_key=None):
     with qa_session(11):
         from mostlyai import qa
 
-        _, metrics = qa.report(syn_tgt_data=subset, trn_tgt_data=original, hol_tgt_data=holdout, report_path=path)
+        _, metrics = qa.report(
+            syn_tgt_data=subset,
+            trn_tgt_data=original,
+            hol_tgt_data=holdout,
+            tgt_context_key=group_key,
+            report_path=path,
+        )
     return metrics.model_dump()
 
 
@@ -44,6 +50,48 @@ def test_metrics__agree_with_mostlyai_qa_on_a_holdout_too(tmp_path):
     ours = evaluate(original, subset, holdout, config=CONFIG)
     assert_accuracy_agrees(ours["accuracy"], theirs["accuracy"])
     assert ours["distances"] == pytest.approx(theirs["distances"], abs=1e-9)
+
+
+def steady(n_groups, seed):
+    """Groups of 1 to 4 rows, as many of each length, whose rows are all equal: no draw changes a score."""
+    units = narrow_table(n_groups, seed)
+    lengths = np.random.default_rng(seed).permutation(np.arange(n_groups) % 4 + 1)
+    return grouped(units.loc[np.repeat(np.arange(n_groups), lengths)].reset_index(drop=True), lengths)
+
+
+def test_metrics__of_groups_agree_with_mostlyai_qa_where_nothing_is_random(tmp_path):
+    original, subset, holdout = steady(200, 1), steady(200, 2), steady(200, 3)
+    holdout["person"] = "h" + holdout["person"]
+    theirs = ask_mostlyai_qa(tmp_path / "qa.html", subset, original, holdout, "person")
+    ours = evaluate(original, subset, holdout, config=CONFIG, group_key="person")
+    names = [*ACCURACIES, "coherence"]
+    for name in [*names, *(f"{name}_max" for name in names)]:
+        assert ours["accuracy"][name] == pytest.approx(theirs["accuracy"][name], abs=5e-5), name
+    assert ours["distances"] == pytest.approx(theirs["distances"], abs=1e-9)
+    assert 0.5 < ours["accuracy"]["coherence"] < 0.99
+
+
+def test_metrics__of_groups_say_how_the_draws_differ():
+    record = metrics_record(findings_of(sequence_table(80, 1), sequence_table(70, 2), group_key="person"))
+    own = record["issodask"]
+    assert own["groups"] == {"original": 80, "subset": 70}
+    assert own["columns"] == 5
+    assert set(own["distances"]["identical_to_an_original_group"]) == {"subset"}
+    found = own["accuracy"]["against_original"]["subset"]
+    assert set(found["coherence_parts"]) == {"successors", "distinct_categories", "sequences_per_category"}
+    assert found["coherence"] == pytest.approx(np.mean(list(found["coherence_parts"].values())))
+    assert found["draws"] == 8
+    assert found["standard_deviation"]["overall"] > 0
+    assert found["in_expectation"]["overall"] > found["overall"]
+    assert record["accuracy"]["coherence"] == pytest.approx(found["coherence"], abs=1e-6)
+    json.loads(to_json(record))
+
+
+def test_metrics__of_rows_have_no_coherence():
+    record = metrics_record(findings_of(real_table(60, 1), real_table(60, 2)))
+    assert record["accuracy"]["coherence"] is None
+    assert record["issodask"]["groups"] is None
+    assert "draws" not in record["issodask"]["accuracy"]["against_original"]["subset"]
 
 
 def test_metrics__mostlyai_qa_reads_the_file(tmp_path):

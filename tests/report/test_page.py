@@ -14,7 +14,7 @@ from issodask.report import page
 from issodask.report.figures import shorten, text
 from issodask.report.findings import Point
 from issodask.report.page import MAX_PANELS, percent, plain, points, render_page
-from tests.report.tables import findings_of, hostile_table, real_table, wide_table
+from tests.report.tables import findings_of, grouped, hostile_table, real_table, sequence_table, wide_table
 
 FACTS = {
     "pool_units": 600_000,
@@ -41,6 +41,12 @@ FACTS = {
 def full():
     found = findings_of(real_table(300, 1), real_table(300, 2), real_table(300, 3), real_table(300, 4), facts=FACTS)
     return replace(found, history=tuple(Point(i / 10, "refine", 0.02 / (i + 1)) for i in range(30)))
+
+
+@pytest.fixture(scope="module")
+def of_groups():
+    tables = (sequence_table(200, seed) for seed in range(4))
+    return findings_of(*tables, facts=FACTS, group_key="person")
 
 
 class Reader(HTMLParser):
@@ -101,6 +107,71 @@ def test_page__is_well_formed_and_complete(full):
     ]:
         assert fact in read.text
     assert "1,834 cells" in read.text
+
+
+def test_page__of_groups_speaks_of_groups(of_groups):
+    read = Reader(render_page(of_groups, "My table"))
+    assert read.open == []
+    assert "200 synthetic groups of" in read.text
+    assert "× 5 columns" in read.text
+    assert "measured against 200 original groups and 200 held out" in read.text
+    for heading in ["Coherence", "From row to row", "Categories per group", "Groups per category", "Next row"]:
+        assert f" {heading} " in read.text
+    assert "means of 8 draws" in read.text
+    assert "Original groups" in read.text
+
+
+def test_page__of_groups_draws_lengths_maps_and_panels(of_groups):
+    html = render_page(of_groups)
+    figures = figures_in(html)
+    places = [attributes["data-figure"] for _, attributes in Reader(html).tags if "data-figure" in attributes]
+    assert sorted(places) == sorted(figures)
+    for figure in figures.values():
+        go.Figure(coloured(figure))
+    maps = {f"successors{i}_{name}" for i in range(3) for name in ("original", "subset", "difference")}
+    panels = {f"{kind}{i}" for kind in ("distinct", "categories") for i in range(5)}
+    assert {"lengths", *maps, *panels} <= set(figures)
+    assert [trace["name"] for trace in figures["lengths"]["data"]] == [
+        "Original",
+        "Random pool sample",
+        "Holdout",
+        "Subset",
+    ]
+    assert "Coherence" in figures["headline"]["layout"]["yaxis"]["ticktext"]
+
+
+def test_page__of_groups_never_tells_a_difference_that_gives_a_hidden_share_away(of_groups):
+    figures = figures_in(render_page(of_groups))
+    for i in range(3):
+        original, difference = (figures[f"successors{i}_{name}"]["data"][0]["z"] for name in ("original", "difference"))
+        hidden = [[cell is None for cell in row] for row in original]
+        assert [[cell is None for cell in row] for row in difference] == hidden
+        assert any(any(row) for row in hidden)
+
+
+def test_page__of_groups_is_escaped():
+    tables = [grouped(hostile_table(120, seed), np.full(40, 3)) for seed in range(4)]
+    html = render_page(findings_of(*tables, group_key="person"), "<script>alert(0)</script>")
+    read = Reader(html)
+    assert read.open == []
+    assert [tag for tag, _ in read.tags].count("script") == 3
+    assert "<img" not in json.dumps(figures_in(html), ensure_ascii=False)
+
+
+@pytest.mark.parametrize("column", ["wage", "job", "year", "is_new"])
+def test_page__of_groups_with_one_column(column):
+    tables = (sequence_table(60, seed)[[column, "person"]] for seed in range(2))
+    read = Reader(render_page(findings_of(*tables, group_key="person")))
+    assert "× 1 column," in read.text
+    assert "Random pool sample" not in read.text
+
+
+def test_page__of_rows_has_no_coherence(full):
+    read = Reader(render_page(full))
+    assert "Coherence" not in read.text
+    assert "synthetic rows ×" in read.text
+    shown = read.text[read.text.rindex("issodask report") :]
+    assert "group" not in shown.replace("groups of columns", "")
 
 
 def test_page__asks_the_network_for_nothing(full):

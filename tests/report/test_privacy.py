@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from issodask.report.privacy import identical_share, measure_privacy
+from issodask.report.privacy import identical_groups, identical_share, measure_privacy, rows_to_compare
 from issodask.report.qa import qa_session
-from tests.report.tables import narrow_table, real_table
+from issodask.report.tables import Table
+from tests.report.tables import as_table, grouped, narrow_table, real_table, sequence_table
 
 N = 400
 
@@ -114,3 +115,44 @@ def test_identical_share__is_one_for_a_copy_and_nothing_for_new_rows():
     original = real_table(N, 1)
     assert identical_share(original, original.sample(frac=1, random_state=1)) == 1
     assert identical_share(original, real_table(N, 2)) == 0
+
+
+def groups_of(*values):
+    """A table of groups with these values in one column."""
+    lengths = np.array([len(group) for group in values])
+    return as_table(grouped(pd.DataFrame({"a": np.concatenate(values)}), lengths), "person")
+
+
+def test_rows_to_compare__are_as_many_of_a_group_as_most_original_groups_have():
+    original = groups_of(*[[1, 2, 3]] * 19, list(range(50)))
+    subset = groups_of(list(range(9)), [1])
+    rows = rows_to_compare({"original": original, "subset": subset}, seed=1)
+    # The 95th percentile of lengths is 5.35: ranks 0 to 5 are below it.
+    assert rows["original"]["Sequence Length"].value_counts().to_dict() == {3: 57, 50: 6}
+    assert rows["subset"]["Sequence Length"].tolist() == [9] * 6 + [1]
+    assert rows["subset"]["a"].is_unique or rows["subset"]["a"].value_counts()[1] == 2
+    other = rows_to_compare({"original": original, "subset": subset}, seed=2)
+    assert not rows["original"].equals(other["original"])
+
+
+def test_rows_to_compare__are_at_most_a_hundred_of_a_group():
+    long = groups_of(list(range(300)), list(range(200)))
+    counts = rows_to_compare({"original": long}, seed=1)["original"]["Sequence Length"].value_counts()
+    assert counts.to_dict() == {300: 100, 200: 100}
+
+
+def test_rows_to_compare__are_all_rows_of_a_flat_table():
+    table = real_table(20, 1)
+    assert rows_to_compare({"original": Table.flat(table)}, seed=1)["original"] is table
+
+
+def test_identical_groups__same_rows_in_the_same_order():
+    original = groups_of([1, 2, 3], [1, 2], [7])
+    table = groups_of([1, 2, 3], [2, 1], [1], [7], [3, 2, 1], [1, 2, 3, 3], [1, 2], [8, 7])
+    assert identical_groups(original, table) == 3 / 8
+
+
+def test_identical_groups__all_of_a_copy_and_none_of_a_fresh_sample():
+    original = as_table(sequence_table(100, 1), "person")
+    assert identical_groups(original, original) == 1
+    assert identical_groups(original, as_table(sequence_table(100, 2), "person")) == 0

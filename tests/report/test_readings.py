@@ -7,7 +7,7 @@ import pytest
 
 from issodask.report.privacy import Neighbours, Privacy
 from issodask.report.readings import read
-from tests.report.tables import findings_of, real_table
+from tests.report.tables import findings_of, real_table, sequence_table
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +87,11 @@ def test_readings__without_a_holdout_nothing_is_claimed():
     assert "No holdout was given" in texts(found, "accuracy", "note")
     assert "No holdout was given" in texts(found, "privacy", "note")
     assert not texts(found, "privacy", "good")
+
+
+def test_readings__identical_groups_warn():
+    original, holdout = sequence_table(100, 1), sequence_table(100, 3)
+    copied = findings_of(original, original, holdout, group_key="person")
+    assert "100.00% of all subset groups have the same rows" in texts(copied, "privacy", "warning")
+    fresh = findings_of(original, sequence_table(100, 2), holdout, group_key="person")
+    assert "No subset group has the same rows" in texts(fresh, "privacy", "good")

@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from issodask.config import EvaluateConfig
 from issodask.errors import InputError
 from issodask.stages.evaluate import evaluate
-from tests.report.tables import real_table
+from tests.report.tables import grouped, real_table, sequence_table
 
 CONFIG = EvaluateConfig(distance_rows=100)
 
@@ -131,3 +132,80 @@ def test_evaluate__importing_it_loads_neither_mostlyai_nor_plotly():
     check = f"import sys, issodask.stages.evaluate; print(sorted({heavy} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def of_groups(n_original=120, n_subset=110):
+    return {"original": sequence_table(n_original, 1), "subset": sequence_table(n_subset, 2), "group_key": "person"}
+
+
+def test_evaluate__groups_to_files(tmp_path):
+    places = {"json_path": tmp_path / "metrics.json", "html_path": tmp_path / "report.html"}
+    extra = {"holdout": sequence_table(90, 3), "pool_sample": sequence_table(100, 4)}
+    extra["pool_sample"]["person"] = pd.factorize(extra["pool_sample"]["person"])[0].astype("int64")
+    record = evaluate(**of_groups(), **extra, config=CONFIG, **places)
+    assert json.loads(places["json_path"].read_text(encoding="utf-8")) == record
+    assert record["issodask"]["groups"] == {"original": 120, "pool_sample": 100, "subset": 110, "holdout": 90}
+    assert 0.5 < record["accuracy"]["coherence"] < 1
+    assert "groups" in places["html_path"].read_text(encoding="utf-8")
+
+
+def test_evaluate__keys_are_never_compared():
+    tables = of_groups()
+    holdout = sequence_table(90, 3)
+    record = evaluate(**tables, holdout=holdout, config=CONFIG)
+    assert set(holdout["person"]) < set(tables["original"]["person"])
+    renamed = {name: tables[name].assign(person=tables[name]["person"] + name) for name in ("original", "subset")}
+    assert evaluate(**renamed, holdout=holdout, config=CONFIG, group_key="person") == record
+
+
+def test_evaluate__rows_of_a_group_may_lie_apart():
+    tables = of_groups()
+    record = evaluate(**tables, config=CONFIG)
+    apart = tables["subset"].iloc[tables["subset"].groupby("person").cumcount().argsort(kind="stable")]
+    assert evaluate(**{**tables, "subset": apart}, config=CONFIG) == record
+
+
+def test_evaluate__groups_of_one_row_are_rows():
+    """mostlyai-qa: setup 1:1."""
+    single = {name: grouped(real_table(n, n), np.ones(n, int)) for name, n in (("original", 150), ("subset", 140))}
+    flat = {name: table.drop(columns="person") for name, table in single.items()}
+    assert evaluate(**single, config=CONFIG, group_key="person") == evaluate(**flat, config=CONFIG)
+
+
+def test_evaluate__one_row_of_each_group_counts_where_the_original_has_no_second():
+    original = grouped(real_table(150, 1), np.ones(150, int))
+    subset = grouped(real_table(150, 2), np.full(50, 3))
+    record = evaluate(original, subset, config=CONFIG, group_key="person")
+    assert record["issodask"]["rows"] == {"original": 150, "subset": 50}
+    assert record["accuracy"]["coherence"] is None
+
+
+def test_evaluate__qa_report_takes_the_group_key(tmp_path):
+    tables = {name: sequence_table(n, n)[["wage", "person"]] for name, n in (("original", 110), ("subset", 100))}
+    # Keys that the holdout shares with the original must not make one group of two.
+    holdout = sequence_table(60, 9)[["wage", "person"]]
+    config = EvaluateConfig(distance_rows=100, qa_report=True)
+    path = tmp_path / "qa-report.html"
+    record = evaluate(**tables, holdout=holdout, config=config, qa_path=path, group_key="person")
+    assert record["similarity"] is not None
+    assert "Coherence" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["original", "subset"])
+def test_evaluate__a_missing_group_key_is_named(name):
+    tables = of_groups()
+    with pytest.raises(InputError, match=f"the {name} has no column 'person' for the group key"):
+        evaluate(**{**tables, name: tables[name].drop(columns="person")}, config=CONFIG)
+
+
+def test_evaluate__a_row_without_a_key_is_named():
+    tables = of_groups()
+    tables["subset"].loc[3, "person"] = None
+    with pytest.raises(InputError, match=r"the subset has no group key \('person'\) in 1 of"):
+        evaluate(**tables, config=CONFIG)
+
+
+def test_evaluate__a_key_alone_is_no_table():
+    only = pd.DataFrame({"person": ["a", "a", "b"]})
+    with pytest.raises(InputError, match="columns"):
+        evaluate(only, only, config=CONFIG, group_key="person")
