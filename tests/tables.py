@@ -60,6 +60,44 @@ def narrow(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[["age", "children", "job", "is_new"]]
 
 
+def panel_table(n_groups: int, seed: int, tilt: float = 0.0, name: str = "p") -> pd.DataFrame:
+    """Groups (column `who`) of 1 to 8 rows that go on from one another; `tilt` makes them longer and richer."""
+    random = np.random.default_rng(seed)
+    lengths = 1 + random.binomial(7, 0.35 + 0.2 * tilt, n_groups)
+    place = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    level = np.repeat(random.normal(0.6 * tilt, 1, n_groups), lengths)
+    first_job = np.repeat(random.choice(["cook", "smith", "lamp 💡"], n_groups, p=[0.5, 0.3, 0.2]), lengths)
+    stays = random.random(len(place)) < 0.5 + 0.4 * tilt
+    job = np.where(stays, first_job, random.choice(["cook", "smith", "lamp 💡", "none"], len(place)))
+    wage = (level + 0.2 * place + random.normal(0, 0.4, len(place))).round(2)
+    return pd.DataFrame(
+        {
+            "who": np.repeat([f"{name}{i}" for i in range(n_groups)], lengths),
+            "wage": pd.Series(wage).mask(random.random(len(place)) < 0.05),
+            "children": np.maximum(0, np.floor(level + place / 3)).astype(int),
+            "job": np.where(random.random(len(place)) < 0.04, None, job),
+        }
+    )
+
+
+def biased_panel(n_groups: int, seed: int = 5) -> pd.DataFrame:
+    """Half of the groups tilted."""
+    n_tilted = n_groups // 2
+    return pd.concat(
+        [panel_table(n_groups - n_tilted, seed), panel_table(n_tilted, seed + 1, 1.0, "t")], ignore_index=True
+    )
+
+
+def write_panel(folder: Path, frame: pd.DataFrame, n_parts: int = 3) -> Path:
+    """A pool of whole groups that something else wrote; rows of different groups lie among one another."""
+    folder.mkdir(parents=True)
+    part_of_row = pd.factorize(frame["who"])[0] % n_parts
+    for i_part in range(n_parts):
+        rows = frame[part_of_row == i_part].sample(frac=1.0, random_state=i_part)
+        rows.to_parquet(folder / f"part-{i_part}.parquet", index=False)
+    return folder
+
+
 def write_job(path: Path, **sections: dict) -> Path:
     """A job file; values are texts, numbers and booleans."""
     top = {name: value for name, value in sections.items() if not isinstance(value, dict)}

@@ -58,9 +58,8 @@ def _days(column: Column, known: pd.Series, n_keys: int) -> pd.Series:
 
 def _numbers(column: Column, known: pd.Series, n_keys: int) -> np.ndarray:
     """Counting on after the largest of the original's; where the type ends, the smallest that are free."""
-    dtype = np.dtype("float64") if column.dtype.startswith("decimal") else _numpy_dtype(column.dtype)
+    dtype, limit = _range(column.dtype)
     largest = int(np.floor(known.max())) if len(known) else 0
-    limit = np.iinfo(dtype).max if dtype.kind in "iu" else 2 ** (np.finfo(dtype).nmant + 1)
     if largest + n_keys <= limit:
         return np.arange(largest + 1, largest + 1 + n_keys).astype(dtype)
     free = np.setdiff1d(np.arange(min(limit, len(known) + n_keys) + 1), known.to_numpy("float64"))
@@ -76,6 +75,11 @@ def _too_few(column: Column, n_keys: int) -> str:
     )
 
 
-def _numpy_dtype(name: str) -> np.dtype:
-    dtype: Any = pd.api.types.pandas_dtype(name)
-    return np.dtype(getattr(dtype, "numpy_dtype", dtype))
+def _range(name: str) -> tuple[np.dtype, int]:
+    """NumPy's dtype of a column, and the largest number up to which it holds every whole one."""
+    if name.startswith("decimal"):
+        precision, scale = map(int, name.removeprefix("decimal(").removesuffix(")").split(","))
+        return np.dtype("float64"), min(2**53, 10 ** max(0, precision - scale) - 1)
+    found: Any = pd.api.types.pandas_dtype(name)
+    dtype = np.dtype(getattr(found, "numpy_dtype", found))
+    return dtype, np.iinfo(dtype).max if dtype.kind in "iu" else 2 ** (np.finfo(dtype).nmant + 1)

@@ -7,10 +7,15 @@ import pytest
 from issodask.errors import InputError
 from issodask.runtime import open_runtime
 from issodask.stages.encode import encode_pool
+from issodask.store import codes as codes_room
 from issodask.store import parts
 from issodask.store.codes import load_block
 from issodask.store.pool import open_pool
 from issodask.table.bins import Bins
+from issodask.table.groups import Groups
+from issodask.table.schema import Schema
+from issodask.table.sequences import SequenceBins
+from tests.tables import panel_table, write_panel
 
 
 @pytest.fixture
@@ -140,3 +145,95 @@ def test_encode_pool__header_without_rows(tmp_path, original):
     original.head(0).to_csv(tmp_path / "a.csv", index=False)
     with pytest.raises(InputError, match="is empty"):
         encode(tmp_path / "a.csv", original, tmp_path / "codes")
+
+
+# groups
+
+
+PANEL = panel_table(60, 1)
+
+
+def sequence_bins(frame):
+    return SequenceBins.fit(frame.drop(columns=["who"]), Groups.of(frame["who"]))
+
+
+def encode_groups(folder, out, frame=PANEL, **options):
+    with open_runtime(1) as opened:
+        schema = Schema.from_frame(frame)
+        return encode_pool(open_pool(folder), sequence_bins(frame), schema, out, opened, group_key="who", **options)
+
+
+def assert_codes_of(codes, parts):
+    """Codes are those of the parts' groups, in the order of their first rows, one after the other."""
+    bins = sequence_bins(PANEL)
+    expected = [bins.encode_groups(part.drop(columns=["who"]), Groups.of(part["who"])) for part in parts]
+    loaded = [load_block(block) for block in codes.blocks]
+    assert np.array_equal(np.concatenate([c.rows for c in loaded]), np.concatenate([c.rows for c in expected]))
+    lengths = np.concatenate([np.diff(c.starts) for c in expected])
+    assert np.concatenate([np.diff(c.starts) for c in loaded]).tolist() == lengths.tolist()
+    assert codes.part_units == tuple(len(c.starts) - 1 for c in expected)
+    counts = np.concatenate([c.rows for c in expected])
+    assert codes.counts == tuple(
+        tuple(np.bincount(counts[:, j], minlength=size).tolist()) for j, size in enumerate(bins.sizes)
+    )
+
+
+def test_encode_groups__codes_of_interleaved_rows_are_those_of_gathered_ones(tmp_path):
+    write_panel(tmp_path / "pool", PANEL)
+    parts = [pd.read_parquet(path) for path in sorted((tmp_path / "pool").iterdir())]
+    assert not any(Groups.of(part["who"]).is_gathered for part in parts)
+    assert_codes_of(encode_groups(tmp_path / "pool", tmp_path / "codes"), parts)
+    for i, part in enumerate(parts):
+        part = part.iloc[Groups.of(part["who"]).order]
+        part.to_parquet(tmp_path / "pool" / f"part-{i}.parquet")
+    assert_codes_of(encode_groups(tmp_path / "pool", tmp_path / "codes"), parts)
+
+
+@pytest.mark.parametrize("n_rows", [1, 7])
+def test_encode_groups__batches_end_within_groups(tmp_path, monkeypatch, n_rows):
+    monkeypatch.setattr(parts, "MAX_BATCH_ROWS", n_rows)
+    (tmp_path / "pool").mkdir()
+    shuffled = PANEL.sample(frac=1, random_state=1)
+    PANEL.to_parquet(tmp_path / "pool" / "a.parquet", row_group_size=50)
+    shuffled.assign(who="b" + shuffled["who"]).to_csv(tmp_path / "pool" / "b.csv", index=False)
+    assert_codes_of(encode_groups(tmp_path / "pool", tmp_path / "codes"), [PANEL, shuffled])
+
+
+def test_encode_groups__huge_group_has_a_block_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(codes_room, "BLOCK_UNITS", 20)
+    (tmp_path / "pool").mkdir()
+    table = PANEL.assign(who=np.where((PANEL.index > 50) & (PANEL.index < 120), "huge", PANEL["who"]))
+    table.to_parquet(tmp_path / "pool" / "a.parquet")
+    codes = encode_groups(tmp_path / "pool", tmp_path / "codes")
+    assert_codes_of(codes, [table])
+    sizes = [(block.n_units, len(load_block(block).rows)) for block in codes.blocks]
+    assert (1, 69) in sizes
+    assert all(n_rows <= 20 for n_units, n_rows in sizes if n_units > 1)
+
+
+@pytest.mark.parametrize("key", ["p3", 2**60 + 1, 1.5, pd.Timestamp("2020-02-02")])
+def test_encode_groups__group_in_two_parts_names_both(tmp_path, key):
+    write_panel(tmp_path / "pool", PANEL)
+    for name in ("part-0", "part-2"):
+        part = pd.read_parquet(tmp_path / "pool" / f"{name}.parquet")
+        part[part["who"] == part["who"].iloc[0]].assign(who=key).to_parquet(tmp_path / "pool" / f"{name}.parquet")
+    with pytest.raises(InputError, match=r"lies in parts part-0\.parquet and part-2\.parquet .*to one part"):
+        encode_groups(tmp_path / "pool", tmp_path / "codes")
+
+
+def test_encode_groups__missing_key_names_the_part(tmp_path):
+    write_panel(tmp_path / "pool", PANEL)
+    part = pd.read_parquet(tmp_path / "pool" / "part-1.parquet")
+    part.assign(who=part["who"].mask(part.index == 4)).to_parquet(tmp_path / "pool" / "part-1.parquet")
+    with pytest.raises(InputError, match=r"part part-1\.parquet has no group key \('who'\) in 1 of .* row 4"):
+        encode_groups(tmp_path / "pool", tmp_path / "codes")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".starts.npy", ".keys.npy"])
+def test_encode_groups__damaged_codes_are_made_again(tmp_path, suffix):
+    write_panel(tmp_path / "pool", PANEL)
+    first, seen = encode_groups(tmp_path / "pool", tmp_path / "codes"), []
+    path = tmp_path / "codes" / f"part-1.parquet{suffix}"
+    path.write_bytes(path.read_bytes()[:-1] + b"\xfe")
+    assert encode_groups(tmp_path / "pool", tmp_path / "codes", on_part=seen.append) == first
+    assert [part.state for part in seen] == ["intact", "damaged", "intact"]

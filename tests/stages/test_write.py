@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from issodask.errors import InputError
 from issodask.runtime import open_runtime
-from issodask.stages.write import write_subset
+from issodask.stages.write import read_units, write_subset
 from issodask.store import parts, subset
 from issodask.store.pool import PoolWriter, open_pool, seal_pool
 from issodask.store.tables import as_frame, read_table
 from issodask.table.bins import Bins
 from issodask.table.schema import Schema
+from tests.tables import panel_table, write_panel
 
 N_ROWS = 60
 DRAW = np.random.default_rng(1)
@@ -251,3 +252,106 @@ def test_restored__codes_as_before(tmp_path, serial):
     expected = bins.encode(generated)
     assert np.array_equal(bins.encode(read_table(tmp_path / "s.parquet")), expected)
     assert np.array_equal(expected, bins.encode(original))
+
+
+# groups
+
+
+PANEL = panel_table(40, 1)
+UNITS = np.array([3, 39, 17, 3, 20])
+
+
+def write_groups(folder, serial, original=PANEL, pool=PANEL, units=UNITS):
+    """The subset, its lineage, and the chosen groups as they lie in the pool."""
+    write_panel(folder / "pool", pool)
+    schema = Schema.from_frame(original)
+    write_subset(open_pool(folder / "pool"), units, schema, folder / "s.parquet", serial, "who", original["who"])
+    parts = [pd.read_parquet(path).assign(part=path.name) for path in sorted((folder / "pool").iterdir())]
+    everything = [group for part in parts for _, group in part.groupby("who", sort=False, observed=True)]
+    subset = pd.read_parquet(folder / "s.parquet")
+    return subset, pd.read_parquet(folder / "s.lineage.parquet"), [everything[unit] for unit in sorted(units)]
+
+
+def test_write_groups__whole_groups_in_their_order(tmp_path, serial):
+    subset, _, chosen = write_groups(tmp_path, serial)
+    expected = pd.concat(chosen, ignore_index=True)
+    pd.testing.assert_frame_equal(subset.drop(columns="who"), expected.drop(columns=["who", "part"]))
+    assert list(subset.columns) == list(PANEL.columns)
+    assert subset.groupby("who", sort=False).size().tolist() == [len(group) for group in chosen]
+
+
+def test_write_groups__a_unit_used_twice_has_two_keys(tmp_path, serial):
+    subset, _, chosen = write_groups(tmp_path, serial, units=np.array([5, 5]))
+    assert subset["who"].nunique() == 2
+    n_rows = len(chosen[0])
+    pd.testing.assert_frame_equal(
+        subset[:n_rows].drop(columns="who"), subset[n_rows:].drop(columns="who").reset_index(drop=True)
+    )
+
+
+def test_write_groups__lineage_points_at_the_very_groups(tmp_path, serial):
+    subset, lineage, chosen = write_groups(tmp_path, serial)
+    assert list(lineage.columns) == ["generator", "part", "row", "key", "n_rows"]
+    assert lineage["key"].tolist() == subset["who"].unique().tolist()
+    assert lineage["n_rows"].tolist() == [len(group) for group in chosen]
+    assert lineage["part"].tolist() == [group["part"].iloc[0] for group in chosen]
+    assert lineage["row"].tolist() == [group.index[0] for group in chosen]
+    assert lineage["generator"].isna().all()
+
+
+KEYS = {
+    "int64": lambda codes: pd.Series(codes),
+    "int32": lambda codes: pd.Series(codes, dtype="int32"),
+    "Int64": lambda codes: pd.Series(codes, dtype="Int64"),
+    "float": lambda codes: pd.Series(codes / 4),
+    "text": lambda codes: pd.Series(codes).map("g{:03}".format),
+    "string": lambda codes: pd.Series(codes).map("g{:03}".format).astype("string"),
+    "category": lambda codes: pd.Series(codes).map("g{:03}".format).astype("category"),
+    "category of numbers": lambda codes: pd.Series(codes, dtype="category"),
+    "datetime": lambda codes: pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(codes, unit="D")),
+    "date": lambda codes: pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(codes, unit="D")).dt.date,
+    "decimal that ends": lambda codes: pd.Series([decimal.Decimal(int(code)) / 4 for code in codes]),
+}
+
+
+@pytest.mark.parametrize("in_pool", ["as in the original", "numbers"])
+@pytest.mark.parametrize("name", KEYS)
+def test_write_groups__new_keys_of_the_originals_type(tmp_path, serial, name, in_pool):
+    numbers = pd.factorize(PANEL["who"])[0]
+    keyed = stored(PANEL.assign(who=KEYS[name](numbers)), tmp_path / "original.parquet")
+    original = read_table(tmp_path / "original.parquet")
+    pool = PANEL.assign(who=numbers) if in_pool == "numbers" else keyed
+    subset, _, chosen = write_groups(tmp_path, serial, original, pool)
+    expected = keyed["who"].dtype
+    assert subset["who"].dtype == expected or (
+        name.startswith("category") and subset["who"].cat.categories.dtype == expected.categories.dtype
+    )
+    assert isinstance(subset["who"].iloc[0], type(keyed["who"].iloc[0]))
+    assert subset["who"].notna().all()
+    assert not set(subset["who"]) & set(keyed["who"])
+    assert subset.groupby("who", sort=False, observed=True).size().tolist() == [len(group) for group in chosen]
+
+
+def test_write_groups__through_a_pool_of_ours(tmp_path, serial):
+    schema = Schema.from_frame(PANEL)
+    with PoolWriter(tmp_path / "pool", schema, 2, seed=1, part_rows=30, group_key="who") as writer:
+        writer.append(PANEL)
+    pool = seal_pool(tmp_path / "pool")
+    write_subset(pool, np.arange(40), schema, tmp_path / "s.parquet", serial, "who", PANEL["who"])
+    subset = pd.read_parquet(tmp_path / "s.parquet")
+    pd.testing.assert_frame_equal(subset.drop(columns="who"), PANEL.drop(columns="who"))
+    assert set(pd.read_parquet(tmp_path / "s.lineage.parquet")["generator"]) == {2}
+
+
+def test_read_units__groups_are_numbered(tmp_path, serial):
+    write_panel(tmp_path / "pool", PANEL)
+    pool, schema = open_pool(tmp_path / "pool"), Schema.from_frame(PANEL)
+    write_subset(pool, UNITS, schema, tmp_path / "s.parquet", serial, "who", PANEL["who"])
+    units, subset = read_units(pool, UNITS, schema, serial, "who"), pd.read_parquet(tmp_path / "s.parquet")
+    assert units["who"].tolist() == pd.factorize(subset["who"])[0].tolist()
+    pd.testing.assert_frame_equal(units.drop(columns="who"), subset.drop(columns="who"))
+
+
+def test_write_groups__units_that_are_not_there(tmp_path, serial):
+    with pytest.raises(InputError, match="0 to 40, but the pool has units 0 to 39"):
+        write_groups(tmp_path, serial, units=np.array([0, 40]))
