@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from issodask.errors import InputError
 from issodask.runtime import Runtime
 from issodask.store.codes import (
     Codes,
     PartCodes,
+    codes_path,
     is_intact,
     read_keys,
     read_note,
@@ -28,7 +28,7 @@ from issodask.store.codes import (
     write_note,
 )
 from issodask.store.files import file_hash
-from issodask.store.parts import iter_part, read_group_keys
+from issodask.store.parts import MAX_BATCH_ROWS, hash_keys, iter_part, key_at
 from issodask.store.pool import Part, Pool, check_pool
 from issodask.table.bins import Bins
 from issodask.table.groups import Groups
@@ -90,24 +90,17 @@ class _Task:
 def _check_whole(pool: Pool, folder: Path, group_key: str) -> None:
     """Raise InputError when a key occurs in two parts."""
     keys = [read_keys(folder, part.name) for part in pool.parts]
-    if not keys:
-        return
     found, counts = np.unique(np.concatenate(keys), return_counts=True)
-    if counts.max(initial=0) <= 1:
-        return
     split = found[counts > 1]
-    parts = [part for part, own in zip(pool.parts, keys, strict=True) if split[0] in own][:2]
-    rows = read_group_keys(pool.path(parts[0]), group_key)
-    key = rows[_hashes(rows) == split[0]].iloc[0]
+    if not len(split):
+        return
+    first, second = [part for part, own in zip(pool.parts, keys, strict=True) if split[0] in own][:2]
+    path = pool.path(first)
+    key = key_at(path, group_key, int(np.argmax(hash_keys(path, group_key) == split[0])))
     raise InputError(
-        f"group {key!r} lies in parts {parts[0].name} and {parts[1].name} of pool {pool.folder} ({len(split):,} groups "
-        "lie in several): write all rows of a group to one part, or give groups of different parts different keys"
+        f"group {key!r} lies in parts {first.name} and {second.name} of pool {pool.folder} (groups in several parts: "
+        f"{len(split):,}): write all rows of a group to one part, or give groups of different parts different keys"
     )
-
-
-def _hashes(keys: pd.Series) -> np.ndarray:
-    """Hashes of the keys' texts: uint64."""
-    return pd.util.hash_array(keys.astype(str).to_numpy(dtype=object))
 
 
 def _encode_part(task: _Task, bins: Bins | SequenceBins, schema: Schema) -> tuple[PartCodes, State]:
@@ -118,15 +111,14 @@ def _encode_part(task: _Task, bins: Bins | SequenceBins, schema: Schema) -> tupl
     if note is not None and state == "intact":
         return note, state
     counts = [np.zeros(size, dtype=np.int64) for size in bins.sizes]
-    groups = None if task.group_key is None else _read_groups(task, task.group_key)
+    groups, keys = _read_groups(task)
     batches = _named(task, _encode_batches(task, bins, schema, groups))
-    if groups is not None and not groups.is_gathered:
-        batches = iter([np.concatenate(list(batches))[groups.order]])
     n_rows, codes_xxh3 = write_codes(folder, name, _counted(batches, counts), len(counts))
     listed = tuple(tuple(column.tolist()) for column in counts)
     n_units, groups_xxh3 = n_rows, None
-    if groups is not None and task.group_key is not None:
-        keys = _hashes(read_group_keys(Path(task.path), task.group_key).iloc[groups.order[groups.starts[:-1]]])
+    if groups is not None:
+        if not groups.is_gathered:
+            n_rows, codes_xxh3 = write_codes(folder, name, _gathered(folder, name, groups), len(counts))
         n_units, groups_xxh3 = groups.n_groups, write_groups(folder, name, groups.starts, keys)
     note = PartCodes(name, part_xxh3, bins.hash(), n_rows, codes_xxh3, listed, n_units, groups_xxh3)
     write_note(folder, note)
@@ -151,9 +143,14 @@ def _state(folder: Path, note: PartCodes | None, part_xxh3: str, bins: Bins | Se
     return "intact" if is_intact(folder, note) else "damaged"
 
 
-def _read_groups(task: _Task, group_key: str) -> Groups:
+def _read_groups(task: _Task) -> tuple[Groups | None, np.ndarray]:
+    """The groups of a part, and the hash of each one's key: uint64, (groups,)."""
+    if task.group_key is None:
+        return None, np.zeros(0, np.uint64)
     with _naming(task):
-        return Groups.of(read_group_keys(Path(task.path), group_key), where=f"part {task.part.name}")
+        keys = hash_keys(Path(task.path), task.group_key)
+        groups = Groups.of(keys, where=f"part {task.part.name}")
+    return groups, keys.to_numpy("uint64")[groups.order[groups.starts[:-1]]]
 
 
 def _encode_batches(
@@ -169,6 +166,13 @@ def _encode_batches(
     for frame in frames:
         yield bins.encode(frame, lengths[start : start + len(frame)])
         start += len(frame)
+
+
+def _gathered(folder: Path, name: str, groups: Groups) -> Iterator[np.ndarray]:
+    """The codes just written, in the part's order, group after group; only a batch at a time is in memory."""
+    codes = np.load(codes_path(folder, name), mmap_mode="r")
+    for start in range(0, len(codes), MAX_BATCH_ROWS):
+        yield codes[groups.order[start : start + MAX_BATCH_ROWS]]
 
 
 def _counted(batches: Iterator[np.ndarray], counts: list[np.ndarray]) -> Iterator[np.ndarray]:

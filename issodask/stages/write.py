@@ -11,7 +11,7 @@ import pandas as pd
 
 from issodask.errors import InputError
 from issodask.runtime import Runtime
-from issodask.store.parts import count_rows, read_group_keys
+from issodask.store.parts import count_rows, hash_keys
 from issodask.store.pool import Part, Pool, check_pool
 from issodask.store.subset import (
     ChosenGroups,
@@ -152,4 +152,4 @@ def _read_part(task: _Task, schema: Schema) -> ChosenGroups:
 def _count_units(task: _Task) -> int:
     if task.group_key is None:
         return count_rows(Path(task.path))
-    return Groups.of(read_group_keys(Path(task.path), task.group_key), where=f"part {task.name}").n_groups
+    return Groups.of(hash_keys(Path(task.path), task.group_key), where=f"part {task.name}").n_groups

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from issodask.errors import InputError
 from issodask.store.arrow import text_columns, to_frame
 from issodask.store.csv_files import count_csv_rows, is_csv, iter_csv
 from issodask.store.tables import open_parquet
@@ -48,15 +50,22 @@ def iter_chosen(path: Path, schema: Schema, rows: np.ndarray) -> Iterator[pd.Dat
             start = stop
 
 
-def read_group_keys(path: Path, group_key: str) -> pd.Series:
-    """The group key of each row of one part: text, numbers or dates as the file has them (CSV: text)."""
-    only = Schema((Column(group_key, "object", "categorical"),))
-    frames = [frame[group_key] for frame in iter_part(path, only)]
-    if not frames:
-        return pd.Series([], dtype="object", name=group_key)
-    if isinstance(frames[0].dtype, pd.CategoricalDtype):
-        frames = [frame.astype("object") for frame in frames]
-    return pd.concat(frames, ignore_index=True)
+def hash_keys(path: Path, group_key: str) -> pd.Series:
+    """A number for the group key of each row of one part: UInt64, missing where the key is.
+
+    It is a hash of the key's text, so that keys take little memory, and those of two parts are comparable whatever
+    their types: 7, 7.0 and "7" have the same, a date has that of its midnight.
+    """
+    hashed = [_hash_texts(_as_texts(keys, path)) for keys in _iter_keys(path, group_key)]
+    numbers = np.concatenate([np.zeros(0, np.uint64), *(numbers for numbers, _ in hashed)])
+    is_missing = np.concatenate([np.zeros(0, bool), *(is_missing for _, is_missing in hashed)])
+    return pd.Series(pd.arrays.IntegerArray(numbers, is_missing), name=group_key)
+
+
+def key_at(path: Path, group_key: str, row: int) -> str:
+    """The group key of one row, as text."""
+    frame = next(iter_chosen(path, _only(group_key), np.array([row])))
+    return str(frame[group_key].iloc[0]).removesuffix(" 00:00:00")
 
 
 def count_rows(path: Path) -> int:
@@ -70,6 +79,53 @@ def count_rows(path: Path) -> int:
 def batch_rows(schema: Schema) -> int:
     """Rows of a batch that stays below MAX_BATCH_CELLS."""
     return max(1, min(MAX_BATCH_ROWS, MAX_BATCH_CELLS // len(schema.columns)))
+
+
+def _only(group_key: str) -> Schema:
+    return Schema((Column(group_key, "object", "categorical"),))
+
+
+def _iter_keys(path: Path, group_key: str) -> Iterator[pa.Array]:
+    if is_csv(path):
+        for frame in iter_csv(path, _only(group_key), MAX_BATCH_ROWS):
+            yield pa.Array.from_pandas(frame[group_key])
+        return
+    with _open_for(path, _only(group_key)) as file:
+        for batch in file.iter_batches(MAX_BATCH_ROWS, columns=[group_key], use_threads=False):
+            yield batch.column(group_key)
+
+
+def _as_texts(keys: pa.Array, path: Path) -> pa.DictionaryArray:
+    """The keys' texts, each once, and which one each key is."""
+    if pa.types.is_nested(keys.type):
+        raise InputError(f"{path}: group keys are {keys.type}, but numbers, dates or texts are needed: make them text")
+    if pa.types.is_dictionary(keys.type):
+        keys = keys.dictionary_decode()
+    if pa.types.is_floating(keys.type):
+        keys = pc.if_else(pc.is_nan(keys), None, keys)
+    if pa.types.is_timestamp(keys.type):
+        keys = keys.view(pa.timestamp(keys.type.unit))  # with a zone, Arrow would look for a list of all zones
+    encoded = keys.dictionary_encode()
+    if not (pa.types.is_primitive(keys.type) or pa.types.is_decimal(keys.type)):
+        return encoded
+    return pa.DictionaryArray.from_arrays(encoded.indices, _as_text(encoded.dictionary))
+
+
+def _as_text(values: pa.Array) -> pa.Array:
+    """Numbers and times as text; whole numbers without a point, midnight without a time."""
+    texts = pc.replace_substring_regex(values.cast(pa.string()), r"( 00:00:00)?(\.0+)?$", "")
+    if not pa.types.is_floating(values.type):
+        return texts
+    is_whole = pc.and_(pc.equal(values, pc.floor(values)), pc.less(pc.abs(values), 2.0**53))
+    whole = pc.if_else(is_whole, values, 0).cast(pa.int64()).cast(pa.string())
+    return pc.if_else(is_whole, whole, texts)  # large ones would have an exponent
+
+
+def _hash_texts(texts: pa.DictionaryArray) -> tuple[np.ndarray, np.ndarray]:
+    distinct = texts.dictionary.to_numpy(zero_copy_only=False).astype(object)
+    hashes = pd.util.hash_array(distinct, categorize=False)
+    places = texts.indices.fill_null(-1).to_numpy()
+    return np.append(hashes, np.uint64(0))[places], places < 0
 
 
 def _chosen(frames: Iterator[pd.DataFrame], start: int, rows: np.ndarray) -> Iterator[pd.DataFrame]:

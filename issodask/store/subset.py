@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from issodask.errors import InputError
 from issodask.store.arrow import arrow_schema, file_schema, to_arrow, to_frame
 from issodask.store.files import whole_file
-from issodask.store.parts import iter_chosen, read_group_keys
+from issodask.store.parts import hash_keys, iter_chosen
 from issodask.store.pool import Part
 from issodask.store.tables import is_parquet
 from issodask.table.coerce import restore_frame
@@ -49,7 +49,7 @@ def read_groups(path: Path, schema: Schema, group_key: str, units: np.ndarray) -
 
     `units`: int64, positions among the part's groups, ascending, may repeat. Raises InputError as `read_rows`.
     """
-    groups = Groups.of(read_group_keys(path, group_key), where=f"part {path.name}")
+    groups = Groups.of(hash_keys(path, group_key), where=f"part {path.name}")
     rows = groups.rows_of(units)
     order = np.argsort(rows, kind="stable")
     table = read_rows(path, schema.without(group_key), rows[order])
