@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from issodask.cli import main
-from tests.tables import biased_pool, mixed_table, narrow, write_job, write_pool
+from tests.tables import biased_panel, biased_pool, mixed_table, narrow, panel_table, write_job, write_panel, write_pool
 
 COMMAND = Path(sys.executable).with_name("issodask")
 RESULTS = ["subset.parquet", "subset.lineage.parquet"]
@@ -345,3 +345,140 @@ def test_select__bad_tables_in_a_process_of_its_own(folder, world, spoil):
     ]
     assert done.stderr.splitlines()[-1].startswith("issodask: ")
     assert_untouched(folder, world)
+
+
+# groups
+
+
+@pytest.fixture(scope="module")
+def panels(tmp_path_factory):
+    """The same with groups: original.parquet, a pool, and the subset of an earlier run."""
+    folder = tmp_path_factory.mktemp("panels")
+    panel_table(60, 1).to_parquet(folder / "original.parquet")
+    write_panel(folder / "pool", biased_panel(300))
+    assert select_groups(folder).exit_code == 0
+    return folder
+
+
+@pytest.fixture
+def panel(panels, tmp_path):
+    """A copy that a test may spoil."""
+    shutil.copytree(panels, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def select_groups(folder, *options):
+    return select(folder, "--group-key", "who", *options)
+
+
+def change(path, changed):
+    changed(pd.read_parquet(path)).to_parquet(path)
+
+
+def no_key_in_original(folder):
+    change(folder / "original.parquet", lambda table: table.drop(columns="who"))
+
+
+def no_key_in_pool(folder):
+    for part in (folder / "pool").iterdir():
+        change(part, lambda table: table.drop(columns="who"))
+
+
+def no_key_in_one_part(folder):
+    change(folder / "pool" / "part-1.parquet", lambda table: table.drop(columns="who"))
+
+
+def missing_keys_in_original(folder):
+    change(folder / "original.parquet", lambda table: table.assign(who=table["who"].mask(table.index % 50 == 3)))
+
+
+def missing_keys_in_pool(folder):
+    change(
+        folder / "pool" / "part-1.parquet", lambda table: table.assign(who=table["who"].mask(table.index % 100 == 3))
+    )
+
+
+def few_groups_in_pool(folder):
+    shutil.rmtree(folder / "pool")
+    write_panel(folder / "pool", biased_panel(59))
+
+
+def group_in_two_parts(folder):
+    for i in (0, 2):
+        change(
+            folder / "pool" / f"part-{i}.parquet",
+            lambda table: table.assign(who=table["who"].mask(table.index == 0, "x")),
+        )
+
+
+def sequence_length_in_original(folder):
+    for path in (folder / "original.parquet", *(folder / "pool").iterdir()):
+        change(path, lambda table: table.rename(columns={"children": "Sequence Length"}))
+
+
+def boolean_keys(folder):
+    change(folder / "original.parquet", lambda table: table.assign(who=table.index > 50))
+
+
+def nothing_but_keys(folder):
+    change(folder / "original.parquet", lambda table: table[["who"]])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (no_key_in_original, ["the original", "no column 'who'", "'wage', 'children', 'job'"]),
+        (no_key_in_pool, ["pool", "'who'"]),
+        (no_key_in_one_part, ["part-1.parquet", "'who'"]),
+        (missing_keys_in_original, ["the original has no group key ('who') in ", "the first of them row 3"]),
+        (missing_keys_in_pool, ["part-1.parquet", "no group key ('who') in ", "the first of them row 3"]),
+        (few_groups_in_pool, ["59 units but the subset needs 60", "generate more, or lower units"]),
+        (group_in_two_parts, ["'x'", "part-0.parquet and part-2.parquet", "one part"]),
+        (sequence_length_in_original, ["'Sequence Length'", "rename it"]),
+        (boolean_keys, ["'who' is true or false", "number the groups"]),
+        (nothing_but_keys, ["the original", "0 columns"]),
+    ],
+)
+def test_select_groups__bad_tables(panel, panels, spoil, words):
+    spoil(panel)
+    assert_one_line(select_groups(panel), *words)
+    assert_untouched(panel, panels)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--start", "coherence"], ["only groups have coherence", "give a group_key"]),
+        (["--group-key", "who", "--start", "warm"], ["start is 'warm'"]),
+        (["--group-key", "whom"], ["the original has no column 'whom'"]),
+        (["--group-key", "who", "--units", 301], ["300 units but the subset needs 301"]),
+    ],
+)
+def test_select_groups__bad_options(panel, panels, options, words):
+    assert_one_line(select(panel, *options), *words)
+    assert_untouched(panel, panels)
+
+
+def first_rows(table):
+    return table.drop_duplicates("who")
+
+
+def with_one_huge_group(table):
+    huge = table.sample(20_000, replace=True, random_state=1).assign(who="huge")
+    return pd.concat([table, huge], ignore_index=True)
+
+
+@pytest.mark.parametrize("start", ["trim", "coherence"])
+@pytest.mark.parametrize("changed", [first_rows, with_one_huge_group])
+def test_select_groups__lengths_at_the_ends(panel, changed, start):
+    change(panel / "original.parquet", changed)
+    change(panel / "pool" / "part-0.parquet", changed)
+    if changed is first_rows:
+        for i in (1, 2):
+            change(panel / "pool" / f"part-{i}.parquet", changed)
+    result = select_groups(panel, "--start", start)
+    assert result.exit_code == 0, result.stderr + repr(result.exception)
+    original, subset = (pd.read_parquet(panel / name) for name in ("original.parquet", "subset.parquet"))
+    assert subset["who"].nunique() == original["who"].nunique()
+    if changed is first_rows:
+        assert subset["who"].is_unique

@@ -310,7 +310,7 @@ KEYS = {
     "category of numbers": lambda codes: pd.Series(codes, dtype="category"),
     "datetime": lambda codes: pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(codes, unit="D")),
     "date": lambda codes: pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(codes, unit="D")).dt.date,
-    "decimal that ends": lambda codes: pd.Series([decimal.Decimal(int(code)) / 4 for code in codes]),
+    "decimal that ends": lambda codes: pd.Series([decimal.Decimal(int(code)) * 5 / 2 for code in codes]),
 }
 
 
