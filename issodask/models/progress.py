@@ -29,7 +29,10 @@ class ProgressLog:
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, phase: str, **fields: Any) -> None:
-        """`phase` is what the generator does now: start, prepare, train, sample or done."""
+        """`phase` is what the generator does now: start, prepare, train, sample or done.
+
+        Where groups have a model of their own, "prepare groups" and "train groups" come before "prepare".
+        """
         record = {"time": round(time.time(), 3), "phase": phase, **fields}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
