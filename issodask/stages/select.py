@@ -28,6 +28,7 @@ from issodask.store.files import file_hash, read_json, write_faults_of, write_js
 from issodask.store.pool import Pool, as_pool, check_pool
 from issodask.store.subset import check_out, lineage_path
 from issodask.store.tables import as_frame
+from issodask.table.keys import new_keys
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ def select(
     timings["read"] = round(monotonic() - began, 2)
 
     n_units = config.units or known.n_units
+    if known.group_key is not None and known.keys is not None:
+        new_keys(known.schema[known.group_key], known.keys, n_units)  # say now if there are too few
     check_pool(opened, known.schema)
     _check_units(opened, opened.n_rows if group_key is None else opened.n_units, n_units, config)
     codes = _encode(opened, known, folder, runtime, events, timings)
