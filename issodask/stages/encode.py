@@ -62,7 +62,7 @@ def encode_pool(
     Raises InputError for missing columns, for groups in two parts, and (naming the part) for damaged parts, values of
     another type than the original's and infinite numbers.
     """
-    check_pool(pool, schema)
+    check_pool(pool, schema, group_key)
     folder.mkdir(parents=True, exist_ok=True)
     tasks = [_Task(part, str(pool.path(part)), str(folder), group_key) for part in pool.parts]
     notes = []

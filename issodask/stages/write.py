@@ -93,7 +93,7 @@ def _read_chosen(
     pool: Pool, unit_ids: np.ndarray, schema: Schema, runtime: Runtime, group_key: str | None
 ) -> list[tuple[Part, ChosenGroups]]:
     """The chosen units of each part that has some; a row is a group of one here."""
-    check_pool(pool, schema)
+    check_pool(pool, schema, group_key)
     pool = counted(pool, runtime, group_key)
     chosen = _by_part(pool, np.sort(np.asarray(unit_ids, dtype=np.int64)))
     tasks = [_Task(part.name, str(pool.path(part)), units, group_key) for part, units in chosen]

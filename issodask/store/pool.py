@@ -7,7 +7,6 @@ lists them all. A folder that something else wrote needs no manifest: its parts 
 
 import hashlib
 import json
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,11 +51,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Pool:
-    """A pool: unit ids count its rows, or its groups, from 0, part after part."""
+    """A pool: unit ids count its rows, or its groups, from 0, part after part.
+
+    `group_key` is what a pool of ours was made with; others may have any.
+    """
 
     folder: Path
     parts: tuple[Part, ...]
     columns: tuple[str, ...]
+    group_key: str | None = None
 
     @property
     def n_rows(self) -> int | None:
@@ -90,9 +93,14 @@ def open_pool(path: str | Path) -> Pool:
     return pool
 
 
-def check_pool(pool: Pool, schema: Schema) -> None:
-    """Raise InputError when the pool lacks columns of the original."""
+def check_pool(pool: Pool, schema: Schema, group_key: str | None = None) -> None:
+    """Raise InputError when the pool lacks columns of the original, or was made of groups of another key."""
     check_columns(pool.columns, schema, where=f"pool {pool.folder}")
+    if group_key is not None and pool.group_key not in (None, group_key):
+        raise InputError(
+            f"pool {pool.folder} was made of groups by {pool.group_key!r}, but the group key is {group_key!r}: "
+            "take the pool's, or generate another pool"
+        )
 
 
 class PoolWriter:
@@ -135,7 +143,7 @@ class PoolWriter:
         self._generator = generator
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
-        self._waiting_ends: list[int] = []  # of groups, in rows that wait
+        self._waiting_ends = np.zeros(0, np.int64)  # of groups, in rows that wait
         self.folder.mkdir(parents=True, exist_ok=True)
         self.finished_parts, self._n_finished, self._n_groups, self.removed_parts = self._take_up()
 
@@ -162,10 +170,11 @@ class PoolWriter:
     def _keyed_anew(self, frame: pd.DataFrame, group_key: str) -> pd.DataFrame:
         """The frame's groups, one after the other, with the next keys; where they end is remembered."""
         groups = Groups.of(key_column(frame, group_key, "the table"))
-        rows = restore_frame(frame.iloc[groups.order], self.schema.without(group_key)).reset_index(drop=True)
+        gathered = frame.iloc[groups.order].reset_index(drop=True)
+        rows = restore_frame(gathered, self.schema.without(group_key))
         numbers = self._generator * KEYS_PER_GENERATOR + self._n_groups + np.arange(groups.n_groups)
         rows[group_key] = np.repeat(numbers, groups.lengths)
-        self._waiting_ends += (self._n_waiting + groups.starts[1:]).tolist()
+        self._waiting_ends = np.append(self._waiting_ends, self._n_waiting + groups.starts[1:])
         self._n_groups += groups.n_groups
         return rows[list(self.schema.names)]
 
@@ -175,7 +184,7 @@ class PoolWriter:
             return None
         if self.group_key is None:
             return self.part_rows
-        return self._waiting_ends[bisect_left(self._waiting_ends, self.part_rows)]
+        return int(self._waiting_ends[np.searchsorted(self._waiting_ends, self.part_rows)])
 
     def close(self) -> None:
         """Write the remaining rows as a last, smaller part."""
@@ -199,7 +208,7 @@ class PoolWriter:
         rest = table.slice(n_rows)
         self._waiting = [rest] if rest.num_rows else []
         self._n_waiting = rest.num_rows
-        self._waiting_ends = [end - n_rows for end in self._waiting_ends if end > n_rows]
+        self._waiting_ends = self._waiting_ends[np.searchsorted(self._waiting_ends, n_rows, side="right") :] - n_rows
         self._n_finished += n_rows
         self.finished_parts = (*self.finished_parts, path.name)
 
@@ -213,12 +222,12 @@ class PoolWriter:
             found = _read_note(path)
             if path.name != part_name(self._generator, i_part) or found is None:
                 break
-            note, n_part_rows = found
+            note, metadata = found
             if note != expected:
                 raise InputError(_other_job(path, note, expected))
             finished.append(path.name)
-            n_rows += n_part_rows
-            n_groups += _count_groups(path, self.group_key) or 0
+            n_rows += metadata.num_rows
+            n_groups += _count_groups(metadata, self.group_key) or 0
         removed = present[len(finished) :]
         for path in removed:
             path.unlink()
@@ -234,29 +243,37 @@ def seal_pool(folder: str | Path) -> Pool:
     entries = [_listed(path) for path in sorted(folder.glob("g[0-9]*-part-*.parquet"))]
     if not entries:
         raise InputError(f"pool {folder} has no parts yet: generate some")
-    columns, first = entries[0][1], entries[0][0]
-    for part, names in entries:
-        if names != columns:
+    first, columns, group_key = entries[0]
+    for part, names, key in entries:
+        if (names, key) != (columns, group_key):
             raise InputError(
-                f"parts {first.name} and {part.name} of pool {folder} differ in columns: remove one of them"
+                f"parts {first.name} and {part.name} of pool {folder} differ in columns, or in their group key: "
+                "remove one of them"
             )
-    parts = [asdict(part) for part, _ in entries]
-    write_json(folder / MANIFEST, {"columns": list(columns), "n_rows": sum(p["n_rows"] for p in parts), "parts": parts})
+    pool = Pool(folder, tuple(part for part, _, _ in entries), columns, group_key)
+    manifest = {
+        "columns": list(columns),
+        "group_key": group_key,
+        "n_rows": pool.n_rows,
+        "n_units": pool.n_units,
+        "parts": [asdict(part) for part in pool.parts],
+    }
+    write_json(folder / MANIFEST, manifest)
     return open_pool(folder)
 
 
 def as_pool(source: Any, folder: str | Path, schema: Schema, group_key: str | None = None) -> Pool:
     """The pool at a path; a table of pandas, Arrow or Dask is written to `folder` first, in place of what was there.
 
-    Dask tables go partition by partition, unless they have groups, which may lie in several. Raises InputError as
-    `open_pool` and `as_frame` do.
+    Dask tables go partition by partition; rows of a group that lies in several wait for its last one. Raises InputError
+    as `open_pool` and `as_frame` do.
     """
     if isinstance(source, str | Path):
         return open_pool(source)
     for path in Path(folder).glob(f"{_prefix(0)}*.parquet"):
         path.unlink()
     with PoolWriter(folder, schema, generator=0, seed=0, group_key=group_key) as writer:
-        for frame in _partitions(source) if group_key is None else [as_frame(source)]:
+        for frame in _partitions(source) if group_key is None else _whole_groups(source, group_key):
             check_columns(frame.columns, schema, where="the pool")
             writer.append(frame)
     return seal_pool(folder)
@@ -285,27 +302,44 @@ def _partitions(source: Any) -> Iterator[pd.DataFrame]:
         yield source.partitions[i_partition].compute()
 
 
+def _whole_groups(source: Any, group_key: str) -> Iterator[pd.DataFrame]:
+    """The table, partition by partition, so that no group lies in two frames."""
+    if not hasattr(source, "npartitions"):
+        yield as_frame(source)
+        return
+    keys = [key_column(source, group_key, "the pool").partitions[i].compute() for i in range(source.npartitions)]
+    last = {key: i for i, own in enumerate(keys) for key in own.unique()}
+    waiting = pd.DataFrame()
+    for i, partition in enumerate(_partitions(source)):
+        frame = pd.concat([waiting, partition]) if len(waiting) else partition
+        goes_on = frame[group_key].map(last).to_numpy() > i
+        waiting = frame[goes_on]
+        yield frame[~goes_on]
+
+
 def _prefix(generator: int) -> str:
     return f"g{generator:02d}-part-"
 
 
-def _listed(path: Path) -> tuple[Part, tuple[str, ...]]:
+def _listed(path: Path) -> tuple[Part, tuple[str, ...], str | None]:
+    """A part of ours, its columns and its group key."""
     with open_parquet(path) as file:
         note = _note_of(file.schema_arrow)
-        n_rows, names = file.metadata.num_rows, tuple(file.schema_arrow.names)
+        metadata, names = file.metadata, tuple(file.schema_arrow.names)
     if note is None:
         raise InputError(f"part {path} was not written as part of a pool: remove it from the folder")
-    n_units = _count_groups(path, note.group_key)
-    return Part(path.name, n_rows, path.stat().st_size, file_hash(path), note.generator, note.seed, n_units), names
+    n_bytes, n_units = path.stat().st_size, _count_groups(metadata, note.group_key)
+    part = Part(path.name, metadata.num_rows, n_bytes, file_hash(path), note.generator, note.seed, n_units)
+    return part, names, note.group_key
 
 
-def _count_groups(path: Path, group_key: str | None) -> int | None:
-    """Groups of a part of ours; its keys count on from the first to the last."""
+def _count_groups(metadata: pq.FileMetaData, group_key: str | None) -> int | None:
+    """Groups of a part of ours: its keys count on from the first row to the last."""
     if group_key is None:
         return None
-    with open_parquet(path) as file:
-        keys = file.read(columns=[group_key]).column(0)
-    return int(keys[-1].as_py() - keys[0].as_py() + 1)
+    column = metadata.schema.names.index(group_key)
+    first, last = (metadata.row_group(i).column(column).statistics for i in (0, metadata.num_row_groups - 1))
+    return int(last.max - first.min + 1)
 
 
 def _noted_schema(schema: Schema, generator: int, seed: int, group_key: str | None) -> pa.Schema:
@@ -326,11 +360,11 @@ def _note_of(schema: pa.Schema) -> _Note | None:
     return _Note(**json.loads(metadata[_NOTE])) if _NOTE in metadata else None
 
 
-def _read_note(path: Path) -> tuple[_Note | None, int] | None:
-    """The note and number of rows of a part; None when its footer is damaged."""
+def _read_note(path: Path) -> tuple[_Note | None, pq.FileMetaData] | None:
+    """The note and the footer of a part; None when its footer is damaged."""
     try:
         with open_parquet(path) as file:
-            return _note_of(file.schema_arrow), file.metadata.num_rows
+            return _note_of(file.schema_arrow), file.metadata
     except InputError:
         return None
 
@@ -343,7 +377,7 @@ def _open_sealed(folder: Path, manifest: Mapping[str, Any]) -> Pool:
     parts = tuple(Part(**part) for part in manifest["parts"])
     for part in parts:
         _check_bytes(folder / part.name, part)
-    return Pool(folder, parts, tuple(manifest["columns"]))
+    return Pool(folder, parts, tuple(manifest["columns"]), manifest.get("group_key"))
 
 
 def _check_bytes(path: Path, part: Part) -> None:

@@ -1,6 +1,7 @@
 """Parts of bounded size, the same bytes for the same rows, and a writer that goes on where it stopped."""
 
 import json
+from itertools import pairwise
 
 import dask.dataframe
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from issodask.errors import InputError
 from issodask.store import files
 from issodask.store.parts import iter_part
-from issodask.store.pool import PoolWriter, as_pool, open_pool, seal_pool
+from issodask.store.pool import PoolWriter, as_pool, check_pool, open_pool, seal_pool
 from issodask.table.schema import Schema
 
 
@@ -242,6 +243,81 @@ def test_writer__missing_keys_are_told(tmp_path):
         group_writer(tmp_path).append(VISITS.assign(who=VISITS["who"].mask(VISITS.index == 5)))
 
 
-def test_as_pool__groups_over_partitions_stay_whole(tmp_path):
-    lazy = dask.dataframe.from_pandas(VISITS.sort_index(), npartitions=5)
-    assert as_pool(lazy, tmp_path, VISITS_SCHEMA, group_key="who").n_units == len(LENGTHS)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 99), n_partitions=st.integers(1, 28), as_category=st.booleans())
+def test_as_pool__groups_over_partitions_stay_whole(tmp_path_factory, seed, n_partitions, as_category):
+    shuffled = VISITS.sample(frac=1, random_state=seed).reset_index(drop=True) if seed % 3 else VISITS
+    frame = shuffled.astype({"who": "category"}) if as_category else shuffled
+    lazy = dask.dataframe.from_pandas(frame, npartitions=n_partitions)
+    pool = as_pool(lazy, tmp_path_factory.mktemp("pool"), VISITS_SCHEMA, group_key="who")
+    rows = pd.read_parquet(pool.path(pool.parts[0]))
+    assert (pool.n_units, len(rows)) == (len(LENGTHS), len(VISITS))
+    written = {tuple(group["n"]) for _, group in rows.groupby("who")}
+    assert written == {tuple(group["n"]) for _, group in shuffled.groupby("who")}
+
+
+def test_as_pool__partitions_without_keys_are_told(tmp_path):
+    lazy = dask.dataframe.from_pandas(VISITS.assign(who=VISITS["who"].mask(VISITS.index == 5)), npartitions=5)
+    with pytest.raises(InputError, match=r"no group key \('who'\) in 1 of"):
+        as_pool(lazy, tmp_path, VISITS_SCHEMA, group_key="who")
+    with pytest.raises(InputError, match="the pool has no column 'who' for the group key: its columns are 'n', 't'"):
+        as_pool(lazy.drop(columns="who"), tmp_path, VISITS_SCHEMA, group_key="who")
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.sets(st.integers(1, len(LENGTHS) - 1)), part_rows=st.integers(1, 30))
+def test_writer__bytes_do_not_depend_on_how_groups_come(tmp_path_factory, cuts, part_rows):
+    one, other = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("other")
+    with group_writer(one, part_rows=part_rows) as writer:
+        writer.append(VISITS)
+    ends = np.cumsum([0, *LENGTHS])
+    with group_writer(other, part_rows=part_rows) as writer:
+        for first, last in pairwise([0, *sorted(cuts), len(LENGTHS)]):
+            writer.append(VISITS[ends[first] : ends[last]])
+            writer.append(VISITS[:0])
+    assert contents(one) == contents(other)
+
+
+def test_writer__groups_of_one_row_and_one_huge_group(tmp_path):
+    lengths = [1] * 3_000 + [100_000] + [2] * 10
+    frame = draw(sum(lengths)).assign(who=np.repeat(np.arange(len(lengths)) % 3_005, lengths))  # some keys come again
+    with group_writer(tmp_path, part_rows=1_000) as writer:
+        for start in range(0, 3_000, 300):
+            writer.append(frame[start : start + 300])
+        writer.append(frame[3_000:].assign(who=lambda rest: rest["who"] + 5_000 * (rest.index >= 103_010)))
+    pool = seal_pool(tmp_path)
+    assert [part.n_rows for part in pool.parts] == [1_000, 1_000, 1_000, 100_000, 20]
+    assert [part.n_units for part in pool.parts] == [1_000, 1_000, 1_000, 1, 10]
+    assert np.array_equal(np.concatenate(keys_of(tmp_path)), np.repeat(np.arange(3_011), lengths))
+
+
+def test_seal_pool__manifest_names_the_group_key(tmp_path):
+    with group_writer(tmp_path) as writer:
+        writer.append(VISITS)
+    pool = seal_pool(tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert (manifest["group_key"], manifest["n_units"]) == (pool.group_key, pool.n_units) == ("who", 8)
+    check_pool(pool, VISITS_SCHEMA, "who")
+    check_pool(pool, VISITS_SCHEMA)  # its rows are rows all the same
+    with pytest.raises(InputError, match="was made of groups by 'who', but the group key is 't': take the pool's"):
+        check_pool(pool, VISITS_SCHEMA, "t")
+
+
+def test_seal_pool__parts_of_rows_and_of_groups_are_refused(tmp_path):
+    with group_writer(tmp_path) as writer:
+        writer.append(VISITS)
+    with PoolWriter(tmp_path, VISITS_SCHEMA, 1, 7) as writer:
+        writer.append(VISITS)
+    with pytest.raises(InputError, match=r"g00-part-0000\.parquet and g01-part-0000\.parquet .* group key: remove one"):
+        seal_pool(tmp_path)
+
+
+def test_open_pool__manifest_of_before_there_were_groups(tmp_path):
+    write(tmp_path)
+    pool = seal_pool(tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert (manifest.pop("group_key"), manifest.pop("n_units")) == (None, None)
+    for part in manifest["parts"]:
+        del part["n_units"]
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    assert open_pool(tmp_path) == pool
