@@ -13,7 +13,7 @@ from tests.report.tables import as_table, grouped, real_table, sequence_table
 
 KEY = "person"
 LEVELS = ["univariate", "bivariate", "trivariate", SUCCESSORS]
-N_QA_DRAWS, N_OUR_DRAWS = 16, 100
+N_QA_DRAWS, N_OUR_DRAWS = 20, 200
 
 
 @pytest.fixture(scope="module")
