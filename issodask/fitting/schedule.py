@@ -12,8 +12,8 @@ from issodask.errors import InputError
 N_SEGMENTS = 16
 _GAINS_PER_ROUND = 20.0
 GAINS_PER_SWAP_ROUND = 8.0
-"""A round of a long cooling has 0.375 trials per unit on average; a trial walks the cells of four units, and before that
-the cells of all units that a lane may touch are listed."""
+"""A round of a long cooling has 0.375 trials per unit on average. A trial walks the cells of four units; before that,
+the cells of all units that a lane may touch are listed anew."""
 _TRIM_STEPS = 400
 _RISE = 64.0
 _MOST_PICKS_OF_FEW = 256

@@ -13,7 +13,7 @@ from issodask.stages.select import select
 from tests.tables import biased_panel, panel_table, write_panel
 
 TRIM = SelectConfig(effort=60, ipf_passes=2)
-COHERENCE = SelectConfig(effort=60, ipf_passes=2, start="coherence")
+COHERENCE = SelectConfig(effort=320, ipf_passes=2, start="coherence")
 STARTS = pytest.mark.parametrize("config", [TRIM, COHERENCE], ids=["trim", "coherence"])
 SUBSET, LINEAGE = "subset.parquet", "subset.lineage.parquet"
 
