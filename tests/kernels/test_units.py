@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from issodask.kernels.errors import ONE
 from issodask.kernels.swaps import swap_gains
 from issodask.kernels.units import GroupUnits, RowUnits, change, gain, leave, removal_gains, same
+from issodask.table.blocks import SequenceCodes
 from tests import naive
-from tests.strategies import as_dict, cases, group_cases, row_cases
+from tests.strategies import as_dict, cases, cliques_of_unit, group_cases, row_cases, sequence_bins_of
 
 
 def changed(case, u, sign):
@@ -111,6 +112,16 @@ def test_same__group_with_equal_rows(case):
     assert same(again, 0, 1)
 
 
+def test_same__not_groups_that_weigh_otherwise_in_the_same_cells():
+    """Rows 0, 0, 1, 1 and 0, 0, 0, 1, 1, where both lengths are in one bin."""
+    layout = cliques_of_unit(sequence_bins_of([2], 1, np.random.default_rng(1)), 2_520)
+    values = np.array([0, 0, 1, 1, 0, 0, 0, 1, 1], np.uint8)
+    codes = SequenceCodes(np.stack([values, np.zeros_like(values), values, values], axis=1), np.array([0, 4, 9]))
+    units = layout.gather([(codes, np.arange(2))], layout.unit, np.ones(6))
+    assert np.array_equal(*(units.cells[own[0] : own[-1]] for own in units.bounds))
+    assert not same(units, 0, 1)
+
+
 @given(cases(min_units=2))
 def test_compiled_loop__knows_either_kind(case):
     """Called from a kernel, the functions do what they do when called from Python."""
@@ -155,7 +166,8 @@ def test_units__say_how_large_they_are(case):
         amounts = [amount for twin in case.twins for amount in twin.values()]
         assert case.units.cells_per_unit == pytest.approx(np.mean(n_cells))
         assert case.step == pytest.approx(max(1, np.mean(amounts)), abs=0.5)
-        assert case.units.bytes_per_unit * case.n_units == sum(array.nbytes for array in case.units[:3])
+        size = sum(array.nbytes for array in case.units[:3])
+        assert case.units.bytes_per_unit * case.n_units == pytest.approx(size)
     else:
         assert case.units.cells_per_unit >= n_cells[0]  # all triples, held or not
         assert (case.step, case.units.bytes_per_unit) == (case.units.unit, case.codes.shape[1])
