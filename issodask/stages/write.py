@@ -25,7 +25,7 @@ from issodask.store.subset import (
 from issodask.table.coerce import restore
 from issodask.table.groups import Groups
 from issodask.table.keys import new_keys
-from issodask.table.schema import Schema
+from issodask.table.schema import Column, Schema
 
 
 def write_subset(
@@ -55,8 +55,7 @@ def write_subset(
         frame = one_frame([read.table for _, read in chosen], schema)
         lineage = lineage_table(parts, [read.first_rows for _, read in chosen])
     else:
-        taken = original_keys if original_keys is not None else pd.Series([], dtype="object")
-        keys = new_keys(schema[group_key], taken, len(unit_ids))
+        keys = _keys_for(schema[group_key], original_keys, len(unit_ids))
         frame = _keyed_frame([read for _, read in chosen], keys, schema, group_key)
         lengths = np.concatenate([read.lengths for _, read in chosen])
         lineage = lineage_table(parts, [read.first_rows for _, read in chosen], keys, lengths)
@@ -70,19 +69,19 @@ def read_units(
     chosen = [read for _, read in _read_chosen(pool, unit_ids, schema, runtime, group_key)]
     if group_key is None:
         return one_frame([read.table for read in chosen], schema)
-    return _numbered_frame(chosen, pd.Series(np.arange(len(unit_ids))), schema, group_key)
+    return _keyed_frame(chosen, pd.Series(np.arange(len(unit_ids))), schema, group_key)
+
+
+def _keys_for(column: Column, original_keys: pd.Series | None, n_keys: int) -> pd.Series:
+    """New keys in the original's dtype."""
+    keys = new_keys(column, original_keys if original_keys is not None else pd.Series([], dtype="object"), n_keys)
+    if column.dtype == "category":  # of the original's categories none is left
+        column = replace(column, categories=tuple(str(key) for key in keys))
+    return restore(keys, column)
 
 
 def _keyed_frame(chosen: list[ChosenGroups], keys: pd.Series, schema: Schema, group_key: str) -> pd.DataFrame:
-    """The groups with their keys, in the original's columns and dtypes."""
-    frame = _numbered_frame(chosen, keys, schema, group_key)
-    column = schema[group_key]
-    if column.dtype == "category":  # of the original's categories none is left
-        column = replace(column, categories=tuple(str(key) for key in keys))
-    return frame.assign(**{group_key: restore(frame[group_key], column)})
-
-
-def _numbered_frame(chosen: list[ChosenGroups], keys: pd.Series, schema: Schema, group_key: str) -> pd.DataFrame:
+    """The groups, each with its key, in the original's columns and dtypes."""
     frame = one_frame([read.table for read in chosen], schema.without(group_key))
     lengths = np.concatenate([read.lengths for read in chosen])
     frame[group_key] = keys.take(np.repeat(np.arange(len(keys)), lengths)).array

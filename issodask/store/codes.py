@@ -4,7 +4,7 @@ Rows lie in the pool's order; those of groups group after group, and two small f
 which key it has (as a hash).
 
 Beside each file lies a note of what it was made from; manifest.json lists all parts once they are whole. Blocks follow
-from the manifest alone, never from the number of workers.
+from the parts alone, never from the number of workers.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -99,7 +99,8 @@ def load_block(block: Block) -> Any:
     codes = np.load(block.path, mmap_mode="r")
     if block.starts_path is None:
         return np.asarray(codes[block.start : block.start + block.n_units])
-    starts = np.load(block.starts_path)[block.first_group : block.first_group + block.n_units + 1]
+    all_starts = np.load(block.starts_path, mmap_mode="r")
+    starts = np.array(all_starts[block.first_group : block.first_group + block.n_units + 1])
     return SequenceCodes(np.asarray(codes[starts[0] : starts[-1]]), starts - starts[0])
 
 
@@ -126,6 +127,8 @@ def codes_path(folder: Path, part_name: str) -> Path:
 def read_note(folder: Path, part_name: str) -> PartCodes | None:
     """The note beside the codes of a part; None when there is none that can be read."""
     note = read_json(_note_path(folder, part_name))
+    if isinstance(note, dict):
+        note = {"n_units": note.get("n_rows"), "groups_xxh3": None, **note}  # older notes know of rows alone
     if not isinstance(note, dict) or set(note) != set(PartCodes.__dataclass_fields__):
         return None
     return PartCodes(**{**note, "counts": tuple(tuple(counts) for counts in note["counts"])})

@@ -76,8 +76,8 @@ def check_columns(names: Any, schema: Schema, where: str) -> None:
         )
     if missing:
         raise InputError(
-            f"{where} lacks {len(missing)} of the original's {len(schema.names)} columns: {quoted(missing)}: "
-            "add them, or leave them out of the original"
+            f"{where} lacks {len(missing)} of the original's {len(schema.names)} columns: {quoted(missing)}: found "
+            f"{quoted(list(names))}: add them, or leave them out of the original"
         )
 
 

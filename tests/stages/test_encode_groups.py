@@ -17,7 +17,7 @@ from issodask.stages.encode import encode_pool
 from issodask.store import codes as codes_room
 from issodask.store import parts
 from issodask.store.codes import load_block
-from issodask.store.pool import open_pool
+from issodask.store.pool import PoolWriter, open_pool, seal_pool
 from issodask.table.groups import Groups
 from issodask.table.schema import Schema
 from issodask.table.sequences import SequenceBins
@@ -114,16 +114,6 @@ def test_encode_pool__one_huge_group(tmp_path):
     assert [block.n_units for block in codes.blocks] == [3_501]
 
 
-def test_encode_pool__groups_larger_than_a_block_lie_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(codes_room, "BLOCK_UNITS", 1_000)
-    frame = interleaved(draw_groups([2] * 500 + [5_000] + [1] * 1_500))
-    frame.to_parquet(tmp_path / "a.parquet")
-    codes = encode(tmp_path, tmp_path / "codes")
-    check(codes, frame)
-    sizes = [len(load_block(block).rows) for block in codes.blocks]
-    assert [size for size in sizes if size > 1_000] == [5_000]
-
-
 def test_encode_pool__part_without_rows(tmp_path):
     frame = draw_groups([2, 3])
     frame.to_parquet(tmp_path / "b.parquet")
@@ -144,18 +134,6 @@ def test_encode_pool__same_bytes_on_any_runtime(tmp_path, runtime):
         [*(f"{p}.parquet.{end}" for p in "ab" for end in ("npy", "starts.npy", "keys.npy", "json")), "manifest.json"]
     )
     assert one == other
-
-
-def test_encode_pool__skips_what_is_intact_and_redoes_the_rest(tmp_path):
-    frames = [interleaved(draw_groups([3] * 5, first_key=5 * i)) for i in range(3)]
-    for name, frame in zip("abc", frames, strict=True):
-        frame.to_parquet(tmp_path / f"{name}.parquet")
-    seen, out = [], tmp_path / "codes"
-    encode(tmp_path, out)
-    (out / "b.parquet.starts.npy").write_bytes((out / "b.parquet.starts.npy").read_bytes()[:-1] + b"\x01")
-    (out / "c.parquet.keys.npy").unlink()
-    check(encode(tmp_path, out, on_part=seen.append), *frames)
-    assert [part.state for part in seen] == ["intact", "damaged", "damaged"]
 
 
 # groups in two parts
@@ -212,13 +190,11 @@ def test_encode_pool__group_in_two_parts_one_of_them_csv(tmp_path, keys):
 # keys
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "csv"])
-def test_encode_pool__rows_without_a_key(tmp_path, suffix):
-    draw_groups([2, 3]).to_parquet(tmp_path / "a.parquet")
-    frame = draw_groups([2, 3], first_key=2)
+def test_encode_pool__rows_of_csv_without_a_key(tmp_path):
+    frame = draw_groups([2, 3])
     frame[KEY] = frame[KEY].where(frame.index != 1)
-    frame.to_parquet(tmp_path / "b.parquet") if suffix == "parquet" else frame.to_csv(tmp_path / "b.csv", index=False)
-    with pytest.raises(InputError, match=rf"part b\.{suffix} has no group key \('{KEY}'\) in 1 of 5 rows.*row 1: give"):
+    frame.to_csv(tmp_path / "b.csv", index=False)
+    with pytest.raises(InputError, match=rf"part b\.csv has no group key \('{KEY}'\) in 1 of 5 rows.*row 1: give"):
         encode(tmp_path, tmp_path / "codes")
 
 
@@ -226,3 +202,18 @@ def test_encode_pool__values_that_disagree_name_the_part(tmp_path):
     draw_groups([2, 3]).assign(wage="a lot").to_parquet(tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"part a\.parquet: .*'wage'.*'a lot'"):
         encode(tmp_path, tmp_path / "codes")
+
+
+def test_encode_pool__no_key_column(tmp_path):
+    draw_groups([2, 3]).rename(columns={KEY: "name"}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=f"lacks 1 of the original's 4 columns: '{KEY}': found 'wage', 'name', 'job'"):
+        encode(tmp_path, tmp_path / "codes")
+
+
+def test_encode_pool__pool_of_groups_by_another_column(tmp_path):
+    frame = draw_groups([2, 3])
+    with PoolWriter(tmp_path, SCHEMA, generator=0, seed=1, group_key="job") as writer:
+        writer.append(frame)
+    pool = seal_pool(tmp_path)
+    with open_runtime(1) as runtime, pytest.raises(InputError, match=f"groups by 'job', but the group key is '{KEY}'"):
+        encode_pool(pool, BINS, SCHEMA, tmp_path / "codes", runtime, group_key=KEY)

@@ -19,6 +19,7 @@ from issodask.store import parts, subset
 from issodask.store.pool import PoolWriter, open_pool, seal_pool
 from issodask.store.tables import as_frame, read_table
 from issodask.table.bins import Bins
+from issodask.table.groups import Groups
 from issodask.table.schema import Schema
 from tests.tables import panel_table, write_panel
 
@@ -355,3 +356,43 @@ def test_read_units__groups_are_numbered(tmp_path, serial):
 def test_write_groups__units_that_are_not_there(tmp_path, serial):
     with pytest.raises(InputError, match="0 to 40, but the pool has units 0 to 39"):
         write_groups(tmp_path, serial, units=np.array([0, 40]))
+
+
+def test_write_groups__lineage_has_the_very_keys(tmp_path, serial):
+    days = pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(pd.factorize(PANEL["who"])[0], unit="D")).dt.date
+    subset, lineage, _ = write_groups(tmp_path, serial, as_frame(PANEL.assign(who=days)))
+    assert pq.read_schema(tmp_path / "s.lineage.parquet").field("key").type == pa.date32()
+    joined = subset.merge(lineage, left_on="who", right_on="key")
+    assert len(joined) == len(subset) == lineage["n_rows"].sum()
+
+
+def test_write_groups__categories_of_the_original_are_not_told(tmp_path, serial):
+    write_groups(tmp_path, serial, PANEL.astype({"who": "category"}))
+    for name in ("s.parquet", "s.lineage.parquet"):
+        assert not any(key.encode() in (tmp_path / name).read_bytes() for key in ("p17", "p20", "p39"))
+
+
+def test_write_groups__one_huge_group_over_row_groups(tmp_path, serial):
+    lengths = np.array([1] * 2_000 + [100_000] + [2] * 1_000)
+    keys = np.repeat(np.arange(len(lengths)), lengths)
+    table = pd.DataFrame({"who": keys, "n": np.arange(len(keys))}).sample(frac=1, random_state=1)
+    (tmp_path / "pool").mkdir()
+    table.to_parquet(tmp_path / "pool" / "a.parquet", row_group_size=7_000)
+    schema, groups = Schema.from_frame(table), Groups.of(table["who"])
+    huge = int(groups.lengths.argmax())
+    units = np.array([0, huge, groups.n_groups - 1, huge])
+    write_subset(open_pool(tmp_path / "pool"), units, schema, tmp_path / "s.parquet", serial, "who", table["who"])
+    subset = pd.read_parquet(tmp_path / "s.parquet")
+    assert subset["n"].tolist() == table["n"].iloc[groups.rows_of(np.sort(units))].tolist()
+    assert subset.groupby("who").size().tolist() == groups.lengths[np.sort(units)].tolist()
+
+
+@pytest.mark.parametrize("runtime", ["serial", "threads"])
+def test_write_groups__same_ids_same_bytes(tmp_path, serial, runtime):
+    write_groups(tmp_path, serial)
+    out = tmp_path / "other" / "s.parquet"
+    with open_runtime(2, runtime) as opened:
+        pool, schema = open_pool(tmp_path / "pool"), Schema.from_frame(PANEL)
+        write_subset(pool, UNITS[::-1], schema, out, opened, "who", PANEL["who"])
+    for name in ("s.parquet", "s.lineage.parquet"):
+        assert (tmp_path / name).read_bytes() == out.with_name(name).read_bytes()

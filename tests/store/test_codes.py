@@ -1,5 +1,6 @@
 """Codes on disk: what was written is what is read, in blocks that follow from the manifest."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,17 @@ import pytest
 
 from issodask.errors import InputError
 from issodask.store import codes as codes_room
-from issodask.store.codes import PartCodes, is_intact, load_block, open_codes, seal_codes, write_codes, write_groups
+from issodask.store.codes import (
+    PartCodes,
+    is_intact,
+    load_block,
+    open_codes,
+    read_note,
+    seal_codes,
+    write_codes,
+    write_groups,
+    write_note,
+)
 
 
 def write(folder, name, arrays):
@@ -114,3 +125,14 @@ def test_open_codes__missing_file(tmp_path):
     (tmp_path / "a.npy").unlink()
     with pytest.raises(InputError, match=r"a\.npy are missing"):
         open_codes(tmp_path)
+
+
+def test_read_note__of_before_there_were_groups(tmp_path):
+    note = write(tmp_path, "a", [draw(5)])
+    write_note(tmp_path, note)
+    older = json.loads((tmp_path / "a.json").read_text())
+    del older["n_units"], older["groups_xxh3"]
+    (tmp_path / "a.json").write_text(json.dumps(older))
+    assert read_note(tmp_path, "a") == note
+    (tmp_path / "a.json").write_text(json.dumps({**older, "what": 1}))
+    assert read_note(tmp_path, "a") is None
