@@ -79,8 +79,8 @@ def check(codes, *frames):
         assert np.array_equal(np.bincount(rows[:, i_column], minlength=len(counts)), counts)
 
 
-@settings(max_examples=20)
-@given(seeds, st.sampled_from([1, 8, 40, 10**6]), st.sampled_from([1, 6, 1000]), st.sampled_from([5, 1000]))
+@settings(max_examples=6)
+@given(seeds, st.sampled_from([8, 40, 10**6]), st.sampled_from([1, 6, 1000]), st.sampled_from([5, 1000]))
 def test_encode_pool__any_cut_same_codes(tmp_path_factory, seed, max_cells, row_group_rows, block_rows):
     """Batches, row groups and blocks may end within a group."""
     folder, random = tmp_path_factory.mktemp("encode"), np.random.default_rng(seed)
@@ -167,6 +167,7 @@ DAY = datetime.datetime(2020, 1, 1)
         ([DAY, datetime.datetime(2021, 1, 1, 12)], [DAY.date(), datetime.date(2022, 1, 1)], "2020-01-01"),
         ([DAY.date(), datetime.date(2021, 1, 1)], ["2020-01-01", "x"], "2020-01-01"),
         (["a", "b"], pd.Series(["a", "c"], dtype="category"), "a"),
+        ([7, 8], pd.Series([7, 9], dtype="category"), "7"),
         (["a", "b"], pd.array(["a", "c"], dtype="string"), "a"),
     ],
 )
