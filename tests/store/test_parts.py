@@ -36,6 +36,7 @@ KEYS = {
     "times": pa.array([DAY, DAY + datetime.timedelta(microseconds=1), DAY + datetime.timedelta(hours=1)]),
     "with a zone": pa.array([DAY, DAY + datetime.timedelta(hours=1)], pa.timestamp("ms", "Europe/Vienna")),
     "categories": pa.array(["a", "b"]).dictionary_encode(),
+    "categories of numbers": pa.array([7, 8]).dictionary_encode(),
     "booleans": pa.array([True, False]),
 }
 
