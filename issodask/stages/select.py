@@ -99,7 +99,7 @@ def select(
     n_units = config.units or known.n_units
     if known.group_key is not None and known.keys is not None:
         new_keys(known.schema[known.group_key], known.keys, n_units)  # say now if there are too few
-    check_pool(opened, known.schema)
+    check_pool(opened, known.schema, group_key)
     _check_units(opened, opened.n_rows if group_key is None else opened.n_units, n_units, config)
     codes = _encode(opened, known, folder, runtime, events, timings)
     _check_units(opened, codes.n_units, n_units, config)
