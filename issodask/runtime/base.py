@@ -59,6 +59,22 @@ def open_runtime(workers: int | None = None, scheduler: str | None = None) -> It
         runtime.close()
 
 
+def is_abandoned() -> bool:
+    """Whether the task that calls this is one that nobody waits for any more: cancelled, or its client is gone.
+
+    Dask can't stop a task that runs; long ones ask now and then. False anywhere but in a task on a Dask worker.
+    """
+    from dask.context import thread_state
+
+    key = getattr(thread_state, "key", None)
+    if key is None:
+        return False
+    from distributed import get_worker
+
+    task = get_worker().state.tasks.get(key)
+    return task is None or task.state == "cancelled"
+
+
 def _make(workers: int | None, scheduler: str) -> Runtime:
     from issodask.runtime import local
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import xxhash
 
@@ -20,9 +21,10 @@ _WORK_SUFFIX = ".work"
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a work name beside `path`; rename it to `path` on success, remove it on failure.
 
+    The name is nobody else's: a task that a cluster has given up may still be writing when its successor begins.
     Raises InputError when the disk is full or the place can't be written to; what was at `path` before stays untouched.
     """
-    work = path.with_name(f".{path.name}{_WORK_SUFFIX}")
+    work = path.with_name(f".{path.name}.{uuid4().hex[:12]}{_WORK_SUFFIX}")
     try:
         with write_faults_of(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,6 +34,13 @@ def whole_file(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             work.unlink()
         raise
+
+
+def sweep_work_files(folder: Path) -> None:
+    """Remove the work files that processes which were killed left anywhere below `folder`."""
+    for path in folder.rglob(f".*{_WORK_SUFFIX}"):
+        if path.is_file():
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

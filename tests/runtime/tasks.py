@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from issodask.errors import InputError
+from issodask.runtime import is_abandoned
 
 
 def square(x):
@@ -75,3 +76,15 @@ class DrawnBlock:
 def draw_codes(block):
     random = np.random.default_rng(block.seed)
     return random.integers(0, block.sizes, (block.n_units, len(block.sizes))).astype(np.uint8)
+
+
+def work_until_abandoned(path):
+    """Say in a file how this task ended: given up by its client, or out of patience."""
+    started = Path(path)
+    started.touch()
+    for _ in range(400):
+        if is_abandoned():
+            started.write_text("abandoned")
+            return
+        time.sleep(0.05)
+    started.write_text("out of patience")

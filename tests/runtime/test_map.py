@@ -1,5 +1,6 @@
 """Tasks on every runtime: the same results, in the order of the items."""
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from issodask.errors import InputError
-from issodask.runtime import open_runtime
+from issodask.runtime import is_abandoned, open_runtime
 from issodask.runtime.cluster import EXCLUSIVE, Cluster
 from tests.runtime import tasks
 
@@ -101,3 +102,26 @@ def test_map__threads_and_processes_share_the_work(two_processes):
     with open_runtime(2, "threads") as runtime:
         spans = sorted((start, stop) for _, start, stop in runtime.map(tasks.span, range(4), label="where"))
     assert any(second < stop for (_, stop), (second, _) in pairwise(spans))
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_is_abandoned__not_outside_of_a_cluster():
+    assert not is_abandoned()
+
+
+def test_is_abandoned__a_running_task_whose_client_is_gone(two_processes, tmp_path):
+    path = tmp_path / "said"
+    with Client(two_processes.client.scheduler.address) as client:
+        future = client.submit(tasks.work_until_abandoned, str(path))
+        wait_for(path.exists)
+        time.sleep(0.3)
+        assert path.read_text() == ""
+        del future
+    wait_for(lambda: path.read_text() != "")
+    assert path.read_text() == "abandoned"
