@@ -3,6 +3,7 @@
 In: a TOML file (`load_job`) or keyword arguments. Out: a `JobConfig`, never changed after loading.
 """
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -98,6 +99,7 @@ class RuntimeConfig(_Section):
 
     workers: int | None = Field(default=None, gt=0)
     scheduler: str | None = None
+    performance_report: bool = Field(default=False, description="on Dask: write its report to dask-report.html")
 
 
 class JobConfig(_Section):
@@ -113,18 +115,18 @@ class JobConfig(_Section):
 
 
 def load_job(path: str | Path) -> JobConfig:
-    """Read a job file.
+    """Read a job file, TOML or (named .json, as runs leave it in their folder) JSON.
 
-    Raises InputError for a missing file, for text that is not TOML, and for unknown or invalid keys (with their
-    section).
+    Raises InputError for a missing file, text of another kind, and unknown or invalid keys (with their section).
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no job file at {path}: give the path of a TOML file (examples/ has some)")
+    kind, parse = ("JSON", json.loads) if path.suffix == ".json" else ("TOML", tomllib.loads)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid TOML ({error}): mend that line") from error
+        values = parse(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of either kind, or of text that is not UTF-8
+        raise InputError(f"{path} is not valid {kind} ({error}): mend that line") from error
     return validated(JobConfig, values, where=str(path))
 
 

@@ -1,5 +1,9 @@
-"""The one error that a user can mend: a single line that says what was found, what was needed and what to do."""
+"""The errors that are told in a single line, which says what was found, what was needed and what to do."""
 
 
 class InputError(ValueError):
     """Input or settings that can't be used; the command line prints the message and exits with code 2."""
+
+
+class LostError(RuntimeError):
+    """What a run depends on is gone; run again, it goes on where it stopped. The command line exits with code 75."""

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -19,6 +20,16 @@ class Events:
         self._lock = Lock()
         if path is not None and path.exists():
             _end_last_line(path)
+
+    @contextmanager
+    def also_to(self, listener: Listener) -> Iterator[None]:
+        """Within this context, tell `listener` too."""
+        before = self._listeners
+        self._listeners = (*before, listener)
+        try:
+            yield
+        finally:
+            self._listeners = before
 
     def emit(self, event: str, **fields: Any) -> None:
         """Tell that `event` happened; `fields` are JSON values."""

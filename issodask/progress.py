@@ -15,9 +15,9 @@ _QUIET_S = 10.0
 
 
 @contextmanager
-def shown(console: Console) -> Iterator[Listener]:
-    """Within this context, what the listener hears is shown on `console`."""
-    if not console.is_terminal:
+def shown(console: Console, sparse: bool = False) -> Iterator[Listener]:
+    """Within this context, what the listener hears is shown on `console`: as bars, or `sparse` as lines."""
+    if sparse or not console.is_terminal:
         yield _Sparse(console).hear
         return
     columns = (

@@ -56,7 +56,7 @@ def choose_device(wanted: Wanted, environment: Environment, n_values: int) -> De
 
 def look_around(n_workers: int) -> Environment:
     """The environment of this process."""
-    return Environment(len(os.sched_getaffinity(0)), n_workers, visible_gpus(os.environ, _nvidia_smi()))
+    return Environment(len(os.sched_getaffinity(0)), n_workers, visible_gpus(os.environ, installed_gpus()))
 
 
 def visible_gpus(environ: Mapping[str, str], installed: tuple[str, ...]) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def _lock_path(name: str) -> Path:
     return Path(tempfile.gettempdir()) / f"issodask-{os.getuid()}-gpu-{safe_name}.lock"
 
 
-def _nvidia_smi() -> tuple[str, ...]:
+def installed_gpus() -> tuple[str, ...]:
     """The ids of the installed GPUs; none when there is no driver."""
     command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
     try:

@@ -1,11 +1,29 @@
 """The seam between the algorithms and where they run."""
 
+import os
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-from issodask.errors import InputError
+from issodask.errors import InputError, LostError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+JOB_VARIABLE = "ISSODASK_JOB"
+"""Set in a process that drives a submitted job, to the job's id."""
+
+
+class Told(Protocol):
+    """Events that a listener can be added to, such as issodask.events.Events."""
+
+    def emit(self, event: str, **fields: Any) -> None: ...
+
+    def also_to(self, listener: Callable[[dict[str, Any]], None]) -> AbstractContextManager[None]: ...
 
 
 class Runtime(ABC):
@@ -40,23 +58,51 @@ class Runtime(ABC):
         """Within this context, Dask collections compute on this runtime."""
         yield
 
+    def keep_in(self, folder: Path) -> None:  # noqa: B027
+        """Let what tasks share lie in `folder`, which all workers see."""
+
+    def check_seen(self, *paths: Path) -> None:  # noqa: B027
+        """Raise InputError unless all workers see these files and folders."""
+
+    def tell(self, record: dict[str, Any]) -> None:  # noqa: B027
+        """Pass an event of the run on to whoever watches the cluster."""
+
+    @contextmanager
+    def performance_report(self, path: Path | None) -> Iterator[None]:
+        """Write Dask's report of what runs within this context to `path`, if one is given and Dask runs it."""
+        yield
+
     def close(self) -> None:  # noqa: B027 (most hold nothing)
         """Free what the runtime holds."""
 
 
 @contextmanager
-def open_runtime(workers: int | None = None, scheduler: str | None = None) -> Iterator[Runtime]:
+def open_runtime(workers: int | None = None, scheduler: "str | Client | None" = None) -> Iterator[Runtime]:
     """Open the runtime that `scheduler` names, and close it at the end.
 
-    scheduler: `serial`, `threads` (default), `processes` (a Dask LocalCluster with one thread per worker), the address
-    of a Dask scheduler (`tcp://...`, `tls://...`), or the path of a scheduler file. `workers` defaults to the number of
-    processors; one worker in threads is serial. Raises InputError when the scheduler can't be reached.
+    scheduler: `serial`, `threads` (default), `processes` (a Dask LocalCluster with one thread per worker), `cluster`
+    (the one that `issodask cluster up` started), the address of a Dask scheduler (`tcp://...`, `tls://...`), the path
+    of a scheduler file, or a Dask Client, which stays open. `workers` defaults to the number of processors; one worker
+    in threads is serial. Raises InputError when the scheduler can't be reached.
     """
     runtime = _make(workers, scheduler or "threads")
     try:
         yield runtime
     finally:
         runtime.close()
+
+
+@contextmanager
+def told(runtime: Runtime, events: Told, folder: Path) -> Iterator[None]:
+    """Within this context, whoever watches the cluster hears the events of the run in `folder`."""
+    with events.also_to(lambda record: runtime.tell({"job": _job_id(folder), **record})):
+        events.emit("run", name=folder.name, out=str(folder.absolute()))
+        yield
+
+
+def _job_id(folder: Path) -> str:
+    """The id under which the job was submitted; of a run that nobody submitted, one that follows from its folder."""
+    return os.environ.get(JOB_VARIABLE) or f"{folder.name}-{zlib.crc32(str(folder.absolute()).encode()):08x}"
 
 
 def is_abandoned() -> bool:
@@ -75,21 +121,25 @@ def is_abandoned() -> bool:
     return task is None or task.state == "cancelled"
 
 
-def _make(workers: int | None, scheduler: str) -> Runtime:
+def _make(workers: int | None, scheduler: "str | Client") -> Runtime:
     from issodask.runtime import local
 
+    if not isinstance(scheduler, str):
+        from issodask.runtime.cluster import Cluster
+
+        return Cluster(scheduler)
     n_workers = workers or local.available_threads()
     if scheduler == "serial" or (scheduler == "threads" and n_workers == 1):
         return local.Serial()
     if scheduler == "threads":
         return local.Threads(n_workers)
-    if scheduler == "processes" or "://" in scheduler or scheduler.endswith(".json"):
+    if scheduler in ("processes", "cluster") or "://" in scheduler or scheduler.endswith(".json"):
         from issodask.runtime.cluster import Cluster
 
         return Cluster.local(n_workers) if scheduler == "processes" else Cluster.connect(scheduler)
     raise InputError(
-        f"scheduler {scheduler!r} is not known: give serial, threads, processes, an address such as tcp://host:8786, "
-        "or a scheduler file (.json)"
+        f"scheduler {scheduler!r} is not known: give serial, threads, processes, cluster (the one that `issodask "
+        "cluster up` started), an address such as tcp://host:8786, or a scheduler file (.json)"
     )
 
 
@@ -98,7 +148,7 @@ def attempt(function: Callable[..., Any], item: Any, shared: tuple[Any, ...], re
     for _ in range(retries):
         try:
             return function(item, *shared)
-        except InputError:
+        except (InputError, LostError):
             raise
         except Exception:
             continue

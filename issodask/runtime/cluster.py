@@ -1,31 +1,42 @@
 """The runtime on a Dask cluster: worker processes on this machine, or any scheduler that can be reached."""
 
 import logging
-import pickle
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 from typing import Any
 from uuid import uuid4
 
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, performance_report
+from distributed.scheduler import KilledWorker
 
-from issodask.errors import InputError
+from issodask.errors import InputError, LostError
+from issodask.runtime.address import find_cluster
 from issodask.runtime.base import Runtime, attempt
+from issodask.runtime.shared import received, share_in
 
 EXCLUSIVE = "generator"
 """The worker resource of which each worker has one, so that one training runs on it at a time."""
 
-_CONNECT_TIMEOUT_S = 10
-_SMALL_BYTES = 100_000
-_ALONE = Lock()
-_SETTINGS = {
+TOPIC = "issodask"
+"""Under which Dask's log of events has ours."""
+
+SETTINGS = {
     "distributed.scheduler.worker-ttl": None,  # training holds the GIL for long
+    "distributed.scheduler.allowed-failures": 10,  # a job goes on though workers die one after the other
     "distributed.worker.daemon": False,  # daemons may not start the processes that some libraries want
     "distributed.nanny.pre-spawn-environ": {"MALLOC_TRIM_THRESHOLD_": 65536},  # without its OMP_NUM_THREADS=1
     "distributed.worker.multiprocessing-method": "spawn",  # a fork after torch was imported hangs
 }
+
+_CONNECT_TIMEOUT_S = 10
+_ALONE = Lock()
 
 
 class Cluster(Runtime):
@@ -33,8 +44,11 @@ class Cluster(Runtime):
 
     name = "dask"
 
-    def __init__(self, client: Client | None = None) -> None:
+    def __init__(self, client: Client | None = None, owns_client: bool = False) -> None:
         self._client = client
+        self._owns_client = owns_client
+        self._scratch: Path | None = None
+        self._own_scratch: Path | None = None
 
     @property
     def client(self) -> Client:
@@ -49,15 +63,8 @@ class Cluster(Runtime):
 
     @classmethod
     def connect(cls, scheduler: str) -> "Cluster":
-        """Connect to a running scheduler by address or scheduler file."""
-        where = {"scheduler_file": scheduler} if scheduler.endswith(".json") else {"address": scheduler}
-        try:
-            client = Client(**where, timeout=_CONNECT_TIMEOUT_S)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"no Dask scheduler answers at {scheduler} ({error}): check the address, or start one"
-            ) from error
-        return cls(client)
+        """Connect to a running scheduler: by address, scheduler file, or "cluster" for the one started here."""
+        return cls(connected(scheduler), owns_client=True)
 
     @property
     def n_workers(self) -> int:  # type: ignore[override]
@@ -73,32 +80,79 @@ class Cluster(Runtime):
         retries: int = 0,
     ) -> Iterator[Any]:
         resources = {EXCLUSIVE: 1} if exclusive and self._workers_say_exclusive() else None
-        run = _attempt_alone if exclusive else attempt
-        futures = [
-            self.client.submit(run, function, item, shared, retries, key=f"{label}-{uuid4().hex}", resources=resources)
-            for item in items
-        ]
+        run = _attempt_alone if exclusive else _attempt
+        with _losses_told():
+            futures = [
+                self.client.submit(
+                    run, function, item, shared, retries, key=f"{label}-{uuid4().hex}", resources=resources
+                )
+                for item in items
+            ]
         try:
             while futures:
-                yield futures[0].result()
+                with _losses_told():
+                    result = futures[0].result()
+                yield result
                 futures.pop(0).release()
         finally:
             if futures:  # a message to all clients, at which one that is just connecting fails
                 self.client.cancel(futures)
 
     def share(self, value: Any) -> Any:
-        """Small values go along with each task: what is scattered is lost when its worker dies."""
-        if len(pickle.dumps(value)) < _SMALL_BYTES:
-            return value
-        return self.client.scatter(value, broadcast=True, hash=False)
+        """Small values go along with each task, large ones through a file."""
+        if self._scratch is None:
+            self._own_scratch = self._scratch = Path(tempfile.mkdtemp(prefix="issodask-shared-"))
+        return share_in(self._scratch, value)
+
+    def keep_in(self, folder: Path) -> None:
+        scratch = folder.absolute() / ".shared"
+        if scratch != self._scratch:
+            shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
+        self._scratch = scratch
+
+    def tell(self, record: dict[str, Any]) -> None:
+        if self._client is not None:
+            with _losses_told():
+                self._client.log_event(TOPIC, record)
+
+    def check_seen(self, *paths: Path) -> None:
+        """Raise InputError unless all workers see these files and folders, and what is written to the folders."""
+        probes = {path: path / f".seen-{uuid4().hex}" for path in paths if path.is_dir()}
+        wanted = [str(probes.get(path, path)) for path in paths]
+        try:
+            for probe in probes.values():
+                probe.touch()
+            with _losses_told():
+                seen = self.client.run(_which_exist, wanted)
+        finally:
+            for probe in probes.values():
+                probe.unlink(missing_ok=True)
+        for worker, exist in seen.items():
+            for path, does in zip(paths, exist, strict=True):
+                if not does:
+                    raise InputError(
+                        f"worker {worker} does not see {path}: workers need the run's folder and the pool under the "
+                        "same path as here, on storage that all hosts share"
+                    )
 
     @contextmanager
     def dask_scheduler(self) -> Iterator[None]:
-        with self.client.as_current():
+        with self.client.as_current(), _losses_told():
+            yield
+
+    @contextmanager
+    def performance_report(self, path: Path | None) -> Iterator[None]:
+        if path is None:
+            yield
+            return
+        with self.client.as_current(), performance_report(filename=str(path)):
             yield
 
     def close(self) -> None:
-        if self._client is not None:
+        for folder in (self._own_scratch, self._scratch):
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+        if self._client is not None and self._owns_client:
             self._client.close()
 
     def _workers_say_exclusive(self) -> bool:
@@ -115,7 +169,7 @@ class _Local(Cluster):
     """
 
     def __init__(self, n_workers: int) -> None:
-        super().__init__()
+        super().__init__(owns_client=True)
         self._n_workers = n_workers
         self._cluster: LocalCluster | None = None
 
@@ -127,7 +181,7 @@ class _Local(Cluster):
         return self._client
 
     def _start(self) -> LocalCluster:
-        with dask.config.set(_SETTINGS):
+        with dask.config.set(SETTINGS):
             return LocalCluster(
                 n_workers=self._n_workers,
                 threads_per_worker=1,
@@ -142,13 +196,50 @@ class _Local(Cluster):
     def n_workers(self) -> int:  # type: ignore[override]
         return self._n_workers
 
+    def check_seen(self, *paths: Path) -> None:
+        """Workers of this host see what this process sees."""
+
     def close(self) -> None:
         super().close()
         if self._cluster is not None:
             self._cluster.close()
 
 
+def connected(scheduler: str | None) -> Client:
+    """A client of the cluster that `scheduler` names (see `find_cluster`). Raises InputError if it does not answer."""
+    found = find_cluster(scheduler)
+    try:
+        return Client(found.scheduler, security=found.security, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"no Dask scheduler answers at {found.scheduler} ({error}): check the address, or start one"
+        ) from error
+
+
+@contextmanager
+def _losses_told() -> Iterator[None]:
+    """Say in plain words that the cluster, or too many of its workers, were lost."""
+    try:
+        yield
+    except KilledWorker as error:
+        raise LostError(
+            f"workers died again and again at one task ({error}): look at their logs, and give them more memory"
+        ) from error
+    except (CancelledError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of a file
+        raise LostError(f"the connection to the Dask scheduler was lost ({error}): run again to go on") from error
+
+
+def _attempt(function: Callable[..., Any], item: Any, shared: tuple[Any, ...], retries: int) -> Any:
+    return attempt(function, item, received(shared), retries)
+
+
 def _attempt_alone(function: Callable[..., Any], item: Any, shared: tuple[Any, ...], retries: int) -> Any:
     """Run in a worker: workers that somebody else started may not have the resource, but several threads."""
     with _ALONE:
-        return attempt(function, item, shared, retries)
+        return _attempt(function, item, shared, retries)
+
+
+def _which_exist(paths: list[str]) -> list[bool]:
+    return [os.path.exists(path) for path in paths]

@@ -3,10 +3,12 @@
 In: a job. Out: its directory: pool, codes, subset and lineage, metrics.json, report.html, events.jsonl.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,20 +16,23 @@ import xxhash
 from numpy.typing import NDArray
 
 from issodask import seeds
-from issodask.config import JobConfig, RuntimeConfig
+from issodask.config import JobConfig
 from issodask.errors import InputError
 from issodask.events import Events
-from issodask.runtime import Runtime, open_runtime
+from issodask.runtime import Runtime, open_runtime, told
 from issodask.runtime.local import available_threads
 from issodask.stages.evaluate import evaluate
 from issodask.stages.generate import generate, makes_pool
 from issodask.stages.select import Selected, select
 from issodask.stages.write import read_units
-from issodask.store.files import file_hash, read_json, write_json
+from issodask.store.files import file_hash, read_json, sole_writer, write_json
 from issodask.store.pool import Pool
 from issodask.store.tables import as_frame
 from issodask.table.groups import Groups, key_column
 from issodask.table.schema import Schema
+
+if TYPE_CHECKING:
+    from issodask.runtime.base import Client
 
 POOL_UNITS_PER_UNIT = 20
 
@@ -42,14 +47,22 @@ class Finished:
     selected: Selected
 
 
-def run(job: JobConfig, events: Events | None = None) -> Finished:
-    """Generate, select, evaluate. Raises InputError for a job or input that can't be used."""
+def run(job: JobConfig, events: Events | None = None, client: "Client | None" = None) -> Finished:
+    """Generate, select, evaluate; on the job's runtime, or on the cluster of a Dask `client`.
+
+    Raises InputError for a job or input that can't be used, LostError when the cluster is lost on the way.
+    """
     folder = Path(job.out)
-    events = events or Events(folder / "events.jsonl")
+    with sole_writer(folder):
+        return _run(job, folder, events or Events(folder / "events.jsonl"), client or job.runtime.scheduler)
+
+
+def _run(job: JobConfig, folder: Path, events: Events, scheduler: "str | Client | None") -> Finished:
     original, holdout = read_original(job)
     write_json(folder / "job.json", job.model_dump())
-    pool, generate_s = make_pool(original, job, folder, events)
-    with open_runtime(job.runtime.workers, job.runtime.scheduler) as runtime:
+    pool, generate_s = make_pool(original, job, folder, events, scheduler)
+    with _watched_runtime(job, folder, events, job.runtime.workers, scheduler) as runtime:
+        runtime.check_seen(pool.folder)
         subset = folder / "subset.parquet"
         selected = select(
             original,
@@ -67,10 +80,22 @@ def run(job: JobConfig, events: Events | None = None) -> Finished:
         metrics = _evaluated_before(folder, key)
         if metrics is None:
             sample = sample_pool(pool, selected, Schema.from_frame(original), job, runtime)
-    if metrics is None:
-        metrics = _evaluate(job, folder, original, holdout, sample, selected, events)
-        write_json(folder / "evaluated.json", key)
+            metrics = _evaluate(job, folder, original, holdout, sample, selected, events)
+            write_json(folder / "evaluated.json", key)
+        events.emit("finished", accuracy=selected.accuracy)
     return Finished(subset, folder / "report.html", metrics, selected)
+
+
+@contextmanager
+def _watched_runtime(
+    job: JobConfig, folder: Path, events: Events, workers: int | None, scheduler: "str | Client | None"
+) -> Iterator[Runtime]:
+    """A runtime that has its files in the run's folder and passes the run's events on."""
+    report = folder / "dask-report.html" if job.runtime.performance_report else None
+    with open_runtime(workers, scheduler) as runtime, told(runtime, events, folder), runtime.performance_report(report):
+        runtime.check_seen(folder)
+        runtime.keep_in(folder)
+        yield runtime
 
 
 def read_original(job: JobConfig) -> tuple[pd.DataFrame, pd.DataFrame | None]:
@@ -103,13 +128,19 @@ def _unit_of_rows(frame: pd.DataFrame, group_key: str | None) -> NDArray[np.int6
     return units
 
 
-def make_pool(original: pd.DataFrame, job: JobConfig, folder: Path, events: Events) -> tuple[Pool, float]:
+def make_pool(
+    original: pd.DataFrame,
+    job: JobConfig,
+    folder: Path,
+    events: Events,
+    scheduler: "str | Client | None",
+) -> tuple[Pool, float]:
     """The pool, and the seconds that making it took (0 when it was there)."""
     group_key = job.original.group_key
     n_original = int(_unit_of_rows(original, group_key).max()) + 1
     n_units = job.generate.units or POOL_UNITS_PER_UNIT * (job.select.units or n_original)
     began = monotonic()
-    with open_runtime(*_generating(job.runtime, job)) as runtime:
+    with _watched_runtime(job, folder, events, *_generating(job, scheduler)) as runtime:
         pool = generate(original, job.generate, n_units, folder, job.seed, runtime, events, group_key)
     return pool, round(monotonic() - began, 2)
 
@@ -121,13 +152,13 @@ def sample_pool(pool: Pool, selected: Selected, schema: Schema, job: JobConfig, 
     return read_units(pool, units, schema, runtime, job.original.group_key)
 
 
-def _generating(runtime: RuntimeConfig, job: JobConfig) -> tuple[int | None, str | None]:
+def _generating(job: JobConfig, scheduler: "str | Client | None") -> "tuple[int | None, str | Client | None]":
     """Trainings need processes of their own; a pool that is there already needs nothing."""
     if not makes_pool(job.generate):
         return 1, "serial"
-    if runtime.scheduler in (None, "threads", "serial"):
-        return min(job.generate.generators, runtime.workers or available_threads()), "processes"
-    return runtime.workers, runtime.scheduler
+    if scheduler is None or scheduler in ("threads", "serial"):
+        return min(job.generate.generators, job.runtime.workers or available_threads()), "processes"
+    return job.runtime.workers, scheduler
 
 
 def _with_facts(selected: Selected, job: JobConfig, generate_s: float) -> Selected:

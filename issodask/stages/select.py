@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xxhash
@@ -24,11 +24,14 @@ from issodask.stages.original import KnownOriginal
 from issodask.stages.search import Found, Search
 from issodask.stages.write import write_subset
 from issodask.store.codes import Codes, read_note
-from issodask.store.files import file_hash, read_json, write_faults_of, write_json
+from issodask.store.files import file_hash, read_json, sole_writer, write_json
 from issodask.store.pool import Pool, as_pool, check_pool
 from issodask.store.subset import check_out, lineage_path
 from issodask.store.tables import as_frame
 from issodask.table.keys import new_keys
+
+if TYPE_CHECKING:
+    from issodask.runtime.base import Client
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def select(
     group_key: str | None = None,
     seed: int = 1,
     folder: str | Path | None = None,
-    runtime: Runtime | None = None,
+    runtime: "Runtime | Client | None" = None,
     events: Events | None = None,
 ) -> Selected:
     """Select a subset of `pool` that matches `original`, and write it to `out` (Parquet).
@@ -64,12 +67,12 @@ def select(
     original, pool  paths, or pandas, Arrow or Dask tables (a pool in memory is written to `folder` first)
     group_key       the column that says which rows belong together, when whole groups are to be chosen
     folder          what can be resumed is kept there; default: `<out without its ending>.work`
-    runtime         where the work runs; default: threads, one per processor
+    runtime         where the work runs: a runtime, or a Dask client; default: threads, one per processor
 
     Raises InputError for input that can't be used; what an earlier run wrote to `out` stays untouched then.
     """
-    if runtime is None:
-        with open_runtime() as runtime:
+    if not isinstance(runtime, Runtime):
+        with open_runtime(scheduler=runtime) as runtime:
             return select(
                 original,
                 pool,
@@ -86,15 +89,30 @@ def select(
     check_out(out)
     folder = Path(folder) if folder is not None else out.with_suffix(".work")
     _check_config(config, group_key)
-    with write_faults_of(folder):
-        folder.mkdir(parents=True, exist_ok=True)
     events = events or Events(folder / "events.jsonl")
 
+    with sole_writer(folder / "select"):
+        return _select(original, pool, out, config, group_key, seed, folder, runtime, events)
+
+
+def _select(
+    original: Any,
+    pool: Any,
+    out: Path,
+    config: SelectConfig,
+    group_key: str | None,
+    seed: int,
+    folder: Path,
+    runtime: Runtime,
+    events: Events,
+) -> Selected:
+    runtime.keep_in(folder)
     timings: dict[str, float] = {}
     began = monotonic()
     known = KnownOriginal.of(as_frame(original), group_key)
     opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", known.schema, group_key)
     timings["read"] = round(monotonic() - began, 2)
+    runtime.check_seen(folder, opened.folder)
 
     n_units = config.units or known.n_units
     if known.group_key is not None and known.keys is not None:

@@ -1,12 +1,15 @@
 """Files that are whole or absent: written under a work name, renamed when complete, hashed by content."""
 
 import errno
+import fcntl
 import json
 import os
+import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from uuid import uuid4
 
 import xxhash
@@ -15,6 +18,8 @@ from issodask.errors import InputError
 
 HASH_CHUNK_BYTES = 1 << 20
 _WORK_SUFFIX = ".work"
+_LOCK = ".lock"
+_LOCK_WAIT_S = 30.0
 
 
 @contextmanager
@@ -34,6 +39,40 @@ def whole_file(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             work.unlink()
         raise
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock within this context, and begin with removing the work files that killed processes left.
+
+    The lock goes with the process, however that ends. One that is just ending is waited for; raises InputError when
+    another process goes on working in the folder.
+    """
+    with write_faults_of(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / _LOCK).open("a+", encoding="utf-8")
+    with file:
+        _wait_for_lock(folder, file)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}")
+        file.flush()
+        sweep_work_files(folder)
+        yield
+
+
+def _wait_for_lock(folder: Path, file: TextIO) -> None:
+    deadline = time.monotonic() + _LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                file.seek(0)
+                raise InputError(
+                    f"another run works in {folder} ({file.read() or 'unknown'}): wait for it, or choose another folder"
+                ) from None
+            time.sleep(0.1)
 
 
 def sweep_work_files(folder: Path) -> None:

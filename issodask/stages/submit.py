@@ -1,0 +1,85 @@
+"""Submit: hand a job over to a cluster, so that it goes on there when whoever submitted it has left.
+
+In: a job. Out: its id at the cluster's desk. Paths become absolute; small inputs that workers can't see are shipped to
+the run's folder, others refused.
+"""
+
+import json
+from pathlib import Path
+
+from issodask.config import JobConfig
+from issodask.errors import InputError
+from issodask.models.external import PREFIX, is_callable_source
+from issodask.runtime.service.client import Service
+from issodask.stages.generate import makes_pool
+from issodask.store.pool import open_pool
+from issodask.store.tables import RDATASETS
+
+MAX_SHIPPED_BYTES = 100_000_000
+JOB_FILE = "job.submitted.json"
+
+
+def submit(job: JobConfig, service: Service, name: str) -> str:
+    """Hand `job` over; return its id.
+
+    Raises InputError for inputs that are missing or can't be reached by all workers, for a folder `out` that is not one
+    for all of them, and when another job writes there.
+    """
+    out = str(Path(job.out).absolute())
+    service.make_folder(out)
+    job = _placed(job, out, service)
+    settings = job.model_dump()
+    settings["runtime"]["scheduler"] = None  # it is the cluster that the job is handed to
+    path = f"{out}/{JOB_FILE}"
+    service.write(path, json.dumps(settings, indent=1).encode())
+    return service.submit(name, out, path)
+
+
+def _placed(job: JobConfig, out: str, service: Service) -> JobConfig:
+    """The job with all inputs where workers find them."""
+    original = job.original
+    changes: dict[str, str] = {"path": _reachable(original.path, out, service)}
+    if original.holdout is not None:
+        changes["holdout"] = _reachable(original.holdout, out, service)
+    source = job.generate.source
+    if is_callable_source(source):
+        source = _placed_callable(source, out, service)
+    elif not makes_pool(job.generate):
+        source = _reachable(str(open_pool(source).folder) if Path(source).exists() else source, out, service)
+    return job.model_copy(
+        update={
+            "out": out,
+            "original": original.model_copy(update=changes),
+            "generate": job.generate.model_copy(update={"source": source}),
+        }
+    )
+
+
+def _placed_callable(source: str, out: str, service: Service) -> str:
+    """A function of a file goes along with the file; an installed module has to be installed there too."""
+    module, _, function = source.removeprefix(PREFIX).rpartition(":")
+    if not module.endswith(".py"):
+        return source
+    return f"{PREFIX}{_reachable(module, out, service)}:{function}"
+
+
+def _reachable(path: str, out: str, service: Service) -> str:
+    """The path by which all workers find what lies at `path` here, or there."""
+    if path.startswith(RDATASETS):  # a package ships it
+        return path
+    absolute = Path(path).absolute()
+    if service.seen_by_all([str(absolute)])[str(absolute)]:
+        return str(absolute)
+    if not absolute.exists():
+        raise InputError(f"{path} is neither here nor where the cluster's workers are: check the path")
+    files = sorted(file for file in absolute.iterdir() if file.is_file()) if absolute.is_dir() else [absolute]
+    n_bytes = sum(file.stat().st_size for file in files)
+    if n_bytes > MAX_SHIPPED_BYTES:
+        raise InputError(
+            f"{path} is not the same for all workers of the cluster, and too large to ship ({n_bytes / 1e6:,.0f} MB, "
+            f"at most {MAX_SHIPPED_BYTES / 1e6:,.0f}): put it on storage that all hosts share, under one path"
+        )
+    place = f"{out}/inputs/{absolute.name}"
+    for file in files:
+        service.write(place if file == absolute else f"{place}/{file.name}", file.read_bytes())
+    return place

@@ -1,0 +1,38 @@
+"""What a worker preloads: it compiles all kernels, or loads them where that was done, before it takes its first task.
+
+It selects from a tiny table, once rows and once groups: what is compiled is then just what a selection needs.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from issodask.config import SelectConfig
+from issodask.runtime import open_runtime
+from issodask.stages.select import select
+
+_ROWS = 40
+
+
+def warm_up() -> None:
+    """Compile, or load, everything that a selection of rows or of groups calls."""
+    original, pool = _table(_ROWS, seed=1), _table(4 * _ROWS, seed=2)
+    config = SelectConfig(effort=20.0, ipf_passes=2)
+    with tempfile.TemporaryDirectory(prefix="issodask-warm-") as folder, open_runtime(1, "serial") as runtime:
+        for group_key in (None, "key"):
+            out = Path(folder) / f"{group_key}.parquet"
+            select(original, pool, out, config, group_key=group_key, runtime=runtime)
+
+
+def _table(n_rows: int, seed: int) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    numbers = {name: random.integers(0, 4, n_rows) for name in "abc"}
+    return pd.DataFrame({"key": np.arange(n_rows) // 3, **numbers})
+
+
+def dask_setup(worker: Any) -> None:
+    """What Dask calls when a worker preloads this module."""
+    warm_up()
