@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint lock clean always
+.PHONY: help setup demo test test-faults lint lock clean always cluster-up cluster-status cluster-down
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,7 +27,7 @@ UV_INSTALL := UV_FIND_LINKS="$(WHEELS)" $(BIN)/uv pip install $(QUIET) -p $(VENV
 PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Make .venv and install everything into it (skipped while nothing changed)
 	@echo "$(VENV) is ready"
@@ -37,6 +37,18 @@ demo: $(STAMP) ## Synthesise a real table, from training to the report, in a few
 
 test: $(STAMP) ## Run the tests
 	@$(BIN)/python -m pytest
+
+test-faults: $(STAMP) ## Kill workers, nannies, schedulers and drivers in every stage; the results must be the same bytes
+	@$(BIN)/python -m tests.faults $(FAULTS)
+
+cluster-up: $(STAMP) ## Start a Dask cluster on this machine: WORKERS=4 MEMORY=4GB (of each), both optional
+	@$(BIN)/issodask cluster up $(if $(WORKERS),--workers $(WORKERS)) $(if $(MEMORY),--memory $(MEMORY))
+
+cluster-status: $(STAMP) ## Show its addresses and processes
+	@$(BIN)/issodask cluster status
+
+cluster-down: $(STAMP) ## Stop it
+	@$(BIN)/issodask cluster down
 
 lint: $(STAMP) ## Check style, types and layers
 	@$(BIN)/ruff check .

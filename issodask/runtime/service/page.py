@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bokeh.document import Document
 from bokeh.layouts import column, row
-from bokeh.models import ColumnDataSource, NumeralTickFormatter
+from bokeh.models import BasicTickFormatter, ColumnDataSource, NumeralTickFormatter
 from bokeh.models.widgets import Div, Select
 from bokeh.palettes import Category10
 from bokeh.plotting import figure
@@ -79,8 +79,8 @@ class _Page:
         self._headline = Div(width=330)
         self._stages = Div(width=700)
         self._losses = ColumnDataSource({"xs": [], "ys": [], "colour": [], "dash": [], "name": []})
-        self._accuracy = ColumnDataSource({"minutes": [], "accuracy": [], "colour": []})
-        self._heat = ColumnDataSource({"minutes": [], "temperature": [], "acceptance": []})
+        self._accuracy = ColumnDataSource({"seconds": [], "accuracy": [], "colour": []})
+        self._heat = ColumnDataSource({"seconds": [], "temperature": [], "acceptance": []})
 
     def show(self, doc: Document, extra: dict[str, Any]) -> None:
         doc.title = "issodask"
@@ -110,20 +110,20 @@ class _Page:
         return plot
 
     def _accuracy_figure(self) -> Any:
-        plot = _plot("Search: accuracy against the original (orange: trimming, blue: refinement)", "minutes", "")
-        plot.scatter("minutes", "accuracy", color="colour", size=5, source=self._accuracy)
+        plot = _plot("Search: accuracy against the original (orange: trimming, blue: refinement)", "seconds", "")
+        plot.scatter("seconds", "accuracy", color="colour", size=5, source=self._accuracy)
         plot.yaxis.formatter = NumeralTickFormatter(format="0.00%")
         return plot
 
     def _temperature_figure(self) -> Any:
-        plot = _plot("Refinement: temperature", "minutes", "")
-        plot.line("minutes", "temperature", line_width=2, color=_COLOURS[3], source=self._heat)
-        plot.yaxis.formatter = NumeralTickFormatter(format="0.0e+0")
+        plot = _plot("Refinement: temperature", "seconds", "")
+        plot.line("seconds", "temperature", line_width=2, color=_COLOURS[3], source=self._heat)
+        plot.yaxis.formatter = BasicTickFormatter(power_limit_low=-3, precision=1)
         return plot
 
     def _acceptance_figure(self) -> Any:
-        plot = _plot("Refinement: swaps kept, share of the trials", "minutes", "")
-        plot.line("minutes", "acceptance", line_width=2, color=_COLOURS[4], source=self._heat)
+        plot = _plot("Refinement: swaps kept, share of the trials", "seconds", "")
+        plot.line("seconds", "acceptance", line_width=2, color=_COLOURS[4], source=self._heat)
         plot.yaxis.formatter = NumeralTickFormatter(format="0.00%")
         return plot
 
@@ -236,15 +236,15 @@ def _losses(watch: Watch) -> Columns:
 def _search(watch: Watch) -> tuple[Columns, Columns]:
     curve = watch.curve
     start = curve.time[0] if curve.time else 0.0
-    minutes = [(at - start) / 60 for at in curve.time]
+    seconds = [at - start for at in curve.time]
     colours = [_COLOURS[1] if stage == "trim" else _COLOURS[0] for stage in curve.stage]
     heated = [i for i, temperature in enumerate(curve.temperature) if temperature is not None]
     heat: Columns = {
-        "minutes": [minutes[i] for i in heated],
+        "seconds": [seconds[i] for i in heated],
         "temperature": [curve.temperature[i] for i in heated],
         "acceptance": [curve.acceptance[i] for i in heated],
     }
-    return {"minutes": minutes, "accuracy": list(curve.accuracy), "colour": colours}, heat
+    return {"seconds": seconds, "accuracy": list(curve.accuracy), "colour": colours}, heat
 
 
 def _duration(seconds: float | None) -> str:
