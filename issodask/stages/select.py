@@ -127,7 +127,7 @@ def _select(
 
     began = monotonic()
     unit_ids = np.repeat(np.arange(codes.n_units), found.uses)
-    _write(opened, codes, unit_ids, known, out, folder / "select" / "written.json", runtime)
+    _write(opened, codes, unit_ids, known, out, folder / "select" / "written.json", runtime, events)
     timings["write"] = round(monotonic() - began, 2)
 
     facts = _facts(found, codes, opened, known, unit_ids, config, seed, timings)
@@ -181,7 +181,14 @@ def _check_units(pool: Pool, n_pool: int | None, n_units: int, config: SelectCon
 
 
 def _write(
-    pool: Pool, codes: Codes, unit_ids: NDArray[np.int64], known: KnownOriginal, out: Path, note: Path, runtime: Runtime
+    pool: Pool,
+    codes: Codes,
+    unit_ids: NDArray[np.int64],
+    known: KnownOriginal,
+    out: Path,
+    note: Path,
+    runtime: Runtime,
+    events: Events,
 ) -> None:
     """Write subset and lineage, unless they are there as an earlier run wrote them, from the same rows."""
     notes = [read_note(codes.folder, part.name) for part in pool.parts]
@@ -194,6 +201,7 @@ def _write(
     ).hexdigest()
     if read_json(note) == _written(made_from, out):
         return
+    events.emit("write", n=0, of=1, units=len(unit_ids))
     write_subset(pool, unit_ids, known.schema, out, runtime, known.group_key, known.keys)
     write_json(note, _written(made_from, out))
 

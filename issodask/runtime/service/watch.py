@@ -169,6 +169,9 @@ class Watch:
         acceptance = event["n_kept"] / max(1, event["n_trials"])
         self.curve.add(at, "refine", event["objective"], event["temperature"], acceptance)
 
+    def _hear_write(self, event: dict[str, Any], at: float) -> None:
+        self._progress("write", at, event["n"], event["of"], f"{event['units']:,} units")
+
     def _hear_selected(self, event: dict[str, Any], at: float) -> None:
         self.accuracy, self.rounds = event["accuracy"], event["rounds"]
         self._progress("write", at, 1, 1, event["reason"])

@@ -1,0 +1,150 @@
+"""`python -m tests.faults`: run the same job again and again on a cluster of two workers, with one kill in each run.
+
+In each stage a worker, a nanny, the scheduler and the driver are killed at a moment drawn at random. The supervisor
+starts them again, the job goes on, and its results must be the bytes of an undisturbed serial run.
+"""
+
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from issodask.config import load_job
+from issodask.runtime.address import NOTE, own_folder
+from issodask.runtime.service import host
+from issodask.runtime.service.client import open_service
+from issodask.stages.run import run
+from issodask.stages.submit import submit
+from issodask.warm import warm_up
+from tests.faults import job as jobs
+from tests.faults.victims import VICTIMS, kill, read_lines, wait_for
+
+_JOB_S = 400.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one run went: where the kill hit, how many drivers it took, and whether the bytes are the same."""
+
+    kind: str
+    stage: str
+    victim: str
+    hit: str
+    seconds: float
+    drivers: int
+    verdict: str
+
+
+@click.command()
+@click.option("--kind", type=click.Choice(["flat", "groups", "both"]), default="both", show_default=True)
+@click.option("--only", multiple=True, metavar="STAGE:VICTIM", help="Of all pairs, just these.")
+@click.option("--seed", default=1, show_default=True, help="Of the moments.")
+@click.option("--keep", is_flag=True, help="Keep the folder with all runs.")
+def main(kind: str, only: tuple[str, ...], seed: int, keep: bool) -> None:
+    """Kill, resume, compare. Exits with 1 when a run does not end in the undisturbed bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="issodask-faults-"))
+    os.environ["ISSODASK_HOME"] = str(folder / "home")
+    outcomes = []
+    try:
+        for one in ("flat", "groups") if kind == "both" else (kind,):
+            outcomes += [_told(outcome) for outcome in disturbed_runs(folder, one, only, seed)]
+    finally:
+        host.stop(own_folder())
+        if keep:
+            click.echo(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    n_same = sum(outcome.verdict == "same bytes" for outcome in outcomes)
+    click.echo(f"{n_same} of {len(outcomes)} runs ended in the bytes of the undisturbed run")
+    sys.exit(n_same != len(outcomes))
+
+
+def disturbed_runs(folder: Path, kind: str, only: tuple[str, ...], seed: int) -> Iterator[Outcome]:
+    """One run for each stage and victim, on one cluster."""
+    write = jobs.write_flat_job if kind == "flat" else jobs.write_group_job
+    stages = jobs.STAGES if kind == "flat" else jobs.GROUP_STAGES
+    pairs = [(stage, victim) for stage in stages for victim in VICTIMS]
+    if only:
+        pairs = [pair for pair in pairs if ":".join(pair) in only]
+    click.echo(f"{kind}: the undisturbed run, serial", err=True)
+    out = folder / f"{kind}-undisturbed"
+    run(load_job(write(folder, out)))
+    expected, seconds = jobs.results(out), jobs.durations(read_lines(out / "events.jsonl"))
+    click.echo("  " + ", ".join(f"{stage} {seconds.get(stage, 0):.1f} s" for stage in stages), err=True)
+    for i, (stage, victim) in enumerate(pairs):
+        chance = random.Random(f"{seed} {kind} {stage} {victim}")
+        out = folder / f"{kind}-{i:02d}-{stage}-{victim}"
+        with _cluster():
+            yield _disturbed(write(folder, out), out, (kind, stage, victim), seconds, expected, chance)
+        shutil.rmtree(out, ignore_errors=True)
+
+
+@contextmanager
+def _cluster() -> Iterator[None]:
+    """The cluster of all runs; it is started when it is not up."""
+    if not host.is_up(own_folder()):
+        warm_up()
+        host.start(own_folder(), host.Plan(n_workers=2, memory="0", port=0, dashboard_port=0))
+    yield
+
+
+def _disturbed(
+    job_file: Path,
+    out: Path,
+    what: tuple[str, str, str],
+    seconds: dict[str, float],
+    expected: dict[str, bytes],
+    chance: random.Random,
+) -> Outcome:
+    kind, stage, victim = what
+    began = time.monotonic()
+    note = str(own_folder() / NOTE)
+    with open_service(note) as service:
+        id = submit(load_job(job_file), service, out.name)
+    events = out / "events.jsonl"
+    wait_for(lambda: jobs.has_begun(stage, read_lines(events)), f"{stage} to begin", _JOB_S)
+    time.sleep(chance.random() * min(5.0, seconds.get(stage, 1.0)))
+    kill(victim, own_folder(), out, chance)
+    heard = [stage for event in read_lines(events) if (stage := jobs.stage_of(event) or event["event"])]
+    record = wait_for(lambda: _record_if_over(id, note), f"{id} to end", _JOB_S)
+    verdict = _verdict(record["state"], record["error"], out, expected)
+    return Outcome(kind, stage, victim, heard[-1], time.monotonic() - began, record["attempts"], verdict)
+
+
+def _record_if_over(id: str, note: str) -> dict[str, object] | None:
+    """What the desk says of the job when it is over; the scheduler may just be down."""
+    time.sleep(0.5)
+    try:
+        with open_service(note) as service:
+            record = service.job(id)
+    except Exception:
+        return None
+    return record if record["state"] in ("finished", "failed", "cancelled") else None
+
+
+def _verdict(state: object, error: object, out: Path, expected: dict[str, bytes]) -> str:
+    if state != "finished":
+        return f"{state}: {error}"
+    found = jobs.results(out)
+    differing = [name for name in sorted({*found, *expected}) if found.get(name) != expected.get(name)]
+    return f"other bytes: {', '.join(differing)}" if differing else "same bytes"
+
+
+def _told(outcome: Outcome) -> Outcome:
+    click.echo(
+        f"{outcome.kind:<7} {outcome.stage:<7} {outcome.victim:<10} hit in {outcome.hit:<10} {outcome.seconds:6.1f} s, "
+        f"{outcome.drivers} drivers: {outcome.verdict}"
+    )
+    return outcome
+
+
+if __name__ == "__main__":
+    main()

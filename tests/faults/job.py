@@ -1,0 +1,72 @@
+"""The job that is disturbed: small, but with every stage, and each of them long enough to be hit."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from tests.tables import mixed_table, panel_table, write_job
+
+STAGES = ("train", "sample", "encode", "ipf", "trim", "refine", "write")
+GROUP_STAGES = ("train", "sample", "encode", "trim", "refine", "write")
+RESULTS = ("subset.parquet", "subset.lineage.parquet")
+
+
+def write_flat_job(folder: Path, out: Path) -> Path:
+    """Two generators that learn 4,000 rows, a pool of 60,000, 4,000 of them to be selected."""
+    original = folder / "original.parquet"
+    if not original.is_file():
+        mixed_table(4_000).to_parquet(original, index=False)
+    return write_job(
+        folder / f"{out.name}.toml",
+        out=out,
+        seed=7,
+        original={"path": original, "holdout_share": 0.2},
+        generate={"generators": 2, "model": "MOSTLY_AI/Small", "max_epochs": 3, "units": 60_000, "part_rows": 8_000},
+        select={"effort": 600.0, "ipf_passes": 6},
+        evaluate={"distance_rows": 500},
+    )
+
+
+def write_group_job(folder: Path, out: Path) -> Path:
+    """The same with groups of rows."""
+    original = folder / "panel.parquet"
+    if not original.is_file():
+        panel_table(700, seed=3).to_parquet(original, index=False)
+    return write_job(
+        folder / f"{out.name}.toml",
+        out=out,
+        seed=7,
+        original={"path": original, "group_key": "who"},
+        generate={"generators": 2, "model": "MOSTLY_AI/Small", "max_epochs": 2, "units": 8_000, "part_rows": 8_000},
+        select={"effort": 300.0},
+        evaluate={"distance_rows": 500},
+    )
+
+
+def stage_of(event: dict[str, Any]) -> str | None:
+    """The stage that an event belongs to."""
+    if event["event"] == "generator":
+        return {"train": "train", "train groups": "train", "sample": "sample"}.get(event["phase"])
+    return event["event"] if event["event"] in STAGES else None
+
+
+def has_begun(stage: str, events: Iterable[dict[str, Any]]) -> bool:
+    return any(stage_of(event) == stage for event in events)
+
+
+def durations(events: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds from the first event of each stage to the first event of what follows."""
+    begun: dict[str, float] = {}
+    for event in events:
+        stage = stage_of(event) or ("end" if event["event"] == "selected" else None)
+        if stage is not None:
+            begun.setdefault(stage, event["time"])
+    names = list(begun)
+    return {name: begun[after] - begun[name] for name, after in pairwise(names)}
+
+
+def results(out: Path) -> dict[str, bytes]:
+    """The bytes of the results and of the pool that they came from."""
+    pool = {f"pool/{path.name}": path.read_bytes() for path in sorted((out / "pool").glob("*.parquet"))}
+    return pool | {name: (out / name).read_bytes() for name in RESULTS}
