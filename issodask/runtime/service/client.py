@@ -5,7 +5,7 @@ In: a connection to any Dask cluster. Where the scheduler has no desk yet, one i
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
@@ -22,6 +22,8 @@ Record = dict[str, Any]
 
 _FOLLOW_S = 0.5
 _CHUNK_BYTES = 32 << 20
+_END_BYTES = 16 << 10
+_NO_WORKERS = "the cluster has no workers yet: wait for them, or look at `issodask cluster status`"
 
 
 class Service:
@@ -68,25 +70,25 @@ class Service:
 
     # files on the workers' side
 
-    def seen_by_all(self, paths: Sequence[str]) -> dict[str, bool]:
-        """Which of the files and folders each worker sees, with the same size as all the others."""
-        answers = list(self._client.run(_sizes, list(paths)).values())
-        if not answers:
-            raise InputError("the cluster has no workers yet: wait for them, or look at `issodask cluster status`")
-        seen = {}
-        for i, path in enumerate(paths):
-            sizes = {answer[i] for answer in answers}
-            seen[path] = len(sizes) == 1 and None not in sizes
-        return seen
+    def is_seen_by_all(self, path: str) -> bool:
+        """Whether all workers see this file or folder, and the same one; the same as here, if there is one here."""
+        marks = set(self._client.run(mark, path).values())
+        if not marks:
+            raise InputError(_NO_WORKERS)
+        here = mark(path)
+        if here is not None:
+            marks.add(here)
+        return len(marks) == 1 and None not in marks
 
     def make_folder(self, folder: str) -> None:
         """Make a folder where workers are. Raises InputError unless it is one and the same folder for all of them."""
         probe = f"{folder}/.seen-{uuid4().hex}"
         try:
             self._on_one(_write, probe, b"")
-            unseen = [worker for worker, sizes in self._client.run(_sizes, [probe]).items() if sizes == [None]]
         except OSError as error:
             raise InputError(f"workers can't write to {folder} ({error}): give `out` another place") from error
+        try:
+            unseen = [worker for worker, seen in self._client.run(mark, probe).items() if seen is None]
         finally:
             self._client.run(_remove, probe)
         if unseen:
@@ -105,14 +107,10 @@ class Service:
             while chunk := self._on_one(_read, path, file.tell(), _CHUNK_BYTES):
                 file.write(chunk)
 
-    def exists(self, path: str) -> bool:
-        """Whether a worker sees the file."""
-        return bool(self._on_one(_sizes, [path])[0] is not None)
-
     def _on_one(self, function: Callable[..., Any], *arguments: Any) -> Any:
         workers = list(self._client.scheduler_info(n_workers=-1)["workers"])
         if not workers:
-            raise InputError("the cluster has no workers yet: wait for them, or look at `issodask cluster status`")
+            raise InputError(_NO_WORKERS)
         return self._client.run(function, *arguments, workers=workers[:1])[workers[0]]
 
     def _ask(self, what: str, **question: Any) -> Any:
@@ -132,18 +130,27 @@ def open_service(scheduler: str | None) -> Iterator[Service]:
         client.close()
 
 
-def _sizes(paths: list[str]) -> list[str | None]:
-    """For each path what tells two files of one name apart: the size, of folders the names and sizes of their files."""
-    return [_size(Path(path)) for path in paths]
+def mark(path: str) -> str | None:
+    """What tells two files of one name apart without reading them whole: size, and a hash of both ends.
 
-
-def _size(path: Path) -> str | None:
-    if path.is_file():
-        return str(path.stat().st_size)
-    if path.is_dir():
-        files = sorted((file.name, file.stat().st_size) for file in path.iterdir() if file.is_file())
+    Of a folder: those of all its files. None when there is nothing.
+    """
+    place = Path(path)
+    if place.is_file():
+        return _mark(place)
+    if place.is_dir():
+        files = sorted((file.name, _mark(file)) for file in place.iterdir() if file.is_file())
         return hashlib.sha256(repr(files).encode()).hexdigest()
     return None
+
+
+def _mark(path: Path) -> str:
+    n_bytes = path.stat().st_size
+    with path.open("rb") as file:
+        ends = hashlib.sha256(file.read(_END_BYTES))
+        file.seek(max(0, n_bytes - _END_BYTES))
+        ends.update(file.read(_END_BYTES))
+    return f"{n_bytes}-{ends.hexdigest()}"
 
 
 def _write(path: str, data: bytes) -> None:
