@@ -1,5 +1,6 @@
 """Jobs on a cluster: hand one over and leave, come back and see, follow, stop, and fetch."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ import click
 from issodask.cli.options import PATH, scheduler_option, told
 
 RESULTS = ("subset.parquet", "subset.lineage.parquet", "metrics.json", "report.html")
+
+_WIDE = 1_000
+"""Columns, where no terminal limits them: what other programs read is not cut."""
 
 
 @click.command()
@@ -114,14 +118,15 @@ def _show_table(jobs: list[dict[str, Any]]) -> None:
     if not jobs:
         click.echo("no jobs yet: issodask submit JOB.toml")
         return
-    table = Table("job", "state", "stage", "left", "took", "accuracy", "folder", box=None, pad_edge=False)
+    table = Table("job", "state", "stage", "left", "took", "accuracy", box=None, pad_edge=False)
+    table.add_column("folder", overflow="fold")
     for job in jobs:
         is_over = job["state"] in ("finished", "failed", "cancelled")
         took = _duration((job["ended"] or time.time()) - job["started"]) if job["started"] else ""
         left = "" if is_over or job["seconds_left"] is None else _duration(job["seconds_left"])
         accuracy = f"{job['accuracy']:.5f}" if job["accuracy"] else ""
         table.add_row(job["id"], job["state"], "" if is_over else job["stage"], left, took, accuracy, job["out"])
-    Console(soft_wrap=True).print(table)
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
     for job in jobs:
         if job["error"]:
             click.echo(f"{job['id']}: {job['error'].splitlines()[-1]}")
