@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 
 from issodask.runtime import Runtime, open_runtime
+from tests import clusters
 
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True, database=None, max_examples=60)
 hypothesis.settings.register_profile("few", hypothesis.settings.get_profile("steady"), max_examples=8)
@@ -29,3 +31,18 @@ def runtime(request: pytest.FixtureRequest) -> Iterator[Runtime]:
     else:
         with open_runtime(2, request.param) as runtime:
             yield runtime
+
+
+@pytest.fixture(scope="session")
+def _supervised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    home = tmp_path_factory.mktemp("home")
+    with clusters.running(home / "cluster"):
+        yield home
+
+
+@pytest.fixture
+def home(_supervised: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An ISSODASK_HOME whose cluster is up: two supervised workers that all tests share, both there and idle."""
+    monkeypatch.setenv("ISSODASK_HOME", str(_supervised))
+    clusters.wait_for_workers(2)
+    return _supervised
