@@ -49,6 +49,7 @@ def _mendable(error: OSError) -> str:
         errno.EROFS,
         errno.ENOENT,
         errno.ENOTDIR,
+        errno.EEXIST,
     ):
         return f"can't use {error.filename} ({error.strerror}): check the path and its permissions"
     raise error
