@@ -56,7 +56,7 @@ def listening(processes: list[psutil.Process]) -> set[tuple[str, int]]:
 
 @contextmanager
 def running(folder: Path) -> Iterator[None]:
-    """Within this context a cluster of two workers is up; of its processes, ports and sockets nothing is left behind."""
+    """Within this context a cluster of two workers is up; of its processes, ports and sockets nothing stays."""
     started = host.start(folder, host.Plan(2, "0", port=0, dashboard_port=0))
     assert len(started.processes) == 3
     try:

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from issodask.cli import main
 from tests.tables import biased_pool, mixed_table, narrow, write_job, write_pool
 
-VERBS = ["run", "generate", "select", "evaluate", "plan"]
+VERBS = ["run", "generate", "select", "evaluate", "plan", "submit", "status", "logs", "cancel", "result", "cluster"]
+CLUSTER_VERBS = ["up", "down", "status", "keys"]
 COMMAND = str(Path(sys.executable).with_name("issodask"))
 
 
@@ -40,13 +41,33 @@ def test_help__says_what_the_verb_does(verb):
     assert result.stdout.startswith(f"Usage: main {verb}")
 
 
+@pytest.mark.parametrize("verb", CLUSTER_VERBS)
+def test_help__says_what_the_verb_does_to_the_cluster(verb):
+    result = call("cluster", verb, "--help")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"Usage: main cluster {verb}")
+
+
 def test_help__lists_the_verbs():
     result = call("--help")
     assert all(re.search(rf"^  {verb} ", result.stdout, re.MULTILINE) for verb in VERBS)
 
 
 def test_help__loads_neither_pandas_nor_dask():
-    heavy = {"dask", "distributed", "mostlyai", "numba", "numpy", "pandas", "pyarrow", "rich", "torch"}
+    heavy = {
+        "bokeh",
+        "cryptography",
+        "dask",
+        "distributed",
+        "mostlyai",
+        "numba",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "rich",
+        "supervisor",
+        "torch",
+    }
     check = (
         "import sys\nfrom issodask.cli import main\n"
         f"try: main(['--help'])\nfinally: print(sorted({heavy!r} & set(sys.modules)))"

@@ -42,6 +42,8 @@ def test_layers__hold():
         ("models/codec.py", "from issodask.config import JobConfig", "The job file"),
         ("fitting/ipf.py", "import dask.array", "Only runtime knows Dask"),
         ("stages/select.py", "from distributed import Client", "Only runtime knows Dask"),
+        ("runtime/cluster.py", "import psutil", "Only the service knows certificates"),
+        ("cli/hosts.py", "from supervisor.xmlrpc import SupervisorTransport", "Only the service knows certificates"),
         ("report/page.py", "import pyarrow.parquet", "Only store knows Arrow"),
         ("report/qa.py", "import torch", "Only models train"),
         ("stages/generate.py", "from mostlyai import engine", "Only models and report know mostlyai"),
