@@ -59,6 +59,16 @@ def find_cluster(scheduler: str | None) -> Address:
     return Address(scheduler, security)
 
 
+def as_client(security: Security, role: str) -> Security:
+    """What lets a scheduler or worker (`role`) connect as a client: on Dask's command lines each gets its own only."""
+    return Security(
+        tls_ca_file=security.tls_ca_file,
+        tls_client_cert=getattr(security, f"tls_{role}_cert"),
+        tls_client_key=getattr(security, f"tls_{role}_key"),
+        require_encryption=security.require_encryption,
+    )
+
+
 def _noted(path: Path) -> Address:
     try:
         note = json.loads(path.read_text(encoding="utf-8"))

@@ -39,8 +39,7 @@ class Service:
 
     def jobs(self) -> list[Record]:
         """All jobs, as the desk lists them."""
-        found: list[Record] = self._ask("jobs")
-        return found
+        return list(self._ask("jobs"))
 
     def job(self, id: str | None) -> Record:
         """One job; by default the newest. Raises InputError for an unknown id."""

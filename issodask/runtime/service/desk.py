@@ -22,6 +22,7 @@ from distributed import Client
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.scheduler import KilledWorker, Scheduler
 
+from issodask.runtime.address import as_client
 from issodask.runtime.cluster import TOPIC
 from issodask.runtime.service.drive import Ended, drive
 from issodask.runtime.service.host import FOLDER_VARIABLE, JOBS
@@ -243,7 +244,7 @@ class Desk(SchedulerPlugin):
         if self._client is None:
             self._client = await Client(
                 self._scheduler.address,
-                security=self._scheduler.security,
+                security=as_client(self._scheduler.security, "scheduler"),
                 asynchronous=True,
                 set_as_default=False,
                 name=NAME,
@@ -306,8 +307,6 @@ def _show_page(scheduler: Scheduler, desk: Desk) -> None:
 
 
 async def dask_setup(scheduler: Scheduler) -> None:
-    """What Dask calls when a scheduler preloads this module."""
+    """What Dask calls when a scheduler preloads this module; it starts its plugins next."""
     folder = os.environ.get(FOLDER_VARIABLE)
-    desk = Desk(str(Path(folder) / JOBS) if folder else None)
-    await desk.start(scheduler)
-    scheduler.add_plugin(desk, name=NAME)
+    scheduler.add_plugin(Desk(str(Path(folder) / JOBS) if folder else None))

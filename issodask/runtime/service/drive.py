@@ -17,6 +17,7 @@ from typing import Any
 
 from distributed import get_worker, secede
 
+from issodask.runtime.address import as_client
 from issodask.runtime.base import JOB_VARIABLE, is_abandoned
 from issodask.runtime.cluster import TOPIC
 
@@ -41,7 +42,7 @@ def drive(job_id: str, job_path: str, scheduler: str) -> Ended:
     """Run the job file at `job_path` on the cluster at `scheduler` until it ends. Runs on a worker, beside others."""
     secede()
     log_path = Path(job_path).parent / LOG
-    environment = os.environ | {JOB_VARIABLE: job_id, LEASH_VARIABLE: "1", "COLUMNS": "160"}
+    environment = os.environ | _certificate() | {JOB_VARIABLE: job_id, LEASH_VARIABLE: "1", "COLUMNS": "160"}
     command = [sys.executable, "-m", "issodask", "run", job_path, "--scheduler", scheduler]
     with log_path.open("ab") as log:
         start = log.tell()
@@ -52,6 +53,17 @@ def drive(job_id: str, job_path: str, scheduler: str) -> Ended:
         finally:
             _end(process)
     return Ended(process.returncode, _tail(log_path, start))
+
+
+def _certificate() -> dict[str, str]:
+    """The variables by which Dask, in the driver, has the certificate of this worker, however that was given."""
+    security = as_client(get_worker().security, "worker")
+    known = {
+        "CA_FILE": security.tls_ca_file,
+        "CLIENT__CERT": security.tls_client_cert,
+        "CLIENT__KEY": security.tls_client_key,
+    }
+    return {f"DASK_DISTRIBUTED__COMM__TLS__{name}": value for name, value in known.items() if value is not None}
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> None:
