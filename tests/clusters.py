@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from issodask.errors import InputError
 from issodask.runtime.cluster import connected
 from issodask.runtime.service import host
 from issodask.runtime.service.client import open_service
@@ -117,11 +118,13 @@ def results(out: Path) -> dict[str, bytes]:
 
 
 def ended(id: str, seconds: float = 90) -> dict[str, Any]:
-    """The job, as the desk of this host's cluster knows it, once it is over."""
+    """The job, as the desk of this host's cluster knows it, once it is over; the scheduler may be down for a while."""
 
     def over() -> dict[str, Any] | None:
-        with open_service(None) as service:
-            job = service.job(id)
-        return job if job["state"] in ("finished", "failed", "cancelled") else None
+        with suppress(InputError, OSError), open_service(None) as service:
+            for _ in service.follow(id, until_over=True):
+                pass
+            return service.job(id)
+        return None
 
     return wait_for(over, seconds)
