@@ -16,13 +16,17 @@ STAGES = ("generate", "encode", "ipf", "trim", "preselect", "refine", "write", "
 
 @dataclass
 class Progress:
-    """How far a stage is. `since` and `at`: when it began, and when it was last heard of (seconds since 1970)."""
+    """How far a stage is.
+
+    `since` and `at`: when it was first and last heard of (seconds since 1970); `begun`: what was done at first.
+    """
 
     since: float
     at: float
     done: float = 0.0
     of: float | None = None
     note: str = ""
+    begun: float = 0.0
 
     @property
     def share(self) -> float:
@@ -30,10 +34,10 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """At the speed so far; None before anything is done."""
-        if not 0 < self.share < 1:
+        """At the speed so far; None before anything is done since it was first heard of, and when all is."""
+        if not self.of or not self.begun < self.done < self.of:
             return None
-        return (self.at - self.since) * (1 - self.share) / self.share
+        return (self.at - self.since) * (self.of - self.done) / (self.done - self.begun)
 
 
 @dataclass
@@ -66,7 +70,7 @@ class Curve:
         for column, value in zip(columns, row, strict=True):
             column.append(value)
             if len(column) > MAX_POINTS:  # every other point of the older half goes
-                del column[: MAX_POINTS // 2 : 2]
+                del column[1 : MAX_POINTS // 2 : 2]
 
 
 class Watch:
@@ -182,5 +186,5 @@ class Watch:
     def _progress(self, stage: str, at: float, done: float, of: float, note: str) -> None:
         known = self.stages.get(stage)
         if known is None or done < known.done:
-            known = self.stages[stage] = Progress(at, at)
+            known = self.stages[stage] = Progress(at, at, begun=done)
         known.at, known.done, known.of, known.note = at, done, of, note
