@@ -141,7 +141,7 @@ def test_list_jobs__oldest_first_with_what_they_are_doing():
     jobs = asked(submitting("/a", "first"), submitting("/b", "second"), tell, Desk.list_jobs)
     assert [job["name"] for job in jobs] == ["first", "second"]
     assert [(job["state"], job["stage"], job["seconds_left"]) for job in jobs] == [
-        ("running", "ipf 50%", 10.0),
+        ("running", "ipf 50%", 20.0),
         ("running", "", None),
     ]
 
