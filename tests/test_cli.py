@@ -13,7 +13,7 @@ from issodask.cli import main
 from tests.tables import biased_pool, mixed_table, narrow, write_job, write_pool
 
 VERBS = ["run", "generate", "select", "evaluate", "plan", "submit", "status", "logs", "cancel", "result", "cluster"]
-CLUSTER_VERBS = ["up", "down", "status", "keys"]
+CLUSTER_VERBS = ["up", "join", "down", "status", "keys"]
 COMMAND = str(Path(sys.executable).with_name("issodask"))
 
 

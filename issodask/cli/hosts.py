@@ -13,9 +13,17 @@ def cluster() -> None:
     """Start and stop a cluster on this host: a Dask scheduler and workers that a supervisor keeps alive."""
 
 
+_workers_option = click.option(
+    "--workers", type=click.IntRange(min=1), help="Default: one per GPU, else one per processor."
+)
+_memory_option = click.option(
+    "--memory", help="Of each worker, such as 4GB; 0 for no limit.  [default: an equal share]"
+)
+
+
 @cluster.command()
-@click.option("--workers", type=click.IntRange(min=1), help="Default: one per GPU, else one per processor.")
-@click.option("--memory", help="Of each worker, such as 4GB; 0 for no limit.  [default: an equal share]")
+@_workers_option
+@_memory_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where scheduler and workers listen.")
 @click.option("--dashboard-host", default="127.0.0.1", show_default=True, help="Where the dashboard listens.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=8786, show_default=True, help="If it is free.")
@@ -37,6 +45,26 @@ def up(workers: int | None, memory: str | None, **places: str | int) -> None:
     click.echo(f"scheduler  {started.address}")
     click.echo(f"dashboard  {started.dashboard}")
     click.echo(f"elsewhere  --scheduler {own_folder() / NOTE}  (with the folder keys/ beside it)")
+
+
+@cluster.command()
+@click.argument("note", type=PATH, metavar="CLUSTER.JSON")
+@_workers_option
+@_memory_option
+@told
+def join(note: Path, workers: int | None, memory: str | None) -> None:
+    """Start workers here for the cluster of another host, from its CLUSTER.JSON, copied with the folder keys/."""
+    from issodask.models.device import installed_gpus
+    from issodask.runtime.address import own_folder
+    from issodask.runtime.service.host import Plan, join
+    from issodask.warm import warm_up
+
+    click.echo("compiling kernels (once per installation)", err=True)
+    warm_up()
+    plan = Plan(workers, memory, gpus=installed_gpus())
+    joined = join(own_folder(), note, plan, lambda text: click.echo(text, err=True))
+    click.echo(f"scheduler  {joined.address}")
+    click.echo(f"joined by  {len(joined.processes)} workers of this host; `issodask cluster down` stops them")
 
 
 @cluster.command()

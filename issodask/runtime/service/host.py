@@ -1,7 +1,8 @@
 """A cluster on this host: one scheduler and some workers, as processes that a supervisor keeps alive.
 
 In: a folder, how many workers, with how much memory and which GPUs. Out: `cluster.json` in the folder, by which clients
-find the cluster, beside certificates, logs and the list of jobs. `stop` leaves no process, port or socket behind.
+find the cluster, beside certificates, logs and the list of jobs. `stop` leaves no process, port or socket behind. With
+the note and the certificates, workers of another host join (`join`).
 
 A worker is what the supervisor starts (Dask's nanny) and the process that the nanny starts. When any of them dies it is
 started again, the scheduler on the same port.
@@ -21,21 +22,23 @@ import time
 import xmlrpc.client
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import psutil
 import yaml
+from dask.utils import parse_bytes
 from distributed import Client
+from distributed.comm.addressing import parse_host_port
 from supervisor.xmlrpc import SupervisorTransport
 
 from issodask.errors import InputError
 from issodask.runtime.address import NOTE, find_cluster
 from issodask.runtime.cluster import EXCLUSIVE, SETTINGS
 from issodask.runtime.local import available_threads
-from issodask.runtime.service.keys import make_keys
+from issodask.runtime.service.keys import Keys, copy_keys, make_keys
 
 Say = Callable[[str], None]
 
@@ -58,7 +61,8 @@ class Plan:
     """What to start. `memory`: per worker, as Dask takes it ("4GB", "0" for no limit; None: an equal share).
 
     `host` is where scheduler and workers listen, `dashboard_host` where the dashboard does. `gpus` are named as
-    CUDA_VISIBLE_DEVICES takes them: one for each worker, and workers without one train nothing then.
+    CUDA_VISIBLE_DEVICES takes them: one for each worker, and workers without one train nothing then. `prefix` tells
+    one host's workers from another's.
     """
 
     n_workers: int | None = None
@@ -68,6 +72,10 @@ class Plan:
     port: int = _SCHEDULER_PORT
     dashboard_port: int = _DASHBOARD_PORT
     gpus: tuple[str, ...] = ()
+    prefix: str = ""
+
+    def name_of(self, i: int) -> str:
+        return f"{self.prefix}worker-{i}"
 
     @property
     def workers(self) -> int:
@@ -75,9 +83,14 @@ class Plan:
 
     @property
     def memory_limit(self) -> str:
-        if self.memory is not None:
-            return self.memory
-        return str(int(_MEMORY_SHARE * psutil.virtual_memory().total / self.workers))
+        """Raises InputError when `memory` is no size."""
+        if self.memory is None:
+            return str(int(_MEMORY_SHARE * psutil.virtual_memory().total / self.workers))
+        try:
+            parse_bytes(self.memory)
+        except ValueError as error:
+            raise InputError(f"memory {self.memory!r} is no size: give one such as 4GB, or 0 for no limit") from error
+        return self.memory
 
 
 @dataclass(frozen=True)
@@ -104,21 +117,65 @@ def start(folder: Path, plan: Plan, say: Say = lambda text: None) -> Up:
 
     Raises InputError when one is up already, or it does not start (then with the last lines of the log).
     """
+    _make_way(folder)
+    port, dashboard_port = _free_port(plan.host, plan.port), _free_port(plan.dashboard_host, plan.dashboard_port)
+    address = f"tls://{plan.host}:{port}"
+    dashboard = f"{plan.dashboard_host}:{dashboard_port}"
+    programs = [_scheduler(folder, address, dashboard), *_workers(folder, plan, address)]
+    say(f"starting a scheduler and {plan.workers} workers")
+    with _nothing_left_on_failure(folder):
+        keys = make_keys(folder / _KEYS)
+        note = {"address": address, "dashboard": f"http://{dashboard}/issodask", "keys": _KEYS}
+        _launch(folder, note, keys, programs)
+        _wait_for_workers(folder, plan)
+    return status(folder)
+
+
+def join(folder: Path, note: Path, plan: Plan, say: Say = lambda text: None) -> Up:
+    """Start workers that belong to the cluster of another host: `note` is its cluster.json, copied with its keys.
+
+    They listen on the address of this host that leads to the cluster; `folder` is for what they need here.
+    Raises InputError when a cluster is up here already, when that cluster does not answer, or workers do not start.
+    """
+    found = find_cluster(str(note))
+    if note.absolute().parent == folder:
+        raise InputError(f"{folder} is where the workers of this host keep their files: copy {NOTE} and keys elsewhere")
+    _make_way(folder)
+    address = _address_towards(found.scheduler)
+    plan = replace(plan, host=address, prefix=f"{address}-")
+    programs = _workers(folder, plan, found.scheduler)
+    say(f"starting {plan.workers} workers for {found.scheduler}")
+    with _nothing_left_on_failure(folder):
+        keys = copy_keys(Keys.within(note.parent / _KEYS), folder / _KEYS)
+        _launch(folder, {"address": found.scheduler, "dashboard": found.dashboard or "", "keys": _KEYS}, keys, programs)
+        _wait_for_workers(folder, plan)
+    return status(folder)
+
+
+def _make_way(folder: Path) -> None:
     if is_up(folder):
         raise InputError(f"a cluster is up already, at {status(folder).address}: stop it with `issodask cluster down`")
     _sweep(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in (_LOGS, JOBS):
         (folder / name).mkdir(exist_ok=True, mode=0o700)
-    keys = make_keys(folder / _KEYS)
-    port, dashboard_port = _free_port(plan.host, plan.port), _free_port(plan.dashboard_host, plan.dashboard_port)
-    address = f"tls://{plan.host}:{port}"
+
+
+@contextmanager
+def _nothing_left_on_failure(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        stop(folder)
+        raise
+
+
+def _launch(folder: Path, note: dict[str, Any], keys: Keys, programs: Sequence[str]) -> None:
+    """Start the supervisor, and by it all programs."""
     _write_dask_config(folder, keys.dask_config())
-    dashboard = f"http://{plan.dashboard_host}:{dashboard_port}/issodask"
-    _write_note(folder, {"address": address, "dashboard": dashboard, "keys": _KEYS, "workers": plan.workers})
+    (folder / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
     conf = folder / "supervisord.conf"
-    conf.write_text(_supervisor_conf(folder, plan, address, dashboard_port), encoding="utf-8")
-    say(f"starting a scheduler and {plan.workers} workers")
+    conf.write_text("\n".join([_supervisor_conf(folder), *programs]), encoding="utf-8")
     try:
         subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)],
@@ -128,14 +185,8 @@ def start(folder: Path, plan: Plan, say: Say = lambda text: None) -> Up:
             capture_output=True,
             text=True,
         )
-        _wait_for_workers(folder, plan.workers)
     except subprocess.CalledProcessError as error:
-        stop(folder)
         raise InputError(f"the supervisor did not start: {error.stderr or error.stdout}") from error
-    except BaseException:
-        stop(folder)
-        raise
-    return status(folder)
 
 
 def status(folder: Path) -> Up:
@@ -185,14 +236,19 @@ def log_of(folder: Path, name: str, n_lines: int = 15) -> str:
     return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-n_lines:])
 
 
-def _wait_for_workers(folder: Path, n_workers: int) -> None:
+def _wait_for_workers(folder: Path, plan: Plan) -> None:
+    """Until all workers that this host starts belong to the cluster."""
     found = find_cluster(str(folder / NOTE))
+    wanted = {plan.name_of(i) for i in range(plan.workers)}
     deadline = time.monotonic() + _START_S
     logging.getLogger("distributed").setLevel(logging.ERROR)
     try:
         with Client(found.scheduler, security=found.security, timeout=_START_S, set_as_default=False) as client:
-            client.wait_for_workers(n_workers, timeout=max(1.0, deadline - time.monotonic()))
-    except (OSError, TimeoutError) as error:
+            while not wanted <= {worker["name"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()}:
+                if time.monotonic() > deadline:
+                    raise TimeoutError("not all workers are there")
+                time.sleep(0.1)
+    except OSError as error:
         tail = log_of(folder, "scheduler") + "\n" + log_of(folder, "worker-0")
         raise InputError(
             f"the cluster did not start within {_START_S:.0f} s: {error}; its logs end with: {tail}"
@@ -202,14 +258,7 @@ def _wait_for_workers(folder: Path, n_workers: int) -> None:
 # what the supervisor is told
 
 
-def _supervisor_conf(folder: Path, plan: Plan, address: str, dashboard_port: int) -> str:
-    environment = {"DASK_CONFIG": str(folder / "dask"), FOLDER_VARIABLE: str(folder)}
-    scheduler = [
-        *_python("distributed.cli.dask_scheduler"),
-        *("--host", address),
-        *("--dashboard-address", f"{plan.dashboard_host}:{dashboard_port}"),
-        *("--preload", "issodask.runtime.service.desk"),
-    ]
+def _supervisor_conf(folder: Path) -> str:
     sections = [
         _section(
             "supervisord",
@@ -223,18 +272,29 @@ def _supervisor_conf(folder: Path, plan: Plan, address: str, dashboard_port: int
         ),
         _section("unix_http_server", file=_socket_path(folder), chmod="0700"),
         "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
-        _program(folder, "scheduler", scheduler, environment),
     ]
-    for i in range(plan.workers):
-        sections.append(_worker(folder, plan, address, environment, i))
     return "\n".join(sections)
 
 
-def _worker(folder: Path, plan: Plan, address: str, environment: dict[str, str], i: int) -> str:
+def _scheduler(folder: Path, address: str, dashboard: str) -> str:
+    command = [
+        *_python("distributed.cli.dask_scheduler"),
+        *("--host", address),
+        *("--dashboard-address", dashboard),
+        *("--preload", "issodask.runtime.service.desk"),
+    ]
+    return _program(folder, "scheduler", command, {})
+
+
+def _workers(folder: Path, plan: Plan, address: str) -> list[str]:
+    return [_worker(folder, plan, address, i) for i in range(plan.workers)]
+
+
+def _worker(folder: Path, plan: Plan, address: str, i: int) -> str:
     command = [
         *_python("distributed.cli.dask_worker"),
         address,
-        *("--name", f"worker-{i}"),
+        *("--name", plan.name_of(i)),
         *("--nthreads", "1"),
         *("--memory-limit", plan.memory_limit),
         *("--host", plan.host),
@@ -246,7 +306,7 @@ def _worker(folder: Path, plan: Plan, address: str, environment: dict[str, str],
     has_gpu = i < len(plan.gpus)
     if has_gpu or not plan.gpus:
         command += ["--resources", f"{EXCLUSIVE}=1"]
-    environment = environment | {"OMP_NUM_THREADS": str(max(1, available_threads() // plan.workers))}
+    environment = {"OMP_NUM_THREADS": str(max(1, available_threads() // plan.workers))}
     if plan.gpus:
         environment["CUDA_VISIBLE_DEVICES"] = plan.gpus[i] if has_gpu else ""
     return _program(folder, f"worker-{i}", command, environment)
@@ -257,6 +317,7 @@ def _python(module: str) -> tuple[str, ...]:
 
 
 def _program(folder: Path, name: str, command: Sequence[str], environment: dict[str, str]) -> str:
+    environment = {"DASK_CONFIG": str(folder / "dask"), FOLDER_VARIABLE: str(folder)} | environment
     return _section(
         f"program:{name}",
         command=shlex.join(command),
@@ -294,10 +355,6 @@ def _write_dask_config(folder: Path, comm: dict[str, Any]) -> None:
     (folder / "dask" / "issodask.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
-def _write_note(folder: Path, note: dict[str, Any]) -> None:
-    (folder / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
-
-
 def _free_port(host: str, wanted: int) -> int:
     """The wanted port, or another when it is taken (or 0)."""
     for port in (wanted, 0):
@@ -306,6 +363,19 @@ def _free_port(host: str, wanted: int) -> int:
             probe.bind((host, port))
             return int(probe.getsockname()[1])
     raise InputError(f"nothing can listen on {host}: give an address of this host")
+
+
+def _address_towards(scheduler: str) -> str:
+    """The address of this host from which the way to the scheduler leads."""
+    host, port = parse_host_port(scheduler.partition("://")[2])
+    try:
+        with socket.create_connection((host, port), timeout=10) as connection:
+            return str(connection.getsockname()[0])
+    except OSError as error:
+        raise InputError(
+            f"no scheduler answers at {scheduler} ({error}): is that cluster up, and was it told to listen where this "
+            "host can reach it (`issodask cluster up --host ADDRESS`)?"
+        ) from error
 
 
 # the supervisor, and processes that outlived one

@@ -80,6 +80,16 @@ def make_keys(folder: Path) -> Keys:
     return keys
 
 
+def copy_keys(keys: Keys, folder: Path) -> Keys:
+    """The same certificates in another folder. Raises InputError when a file is missing or can't be read."""
+    keys.security()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    copied = Keys.within(folder)
+    for source, target in ((keys.ca, copied.ca), (keys.cert, copied.cert), (keys.key, copied.key)):
+        _write(target, source.read_bytes())
+    return copied
+
+
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return x509.CertificateBuilder(
