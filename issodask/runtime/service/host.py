@@ -299,6 +299,7 @@ def _worker(folder: Path, plan: Plan, address: str, i: int) -> str:
         *("--memory-limit", plan.memory_limit),
         *("--host", plan.host),
         "--no-dashboard",
+        *("--dashboard-address", f"{_LOOPBACK}:0"),  # there is a page of metrics still, by default for everybody
         *("--local-directory", str(folder / "spill")),
         *("--death-timeout", str(_DEATH_TIMEOUT_S)),
         *("--preload", "issodask.warm"),
