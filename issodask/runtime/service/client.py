@@ -153,9 +153,11 @@ def _mark(path: Path) -> str:
 
 
 def _write(path: str, data: bytes) -> None:
+    """Readable by its owner alone: it may be a private table."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     work = f"{path}.{uuid4().hex[:8]}.work"
-    Path(work).write_bytes(data)
+    with os.fdopen(os.open(work, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
     os.replace(work, path)
 
 
