@@ -14,13 +14,13 @@ from issodask.config import SelectConfig
 from issodask.runtime import open_runtime
 from issodask.stages.select import select
 
-_ROWS = 40
+_ROWS = 100
 
 
 def warm_up() -> None:
     """Compile, or load, everything that a selection of rows or of groups calls."""
     original, pool = _table(_ROWS, seed=1), _table(4 * _ROWS, seed=2)
-    config = SelectConfig(effort=20.0, ipf_passes=2)
+    config = SelectConfig(effort=2_000.0, ipf_passes=2)  # enough that swaps are found, of rows and of groups
     with tempfile.TemporaryDirectory(prefix="issodask-warm-") as folder, open_runtime(1, "serial") as runtime:
         for group_key in (None, "key"):
             out = Path(folder) / f"{group_key}.parquet"
@@ -29,7 +29,7 @@ def warm_up() -> None:
 
 def _table(n_rows: int, seed: int) -> pd.DataFrame:
     random = np.random.default_rng(seed)
-    numbers = {name: random.integers(0, 4, n_rows) for name in "abc"}
+    numbers = {name: random.integers(0, 8, n_rows) for name in "abcdef"}
     return pd.DataFrame({"key": np.arange(n_rows) // 3, **numbers})
 
 
