@@ -1,0 +1,102 @@
+"""A Dask client of the user's own, and what the desk's client does when the desk is away."""
+
+import pytest
+from distributed import Client
+
+import issodask
+from issodask.config import load_job
+from issodask.errors import InputError
+from issodask.runtime.address import find_cluster
+from issodask.runtime.service.client import Service, open_service
+from tests.clusters import quick_job, results, write_inputs
+from tests.tables import QUICK
+
+
+@pytest.fixture
+def client(home):
+    found = find_cluster(None)
+    with Client(found.scheduler, security=found.security, set_as_default=False) as client:
+        yield client
+
+
+def test_client__runs_a_job_to_the_bytes_of_a_serial_run(client, tmp_path):
+    write_inputs(tmp_path)
+    issodask.run(load_job(quick_job(tmp_path, "serial", runtime={"scheduler": "serial"})))
+    issodask.run(load_job(quick_job(tmp_path, "mine")), client=client)
+    assert results(tmp_path / "mine") == results(tmp_path / "serial")
+    assert client.status == "running"
+    seen = [job for job in Service(client).jobs() if job["out"] == str(tmp_path / "mine")]
+    assert [(job["name"], job["state"], job["ended"] is not None) for job in seen] == [("mine", "seen", True)]
+
+
+def test_client__selects_the_bytes_of_a_serial_run(client, tmp_path):
+    write_inputs(tmp_path)
+    places = str(tmp_path / "original.parquet"), str(tmp_path / "pool")
+    with issodask.runtime.open_runtime(1, "serial") as serial:
+        issodask.select(*places, tmp_path / "serial.parquet", QUICK, runtime=serial)
+    issodask.select(*places, tmp_path / "mine.parquet", QUICK, runtime=client)
+    assert (tmp_path / "mine.parquet").read_bytes() == (tmp_path / "serial.parquet").read_bytes()
+    assert client.status == "running"
+
+
+def test_service__no_workers_yet(client, monkeypatch, tmp_path):
+    service = Service(client)
+    monkeypatch.setattr(client, "scheduler_info", lambda n_workers=None: {"workers": {}})
+    monkeypatch.setattr(client, "run", lambda *arguments, **options: {})
+    for ask in (
+        lambda: service.make_folder(str(tmp_path / "out")),
+        lambda: service.is_seen_by_all(str(tmp_path)),
+        lambda: service.write(str(tmp_path / "a"), b""),
+    ):
+        with pytest.raises(InputError, match="the cluster has no workers yet: wait for them, or look at"):
+            ask()
+
+
+def test_make_folder__leaves_nothing_else_in_it(client, tmp_path):
+    service = Service(client)
+    service.make_folder(str(tmp_path / "a" / "b"))
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    service.make_folder(str(tmp_path / "a" / "b"))
+
+
+def test_make_folder__that_is_another_one_for_each_worker(client, tmp_path, monkeypatch):
+    """Played by workers that do not see what another one wrote."""
+    service = Service(client)
+    workers = list(client.scheduler_info(n_workers=-1)["workers"])
+    run = client.run
+
+    def run_apart(function, *arguments, **options):
+        answers = run(function, *arguments, **options)
+        return answers | {workers[1]: None} if function.__name__ == "mark" else answers
+
+    monkeypatch.setattr(client, "run", run_apart)
+    with pytest.raises(InputError, match=r"is not one folder for all workers: .*storage that all hosts share") as caught:
+        service.make_folder(str(tmp_path / "out"))
+    assert workers[1] in str(caught.value)
+    assert workers[0] not in str(caught.value)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_write_and_fetch__any_bytes(client, tmp_path, monkeypatch):
+    monkeypatch.setattr("issodask.runtime.service.client._CHUNK_BYTES", 1_000)
+    service, data = Service(client), bytes(range(256)) * 17
+    service.write(str(tmp_path / "there" / "file"), b"old")
+    service.write(str(tmp_path / "there" / "file"), data)
+    service.fetch(str(tmp_path / "there" / "file"), tmp_path / "here")
+    assert (tmp_path / "here").read_bytes() == data
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("id", [None, "newest-0000"])
+def test_job__when_there_are_none_of_that_name(home, id, monkeypatch):
+    with open_service(None) as service:
+        monkeypatch.setattr(service, "jobs", lambda: [])
+        with pytest.raises(InputError, match=r"is known here: .*\(none\)"):
+            service.job(id)
+
+
+def test_job__the_newest_by_default(home, monkeypatch):
+    with open_service(None) as service:
+        monkeypatch.setattr(service, "jobs", lambda: [{"id": "a-1"}, {"id": "b-2"}])
+        assert service.job(None) == {"id": "b-2"}
+        assert service.job("a-1") == {"id": "a-1"}
