@@ -8,19 +8,20 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
 from distributed import Client
 
-from issodask.errors import InputError
+from issodask.errors import InputError, LostError
 from issodask.runtime.cluster import connected
 from issodask.runtime.service.desk import Desk
 
 Record = dict[str, Any]
 
 _FOLLOW_S = 0.5
+_PATIENCE_S = 60.0
 _CHUNK_BYTES = 32 << 20
 _END_BYTES = 16 << 10
 _NO_WORKERS = "the cluster has no workers yet: wait for them, or look at `issodask cluster status`"
@@ -44,19 +45,24 @@ class Service:
     def job(self, id: str | None) -> Record:
         """One job; by default the newest. Raises InputError for an unknown id."""
         jobs = self.jobs()
-        if id is None and jobs:
+        if id is None:
+            if not jobs:
+                raise InputError("there are no jobs yet: hand one over with `issodask submit JOB.toml`")
             return jobs[-1]
         for job in jobs:
             if job["id"] == id:
                 return job
         known = ", ".join(job["id"] for job in jobs) or "none"
-        raise InputError(f"no job {id or ''} is known here: give one of those that `issodask status` lists ({known})")
+        raise InputError(f"no job {id} is known here: give one of those that `issodask status` lists ({known})")
 
     def follow(self, id: str, until_over: bool) -> Iterator[Record]:
-        """Yield a job's events so far; with `until_over` also those to come, until the job is over."""
+        """Yield a job's events so far; with `until_over` also those to come, until the job is over.
+
+        A scheduler that is starting again is waited for. Raises LostError when it does not come back.
+        """
         n_known = 0
         while True:
-            answer = self._ask("events", id=id, since=n_known)
+            answer = self._ask_patiently("events", id=id, since=n_known)
             yield from answer["events"]
             n_known = answer["n"]
             if not until_over or answer["state"] in ("finished", "failed", "cancelled"):
@@ -112,8 +118,21 @@ class Service:
             raise InputError(_NO_WORKERS)
         return self._client.run(function, *arguments, workers=workers[:1])[workers[0]]
 
+    def _ask_patiently(self, what: str, **question: Any) -> Any:
+        deadline = monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return self._ask(what, **question)
+            except LostError:
+                if monotonic() > deadline:
+                    raise
+                sleep(_FOLLOW_S)
+
     def _ask(self, what: str, **question: Any) -> Any:
-        answer = self._client.sync(getattr(self._client.scheduler, f"issodask_{what}"), **question)
+        try:
+            answer = self._client.sync(getattr(self._client.scheduler, f"issodask_{what}"), **question)
+        except OSError as error:
+            raise LostError(f"the Dask scheduler does not answer ({error}): ask again in a while") from error
         if isinstance(answer, dict) and "error" in answer:
             raise InputError(answer["error"])
         return answer
