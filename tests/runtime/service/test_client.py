@@ -1,11 +1,14 @@
 """A Dask client of the user's own, and what the desk's client does when the desk is away."""
 
+from types import SimpleNamespace
+
 import pytest
 from distributed import Client
+from distributed.comm import CommClosedError
 
 import issodask
 from issodask.config import load_job
-from issodask.errors import InputError
+from issodask.errors import InputError, LostError
 from issodask.runtime.address import find_cluster
 from issodask.runtime.service.client import Service, open_service
 from tests.clusters import quick_job, results, write_inputs
@@ -70,7 +73,9 @@ def test_make_folder__that_is_another_one_for_each_worker(client, tmp_path, monk
         return answers | {workers[1]: None} if function.__name__ == "mark" else answers
 
     monkeypatch.setattr(client, "run", run_apart)
-    with pytest.raises(InputError, match=r"is not one folder for all workers: .*storage that all hosts share") as caught:
+    with pytest.raises(
+        InputError, match=r"is not one folder for all workers: .*storage that all hosts share"
+    ) as caught:
         service.make_folder(str(tmp_path / "out"))
     assert workers[1] in str(caught.value)
     assert workers[0] not in str(caught.value)
@@ -87,11 +92,14 @@ def test_write_and_fetch__any_bytes(client, tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize("id", [None, "newest-0000"])
-def test_job__when_there_are_none_of_that_name(home, id, monkeypatch):
+@pytest.mark.parametrize(
+    ("id", "words"),
+    [(None, "there are no jobs yet: hand one over with"), ("a-1", r"no job a-1 is known here: .*\(none\)")],
+)
+def test_job__when_there_are_none(home, monkeypatch, id, words):
     with open_service(None) as service:
         monkeypatch.setattr(service, "jobs", lambda: [])
-        with pytest.raises(InputError, match=r"is known here: .*\(none\)"):
+        with pytest.raises(InputError, match=words):
             service.job(id)
 
 
@@ -100,3 +108,42 @@ def test_job__the_newest_by_default(home, monkeypatch):
         monkeypatch.setattr(service, "jobs", lambda: [{"id": "a-1"}, {"id": "b-2"}])
         assert service.job(None) == {"id": "b-2"}
         assert service.job("a-1") == {"id": "a-1"}
+
+
+class Away:
+    """A scheduler that does not answer the first `n` questions."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def register_plugin(self, plugin):
+        pass
+
+    @property
+    def scheduler(self):
+        return SimpleNamespace(issodask_events=None, issodask_jobs=None)
+
+    def sync(self, function, **question):
+        self.n -= 1
+        if self.n >= 0:
+            raise CommClosedError("stream is closed")
+        return {"events": [{"event": "ipf"}], "n": 1, "state": "finished"}
+
+
+def test_follow__waits_for_a_scheduler_that_starts_again(monkeypatch):
+    monkeypatch.setattr("issodask.runtime.service.client._FOLLOW_S", 0)
+    assert list(Service(Away(3)).follow("a-1", until_over=True)) == [{"event": "ipf"}]
+
+
+def test_follow__gives_up_in_the_end(monkeypatch):
+    monkeypatch.setattr("issodask.runtime.service.client._PATIENCE_S", 0)
+    monkeypatch.setattr("issodask.runtime.service.client._FOLLOW_S", 0)
+    with pytest.raises(LostError, match=r"the Dask scheduler does not answer \(stream is closed\): ask again"):
+        list(Service(Away(9_999)).follow("a-1", until_over=True))
+
+
+def test_jobs__does_not_wait():
+    away = Away(9)
+    with pytest.raises(LostError):
+        Service(away).jobs()
+    assert away.n == 8
