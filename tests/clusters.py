@@ -85,6 +85,7 @@ def listeners() -> list[Any]:
 
 def write_inputs(folder: Path) -> None:
     """original.parquet and a pool."""
+    folder.mkdir(exist_ok=True)
     narrow(mixed_table()).to_parquet(folder / "original.parquet")
     write_pool(folder / "pool", narrow(biased_pool()))
 

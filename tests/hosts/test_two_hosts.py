@@ -1,0 +1,118 @@
+"""A cluster of two hosts that share nothing but the folder of runs and the program."""
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+
+from issodask.config import load_job
+from issodask.stages.run import run
+from tests.clusters import quick_job, results, write_inputs
+from tests.hosts.namespaces import gone, two_hosts, why_not
+from tests.tables import mixed_table, narrow
+
+MISSING = why_not()
+pytestmark = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
+
+# What each worker did, and what it sees: runs on a host.
+ASK = """
+import json, os, sys
+from issodask.runtime.service.client import open_service
+with open_service(None) as service:
+    def ask(path, dask_worker):
+        return [os.uname().nodename, dask_worker.state.executed_count, sorted(os.listdir(path))]
+    print(json.dumps(sorted(service._client.run(ask, sys.argv[1]).values())))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder():
+    """Not below pytest's own folder: paths of sockets have to be short."""
+    place = Path(tempfile.mkdtemp(prefix="issodask-hosts-"))
+    yield place
+    shutil.rmtree(place)
+
+
+@pytest.fixture(scope="module")
+def hosts(folder):
+    """Scheduler and a worker on host a, a worker that joined on host b; all is stopped at the end, whatever happens."""
+    (folder / "shared").mkdir()
+    with two_hosts(folder) as (a, b):
+        up = a.issodask("cluster", "up", "--workers", "1", "--memory", "0", "--host", a.address)
+        assert up.returncode == 0, up.stderr
+        known = a.own / "home" / ".issodask" / "cluster"
+        copied = b.own / "work" / "from-a"
+        shutil.copytree(known / "keys", copied / "keys")
+        shutil.copy(known / "cluster.json", copied)
+        joined = b.issodask("cluster", "join", "from-a/cluster.json", "--workers", "1", "--memory", "0")
+        assert joined.returncode == 0, joined.stderr
+        yield a, b
+        assert b.issodask("cluster", "down").stdout == "stopped\n"
+        left = a.issodask("cluster", "status")
+        assert [line.split()[:2] for line in left.stdout.splitlines()[2:]] == [
+            ["scheduler", "running"],
+            ["worker-0", "running"],
+        ]
+        assert a.issodask("cluster", "down").stdout == "stopped\n"
+        for host in (a, b):
+            assert psutil.Process(host.pid).children() == []
+    assert gone(a.pid)
+    assert gone(b.pid)
+
+
+def test_two_hosts__a_job_from_one_ends_in_the_bytes_of_a_serial_run(hosts, folder):
+    """Its inputs are on the host that submits it only; the other has another original at that path."""
+    a, b = hosts
+    write_inputs(b.own / "work")
+    narrow(mixed_table(seed=9)).to_parquet(a.own / "work" / "original.parquet")
+    places = {"original": {"path": "original.parquet"}, "generate": {"source": "pool"}}
+    quick_job(b.own / "work", "job", out=folder / "shared" / "job", **places)
+
+    submitted = b.issodask("submit", "job.toml")
+    assert submitted.returncode == 0, submitted.stderr
+    id = submitted.stdout.strip()
+    followed = b.issodask("logs", "--follow", id)
+    assert followed.stdout.splitlines()[-1] == f"{id} finished", followed.stdout + followed.stderr
+    assert b.issodask("result", id, "--to", "fetched").returncode == 0
+    assert re.search(rf"^{id} +finished ", a.issodask("status").stdout, re.MULTILINE)
+
+    asked = b.run([sys.executable, "-c", ASK, b.private / "work"])
+    assert asked.returncode == 0, asked.stderr
+    (name_a, n_a, files_a), (name_b, n_b, files_b) = json.loads(asked.stdout)
+    assert (name_a, name_b) == ("host-a", "host-b")
+    assert min(n_a, n_b) >= 3
+    assert files_a == ["original.parquet"]
+    assert {"original.parquet", "pool", "job.toml"} <= set(files_b)
+
+    run(load_job(quick_job(b.own / "work", "serial", runtime={"scheduler": "serial"})))
+    expected = results(b.own / "work" / "serial")
+    assert results(folder / "shared" / "job") == expected
+    assert results(b.own / "work" / "fetched") == expected
+
+
+def test_two_hosts__a_folder_that_they_do_not_share_is_refused(hosts):
+    a, _ = hosts
+    write_inputs(a.own / "work" / "here")
+    places = {"original": {"path": "here/original.parquet"}, "generate": {"source": "here/pool"}}
+    quick_job(a.own / "work", "alone", out="alone", **places)
+    refused = a.issodask("submit", "alone.toml")
+    assert refused.returncode == 2
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith(f"issodask: {a.private / 'work' / 'alone'} is not one folder for all workers: ")
+    assert line.endswith("give `out` a place on storage that all hosts share")
+    assert not re.search(r"^alone", a.issodask("status").stdout, re.MULTILINE)
+
+
+def test_two_hosts__without_the_keys_nobody_gets_in(hosts):
+    _, b = hosts
+    note = b.own / "work" / "from-a" / "cluster.json"
+    (b.own / "work" / "stranger").mkdir()
+    shutil.copy(note, b.own / "work" / "stranger")
+    asked = b.issodask("status", "--scheduler", "stranger/cluster.json")
+    assert asked.returncode == 2
+    assert "keys/ca.pem can't be read, but the cluster talks TLS only" in asked.stderr
