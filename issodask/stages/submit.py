@@ -17,7 +17,6 @@ from issodask.store.pool import open_pool
 from issodask.store.tables import RDATASETS
 
 MAX_SHIPPED_BYTES = 100_000_000
-JOB_FILE = "job.submitted.json"
 
 
 def submit(job: JobConfig, service: Service, name: str) -> str:
@@ -31,8 +30,9 @@ def submit(job: JobConfig, service: Service, name: str) -> str:
     job = _placed(job, out, service)
     settings = job.model_dump()
     settings["runtime"]["scheduler"] = None  # it is the cluster that the job is handed to
-    path = f"{out}/{JOB_FILE}"
-    service.write(path, json.dumps(settings, indent=1).encode())
+    text = json.dumps(settings, indent=1)
+    path = f"{out}/submitted-{_short(text)}.json"  # another job may be working here, which the desk will say
+    service.write(path, text.encode())
     return service.submit(name, out, path)
 
 
@@ -80,12 +80,12 @@ def _reachable(path: str, out: str, service: Service) -> str:
             f"{path} is not the same here and for all workers, and too large to ship ({n_bytes / 1e6:,.0f} MB, "
             f"at most {MAX_SHIPPED_BYTES / 1e6:,.0f}): put it on storage that all hosts share, under one path"
         )
-    place = f"{out}/inputs/{_short(mark(str(absolute)))}/{absolute.name}"
+    place = f"{out}/inputs/{_short(str(mark(str(absolute))))}/{absolute.name}"
     for file in files:
         service.write(place if file == absolute else f"{place}/{file.name}", file.read_bytes())
     return place
 
 
-def _short(text: str | None) -> str:
-    """A name that no other input, and no other content of this one, has."""
-    return sha256(str(text).encode()).hexdigest()[:12]
+def _short(text: str) -> str:
+    """A name that no other content has."""
+    return sha256(text.encode()).hexdigest()[:12]

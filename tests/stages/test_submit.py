@@ -12,7 +12,7 @@ from issodask.errors import InputError
 from issodask.runtime.service.client import mark, open_service
 from issodask.stages import submit as stage
 from issodask.stages.run import run
-from issodask.stages.submit import JOB_FILE, submit
+from issodask.stages.submit import submit
 from tests.clusters import ended, quick_job, results, write_inputs
 from tests.tables import biased_pool, mixed_table, narrow, write_pool
 
@@ -62,7 +62,7 @@ def handed_over(there, **sections):
     service = Elsewhere(there)
     assert submit(job, service, "job") == "job-1"
     ((_, out, path),) = service.submitted
-    assert (out, path) == (str(there / "out"), str(there / "out" / JOB_FILE))
+    assert (out, str(Path(path).parent)) == (str(there / "out"), str(there / "out"))
     return load_job(path)
 
 
@@ -84,7 +84,7 @@ def test_submit__leaves_what_workers_see_where_it_is(here, there):
     job = handed_over(there, **places)
     assert job.original.path == str(there / "original.parquet")
     assert job.generate.source == str(there / "pool")
-    assert [path.name for path in (there / "out").iterdir()] == [JOB_FILE]
+    assert len(list((there / "out").iterdir())) == 1
 
 
 def test_submit__two_inputs_of_one_name_stay_two(here, there):
@@ -132,6 +132,15 @@ def test_submit__everything_else_stays_but_the_scheduler(here, there):
     assert after.runtime == before.runtime.model_copy(update={"scheduler": None})
 
 
+def test_submit__another_job_for_the_folder_does_not_touch_the_first_ones_file(here):
+    """The desk may refuse the second, while the first one goes on."""
+    service = Elsewhere("/")
+    for seed in (1, 2):
+        submit(load_job(quick_job(here, seed=seed)), service, "job")
+    paths = [path for _, _, path in service.submitted]
+    assert [load_job(path).seed for path in paths] == [1, 2]
+
+
 def test_submit__a_function_goes_along_with_its_file(here, there):
     (here / "mine.py").write_text("def draw(original, n, seed): ...\n", encoding="utf-8")
     source = handed_over(there, generate={"source": "python:mine.py:draw", "units": 900}).generate.source
@@ -172,7 +181,7 @@ def test_submit__what_is_too_large_to_ship_is_refused(here, there, monkeypatch):
         InputError, match=r"pool is not the same here and for all workers, and too large to ship .*storage that all"
     ):
         handed_over(there)
-    assert not (there / "out" / JOB_FILE).exists()
+    assert list((there / "out").glob("submitted-*")) == []
 
 
 # with a real desk
