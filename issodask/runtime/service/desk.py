@@ -109,7 +109,7 @@ class Desk(SchedulerPlugin):
         for other in self.jobs.values():
             if other.out == out and not other.is_over and other.state != "seen":
                 return {"error": f"job {other.id} writes to {out} already: wait for it, cancel it, or change out"}
-        job = Job(f"{name}-{uuid4().hex[:4]}", name, out, job_path)
+        job = Job(self._new_id(name), name, out, job_path)
         self.jobs[job.id] = job
         self._begin(job)
         return {"id": job.id}
@@ -144,6 +144,11 @@ class Desk(SchedulerPlugin):
             if driver is not None:
                 driver.cancel()
         return {"state": state}
+
+    def _new_id(self, name: str) -> str:
+        while (id := f"{name}-{uuid4().hex[:4]}") in self.jobs:
+            pass
+        return id
 
     def _unknown(self, id: str) -> str:
         known = ", ".join(self.jobs) or "none"

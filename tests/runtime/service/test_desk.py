@@ -130,6 +130,13 @@ def test_submit__ids_differ():
     assert all(job["id"].startswith("job-") for job in jobs)
 
 
+def test_submit__an_id_that_is_taken_is_not_given_again(monkeypatch):
+    drawn = [SimpleNamespace(hex=text) for text in ("aaaa1", "aaaa2", "bbbb1")]
+    monkeypatch.setattr("issodask.runtime.service.desk.uuid4", lambda: drawn.pop(0))
+    jobs = asked(submitting("/a"), submitting("/b"), Desk.list_jobs)
+    assert [job["id"] for job in jobs] == ["job-aaaa", "job-bbbb"]
+
+
 def test_list_jobs__oldest_first_with_what_they_are_doing():
     async def tell(desk):
         await asyncio.sleep(0.01)
