@@ -118,7 +118,7 @@ def results(out: Path) -> dict[str, bytes]:
     return {name: (out / name).read_bytes() for name in RESULTS}
 
 
-def ended(id: str, seconds: float = 90) -> dict[str, Any]:
+def ended(id: str, seconds: float = 180) -> dict[str, Any]:
     """The job, as the desk of this host's cluster knows it, once it is over; the scheduler may be down for a while."""
 
     def over() -> dict[str, Any] | None:

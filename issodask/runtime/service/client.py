@@ -28,11 +28,16 @@ _NO_WORKERS = "the cluster has no workers yet: wait for them, or look at `issoda
 
 
 class Service:
-    """The desk of one cluster."""
+    """The desk of one cluster. Raises InputError when there is none, and none can be sent there."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        client.register_plugin(Desk())
+        try:
+            client.register_plugin(Desk())
+        except ImportError as error:
+            raise InputError(
+                f"the scheduler can't import issodask ({error}): install it where scheduler and workers run"
+            ) from error
 
     def submit(self, name: str, out: str, job_path: str) -> str:
         """Hand over the job whose file all workers see at `job_path`; its id. Raises InputError if `out` is in use."""

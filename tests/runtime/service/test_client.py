@@ -147,3 +147,12 @@ def test_jobs__does_not_wait():
     with pytest.raises(LostError):
         Service(away).jobs()
     assert away.n == 8
+
+
+def test_service__a_scheduler_without_issodask():
+    class Bare:
+        def register_plugin(self, plugin):
+            raise ModuleNotFoundError("No module named 'issodask'")
+
+    with pytest.raises(InputError, match=r"the scheduler can't import issodask \(No module .*: install it where"):
+        Service(Bare())
