@@ -1,7 +1,7 @@
 """One generator of mostlyai's TabularARGN: trained in a folder, resumable, sampled in pieces of fixed seeds.
 
-In: a table of plain types (see codec.py). Out: a trained model in `folder/workspace`, frames of samples. Training keeps
-a copy of its best state in `folder/checkpoint-NNNNNN`; one that was interrupted goes on from there.
+In: a table of plain types (see codec.py). Out: a trained model in `folder/workspace`, frames of samples. A training
+that was interrupted goes on from its last leg (see legs.py), and ends in the bytes of one that was not.
 
 A sequential table is learnt by two models. One knows the columns that never change within a group (a flat table of one
 row per group, in `folder/groups`), the other makes the rows of a group from these. With all columns in one model, rows
@@ -36,6 +36,7 @@ from issodask import seeds
 from issodask.errors import InputError
 from issodask.models.codec import GROUP
 from issodask.models.device import Device
+from issodask.models.legs import Leg, Legs, carried_over, epochs_per_leg, remove_legs
 
 Report = Callable[..., None]
 """Takes a phase and fields of it: see ProgressLog.write."""
@@ -63,7 +64,6 @@ _ALIVE = ".alive"
 _GROUPS = "groups"
 _PREPARED = "prepared.json"
 _TRAINED = "trained"
-_STATE = "state.json"
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def train(
     report: Report,
     names_of_groups: Sequence[str] = (),
 ) -> None:
-    """Train a generator of `table` in `folder`, from its last checkpoint if there is one.
+    """Train a generator of `table` in `folder`, from its last leg if there is one; `report` may raise to stop it.
 
     A table with the column GROUP is sequential; `names_of_groups` are the columns that never change within a group.
     Never pass units that were repeated: a value counts as rare by the number of its units.
@@ -144,28 +144,44 @@ def _train(
         return
     with _engine(folder, device.n_threads) as (engine, workspace):
         if not (folder / _PREPARED).exists():
-            report("prepare")
-            _prepare(engine, workspace, table, groups, training.seed)
+            _prepare(engine, workspace, table, groups, training.seed, report)
             (folder / _PREPARED).write_text(json.dumps({"columns": list(table.columns)}), encoding="utf-8")
-        checkpoints = _Checkpoints(folder)
-        epoch = checkpoints.restore()
-        progress = _Progress(report, checkpoints, epoch, training.max_epochs)
-        report("train", epoch=epoch, max_epochs=training.max_epochs)
-        engine.set_random_state(seeds.integer(training.seed, "train", round(100 * epoch)))
-        engine.train(
-            model=training.model,
-            max_epochs=training.max_epochs,
-            max_training_time=training.max_time_min,
-            batch_size=training.batch_size,
-            enable_flexible_generation=False,
-            model_state_strategy="RESUME",
-            device=device.kind,
-            workspace_dir=workspace,
-            update_progress=progress,
-            upload_model_data_callback=progress.keep_checkpoint,
-        )
-        checkpoints.settle()
+        _train_in_legs(engine, workspace, folder, training, device, report, epochs_per_leg(table.size))
     (folder / _TRAINED).touch()
+
+
+def _train_in_legs(
+    engine: ModuleType,
+    workspace: Path,
+    folder: Path,
+    training: Training,
+    device: Device,
+    report: Report,
+    n_epochs: int,
+) -> None:
+    """Leg by leg, from the last one that is whole, to the one that ends early or by a limit."""
+    legs = Legs(folder, _workspace(folder) / "ModelStore" / "model-data")
+    leg = legs.restore()
+    report("train", epoch=leg.epoch, max_epochs=training.max_epochs)
+    while True:
+        progress = _Progress(report, leg, leg.epoch + n_epochs, training)
+        engine.set_random_state(seeds.integer(training.seed, "train", leg.n_before))
+        with carried_over(leg) as ending:
+            engine.train(
+                model=training.model,
+                max_epochs=training.max_epochs,
+                max_training_time=training.max_time_min,
+                batch_size=training.batch_size,
+                enable_flexible_generation=False,
+                model_state_strategy="RESUME",
+                device=device.kind,
+                workspace_dir=workspace,
+                update_progress=progress,
+            )
+        if ending.stopped_early or not progress.is_at_end_of_leg:
+            return legs.settle(leg, ending)
+        legs.keep(leg, progress.epoch, progress.seconds, ending)
+        leg = legs.restore()
 
 
 def _told_of_groups(report: Report) -> Report:
@@ -173,19 +189,20 @@ def _told_of_groups(report: Report) -> Report:
 
 
 def tidy(folder: Path) -> None:
-    """Remove what only training needs: checkpoints, and the engine's copies of the table, which are private."""
+    """Remove what only training needs: its legs, and the engine's copies of the table, which are private."""
     for model in _models(folder):
-        for path in (*model.glob("checkpoint*"), _workspace(model) / "OriginalData"):
-            shutil.rmtree(path, ignore_errors=True)
+        remove_legs(model)
+        shutil.rmtree(_workspace(model) / "OriginalData", ignore_errors=True)
 
 
 def begin_anew(folder: Path) -> None:
     """Forget all training in `folder`."""
+    for model in _models(folder):  # first what says that something is finished
+        (model / _TRAINED).unlink(missing_ok=True)
+        (model / _PREPARED).unlink(missing_ok=True)
     tidy(folder)
     for model in _models(folder):
         shutil.rmtree(_workspace(model), ignore_errors=True)
-        (model / _PREPARED).unlink(missing_ok=True)
-        (model / _TRAINED).unlink(missing_ok=True)
 
 
 def model_files(folder: Path) -> list[Path]:
@@ -238,8 +255,17 @@ def _draw(
     return pd.concat(frames, ignore_index=True)
 
 
-def _prepare(engine: ModuleType, workspace: Path, table: pd.DataFrame, groups: pd.DataFrame | None, seed: int) -> None:
-    """The steps before training; they take no checkpoints, so an interrupted preparation starts anew."""
+def _prepare(
+    engine: ModuleType,
+    workspace: Path,
+    table: pd.DataFrame,
+    groups: pd.DataFrame | None,
+    seed: int,
+    report: Report,
+) -> None:
+    """The steps before training; they leave nothing to go on from, so an interrupted preparation starts anew."""
+    report("prepare")
+    now_and_then = _NowAndThen(report)
     for path in workspace.iterdir():
         shutil.rmtree(path)
     key = None if groups is None else GROUP
@@ -251,10 +277,11 @@ def _prepare(engine: ModuleType, workspace: Path, table: pd.DataFrame, groups: p
         ctx_primary_key=key,
         n_partitions=1 if groups is None else 1 + min(len(table) // PARTITION_ROWS, len(groups) // PARTITION_GROUPS),
         workspace_dir=workspace,
+        update_progress=now_and_then,
     )
     with _rare_by_group():
-        engine.analyze(workspace_dir=workspace)
-    engine.encode(workspace_dir=workspace)
+        engine.analyze(workspace_dir=workspace, update_progress=now_and_then)
+    engine.encode(workspace_dir=workspace, update_progress=now_and_then)
 
 
 @contextmanager
@@ -297,59 +324,17 @@ def _batch_units(folder: Path) -> int:
     return int(np.clip(SAMPLE_BATCH_BYTES // (4 * max(1, n_probabilities)), 100, SAMPLE_BATCH_UNITS))
 
 
-class _Checkpoints:
-    """Copies of the engine's best state so far, whole or absent.
+class _NowAndThen:
+    """The engine's callback while it prepares: whoever listens can still stop it."""
 
-    The engine writes its own files in place, and takes the first state after a resumption for the best; these copies
-    outlive a death in the middle of writing, and keep the best of all attempts.
-    """
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._last_report_s = time.monotonic()
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._model = _workspace(folder) / "ModelStore" / "model-data"
-        self._best_loss = float("inf")
-
-    def restore(self) -> float:
-        """Bring the engine back to the best state, or to none; return its epoch."""
-        shutil.rmtree(self._model, ignore_errors=True)
-        last = self._last()
-        if last is None:
-            self._model.mkdir(parents=True)
-            return 0.0
-        shutil.copytree(last, self._model, ignore=shutil.ignore_patterns(_STATE))
-        state = json.loads((last / _STATE).read_text(encoding="utf-8"))
-        self._best_loss = state["val_loss"]
-        return float(state["epoch"])
-
-    def keep(self, epoch: float, val_loss: float) -> bool:
-        """Copy the engine's state if it is the best so far."""
-        if not val_loss < self._best_loss:
-            return False
-        self._best_loss = val_loss
-        earlier = self._all()
-        number = int(earlier[-1].name.rpartition("-")[2]) + 1 if earlier else 0
-        work = self._folder / "checkpoint.work"
-        shutil.rmtree(work, ignore_errors=True)
-        shutil.copytree(self._model, work)
-        (work / _STATE).write_text(json.dumps({"epoch": epoch, "val_loss": val_loss}), encoding="utf-8")
-        work.rename(self._folder / f"checkpoint-{number:06d}")
-        for path in earlier:
-            shutil.rmtree(path)
-        return True
-
-    def settle(self) -> None:
-        """Make the best state of all attempts the trained one."""
-        best = self._last()
-        if best is not None:
-            shutil.copyfile(best / "model-weights.pt", self._model / "model-weights.pt")
-        for name in ("optimizer.pt", "lr-scheduler.pt"):
-            (self._model / name).unlink(missing_ok=True)
-
-    def _last(self) -> Path | None:
-        return next(iter(reversed(self._all())), None)
-
-    def _all(self) -> list[Path]:
-        return sorted(self._folder.glob("checkpoint-*"))
+    def __call__(self, **_: Any) -> None:
+        if time.monotonic() - self._last_report_s >= REPORT_EVERY_S:
+            self._last_report_s = time.monotonic()
+            self._report("prepare")
 
 
 @dataclass(frozen=True)
@@ -360,25 +345,44 @@ class _Pace:
 
 
 class _Progress:
-    """The engine's callback at every training step: reports each epoch, and the time left in between."""
+    """The engine's callback at every step of a leg: reports each epoch, the time left in between, and ends the leg."""
 
-    def __init__(self, report: Report, checkpoints: _Checkpoints, epoch: float, max_epochs: float) -> None:
+    def __init__(self, report: Report, leg: Leg, end_of_leg: float, training: Training) -> None:
         self._report = report
-        self._checkpoints = checkpoints
-        self._max_epochs = max_epochs
+        self._end_of_leg = end_of_leg
+        self._max_epochs = training.max_epochs
+        self._began_s = time.monotonic()
+        self._seconds_allowed = 60 * training.max_time_min - leg.seconds
         self._first = _Pace(0.0, 0, 0)
         self._last_report_s = 0.0
-        self._message: dict[str, Any] = {"epoch": epoch}
+        self._message: dict[str, Any] = {"epoch": leg.epoch}
+        self.is_at_end_of_leg = False
+
+    @property
+    def epoch(self) -> float:
+        return float(self._message["epoch"])
+
+    @property
+    def seconds(self) -> float:
+        """Time of this and earlier legs, as the engine counts it."""
+        return float(self._message["total_time"])
 
     def __call__(
         self, total: int | None = None, completed: int | None = None, message: dict[str, Any] | None = None, **_: Any
-    ) -> None:
+    ) -> dict[str, bool]:
+        """Called with a message at the end of each epoch, and now and then in between."""
+        self._tell(total or 0, completed or 0, message)
+        is_epoch = message is not None and message["val_loss"] is not None
+        self.is_at_end_of_leg |= is_epoch and self._end_of_leg <= self.epoch < self._max_epochs
+        return {"stopExecution": self.is_at_end_of_leg}
+
+    def _tell(self, total: int, completed: int, message: dict[str, Any] | None) -> None:
         now_s = time.monotonic()
         if message is not None:
             self._message = message
         if message is None and now_s - self._last_report_s < REPORT_EVERY_S:
             return
-        seconds_left = self._seconds_left(now_s, completed or 0, total or 0)
+        seconds_left = self._seconds_left(now_s, completed, total)
         if message is not None:
             self._last_report_s = now_s
             self._report(
@@ -401,19 +405,16 @@ class _Progress:
                 seconds_left=seconds_left,
             )
 
-    def keep_checkpoint(self) -> None:
-        """Called by the engine after each epoch's report."""
-        if self._message.get("is_checkpoint") and self._message.get("val_loss") is not None:
-            self._checkpoints.keep(self._message["epoch"], self._message["val_loss"])
-
     def _seconds_left(self, now_s: float, completed: int, total: int) -> float | None:
-        """From the pace since this attempt's first step."""
+        """From the pace since this leg's first step, and the time that all legs are given."""
         if total != self._first.total:  # the engine counts steps or seconds, whichever ends training first
             self._first = _Pace(now_s, completed, total)
         done = completed - self._first.completed
         if done <= 0:
             return None
-        return round((now_s - self._first.time_s) / done * max(0, total - completed), 1)
+        by_pace = (now_s - self._first.time_s) / done * max(0, total - completed)
+        by_limit = self._seconds_allowed - (now_s - self._began_s)
+        return round(max(0.0, min(by_pace, by_limit)), 1)
 
 
 @contextmanager

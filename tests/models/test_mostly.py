@@ -28,7 +28,7 @@ class InterruptedTrainingError(RuntimeError):
 
 
 class Trained:
-    """A generator that was interrupted in its third epoch, then trained to the end."""
+    """A generator that was interrupted in its third epoch, the first of its second leg, then trained to the end."""
 
     def __init__(self, folder: Path, original: pd.DataFrame, group_key: str | None = None) -> None:
         self.folder = folder
@@ -54,7 +54,9 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    return Trained(tmp_path_factory.mktemp("run") / "a [folder]::named * oddly? é", awkward())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mostly, "epochs_per_leg", lambda _: 2)
+        return Trained(tmp_path_factory.mktemp("run") / "a [folder]::named * oddly? é", awkward())
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,7 @@ def trained_sequences(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mostly, "PARTITION_ROWS", 200)
         patch.setattr(mostly, "PARTITION_GROUPS", 50)
+        patch.setattr(mostly, "epochs_per_leg", lambda _: 2)
         return Trained(tmp_path_factory.mktemp("run") / "sequences", sequences(), "person")
 
 
@@ -70,7 +73,7 @@ def epochs(records, phase="train"):
     return [record["epoch"] for record in of_phase if record.get("val_loss") is not None]
 
 
-def test_train__goes_on_from_its_checkpoint(trained):
+def test_train__goes_on_from_its_last_leg(trained):
     assert epochs(trained.progress[: trained.n_before]) == [1.0, 2.0, 3.0]
     assert trained.progress[trained.n_before]["epoch"] == 2.0
     assert epochs(trained.progress[trained.n_before :]) == [3.0, 4.0]
@@ -137,7 +140,6 @@ def test_tidy__leaves_what_sampling_needs_and_no_rows(trained, tmp_path):
         "workspace/ModelStore/tgt-stats/stats.json",
         "workspace/ModelStore/model-data/model-configs.json",
         "workspace/ModelStore/model-data/model-weights.pt",
-        "workspace/ModelStore/model-data/progress-messages.csv",
     }
     assert not list(folder.rglob("*.parquet"))
     pd.testing.assert_frame_equal(mostly.sample(folder, 50, 0, SAMPLING, CPU), expected)
@@ -160,7 +162,7 @@ def test_train__a_single_row_is_enough(tmp_path):
     assert len(mostly.sample(tmp_path, 3, 0, SAMPLING, CPU)) == 3
 
 
-def test_train__sequences_go_on_from_their_checkpoint(trained_sequences):
+def test_train__sequences_go_on_from_their_last_leg(trained_sequences):
     before, after = (
         trained_sequences.progress[: trained_sequences.n_before],
         trained_sequences.progress[trained_sequences.n_before :],
@@ -168,7 +170,7 @@ def test_train__sequences_go_on_from_their_checkpoint(trained_sequences):
     assert epochs(before, "train groups") == [1.0, 2.0, 3.0, 4.0]
     assert epochs(before) == [1.0, 2.0, 3.0]
     assert after[0]["phase"] == "train"
-    assert 1.0 <= after[0]["epoch"] <= 2.0
+    assert after[0]["epoch"] == 2.0
     assert epochs(after)[-1] == 4.0
     assert "train groups" not in {record["phase"] for record in after}
 
