@@ -1,30 +1,39 @@
 """Generate: K generators learn the original and fill a pool, each as one task on a worker of its own.
 
 In: the original and how to make the pool. Out: the pool in `pool/`; what the generators leave is in `generators/NN/`.
-A generator that fails is tried again and goes on from its checkpoint or its last whole part; what an earlier run
-finished from the same original with the same settings is kept when it is intact.
+A generator that fails is tried again and goes on from its last leg of training or its last whole part; what an earlier
+run finished from the same original with the same settings is kept when it is intact.
+
+A cluster can't stop a task: one whose driver died, or whose worker was believed dead, may still run when its successor
+starts elsewhere. So all that a generator leaves, and its parts, are written and removed only by who holds its lock; a
+task that nobody waits for any more ends at its next report, and its successor goes on from what it finished.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import platform
 import shutil
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pandas as pd
 
 from issodask import seeds
 from issodask.config import GenerateConfig
+from issodask.errors import LostError
 from issodask.events import Events
 from issodask.models import external, mostly
 from issodask.models.codec import GROUP, Codec
 from issodask.models.device import Device, choose_device, look_around, pinned
 from issodask.models.progress import ProgressLog, watched
-from issodask.runtime import Runtime
+from issodask.runtime import Runtime, is_abandoned
 from issodask.store.files import file_hash, read_json, write_json
 from issodask.store.pool import Pool, PoolWriter, open_pool, seal_pool
 from issodask.store.tables import read_table
@@ -37,6 +46,12 @@ SAMPLED = "sampled.json"
 SETTINGS = "settings.json"
 SCHEMA = "schema.json"
 
+_LOCK_POLL_S = 0.2
+
+
+class AbandonedError(LostError):
+    """Nobody waits for this task any more; what it finished stays for its successor."""
+
 
 @dataclass(frozen=True)
 class GeneratorTask:
@@ -47,6 +62,7 @@ class GeneratorTask:
     n_units: int
     config: GenerateConfig
     run_folder: str
+    original_key: str
     training_key: str
     sampling_key: str
     group_key: str | None = None
@@ -59,6 +75,11 @@ class GeneratorTask:
     @property
     def pool_folder(self) -> Path:
         return Path(self.run_folder) / "pool"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What all that this generator leaves is made with."""
+        return {"training": self.training_key, "sampling": self.sampling_key}
 
 
 def generate(
@@ -90,11 +111,11 @@ def generate(
     schema = Schema.from_frame(original)
     run_folder = run_folder.absolute()  # workers may run elsewhere
     tasks = _plan(original, schema, config, n_units, run_folder, seed, group_key)
-    _discard_others(run_folder, tasks)
+    _discard_others(run_folder, tasks, events)
     unfinished = [task for task in tasks if not _is_finished(task, events)]
     if unfinished:
         _run_all(unfinished, runtime, events)
-    shutil.rmtree(_original_folder(run_folder))  # a copy of private rows is kept no longer than it is needed
+    _remove_originals(run_folder)  # a copy of private rows is kept no longer than it is needed
     return seal_pool(run_folder / "pool")
 
 
@@ -112,34 +133,59 @@ def makes_pool(config: GenerateConfig) -> bool:
 
 
 def make_part_of_pool(task: GeneratorTask) -> int:
-    """Train one generator and let it write its share of the pool; return its index. Runs on a worker."""
+    """Train one generator and let it write its share of the pool; return its index. Runs on a worker.
+
+    Raises AbandonedError once nobody waits for it, or when the run has gone on with other settings.
+    """
+    _stop_if_abandoned()
     log = ProgressLog(task.folder)
-    log.write("start", n_units=task.n_units, seed=task.seed, host=platform.node(), pid=os.getpid())
-    original, schema = _stored_original(_original_folder(Path(task.run_folder)))
+    with _alone(Path(task.run_folder), task.index, partial(log.write, "wait")):
+        if read_json(task.folder / SETTINGS) != task.settings:
+            raise AbandonedError(f"generator {task.index} is made with other settings by now")
+        log.write("start", n_units=task.n_units, seed=task.seed, host=platform.node(), pid=os.getpid())
+        n_rows = _n_rows_if_finished(task, lambda path: log.write("damaged", file=str(path)))
+        if n_rows is None:
+            n_rows = _make(task, log)
+        log.write("done", n_rows=n_rows)
+    return task.index
+
+
+def _make(task: GeneratorTask, log: ProgressLog) -> int:
+    original, schema = _stored_original(_original_folder(Path(task.run_folder), task.original_key))
     if external.is_callable_source(task.config.source):
         frame = external.call(task.config.source, original, schema, task.n_units, task.seed, task.group_key)
-        n_rows = _write_parts(task, schema, frame)
-    else:
-        n_rows = _train_and_sample(task, original, schema, log)
-    log.write("done", n_rows=n_rows)
-    return task.index
+        _stop_if_abandoned()
+        return _write_parts(task, schema, frame)
+    return _train_and_sample(task, original, schema, log)
 
 
 def _train_and_sample(task: GeneratorTask, original: pd.DataFrame, schema: Schema, log: ProgressLog) -> int:
     codec = Codec.fit(original, schema, task.group_key)
     if not codec.names:  # every column is missing throughout: there is nothing to learn
         return _write_parts(task, schema, codec.decode(pd.DataFrame({GROUP: range(task.n_units)})))
-    device = choose_device(task.config.device, look_around(task.n_workers), original.size)
+    device = _device(task, original)
+    report = _reporting(log)
     with pinned(device, task.index):
         if not _is_trained(task, log):
             table = codec.encode(original)
-            mostly.train(table, task.folder, _training(task), device, log.write, codec.names_of_groups)
+            mostly.train(table, task.folder, _training(task), device, report, codec.names_of_groups)
             _note_trained(task)
-        return _sample(task, schema, codec, device, log, _units_per_chunk(task, original))
+        mostly.tidy(task.folder)
+        return _sample(task, schema, codec, device, report, _units_per_chunk(task, original))
+
+
+def _device(task: GeneratorTask, original: pd.DataFrame) -> Device:
+    """A GPU, or one thread: another number of threads gives other last digits, and it would follow from the workers.
+
+    Nor do more of them pay off: 40,000 x 32 values in batches of 2,048 took 7.5 s per epoch with one thread, 40 and 9 s
+    with two and three, on two cores that others used as well.
+    """
+    device = choose_device(task.config.device, look_around(task.n_workers), original.size)
+    return replace(device, n_threads=1) if device.kind == "cpu" else device
 
 
 def _sample(
-    task: GeneratorTask, schema: Schema, codec: Codec, device: Device, log: ProgressLog, units_per_chunk: int
+    task: GeneratorTask, schema: Schema, codec: Codec, device: Device, report: mostly.Report, units_per_chunk: int
 ) -> int:
     """Draw the chunks that are not there yet; each has a seed of its own.
 
@@ -150,13 +196,13 @@ def _sample(
         while writer.n_units < task.n_units:
             i_chunk, n_there = divmod(writer.n_units, units_per_chunk)
             n_rows_left = (task.n_units - writer.n_units) * task.config.part_rows / units_per_chunk
-            log.write("sample", n_rows=writer.n_rows, of_rows=writer.n_rows + round(n_rows_left))
+            report("sample", n_rows=writer.n_rows, of_rows=writer.n_rows + round(n_rows_left))
             n_chunk = min(units_per_chunk, task.n_units - i_chunk * units_per_chunk)
             chunk = mostly.sample(task.folder, n_chunk, i_chunk, sampling, device)
             if n_there:  # an earlier attempt ended within this chunk
                 chunk = chunk[chunk[GROUP] >= n_there]
             writer.append(codec.decode(chunk))
-    _note_sampled(task, writer.finished_parts)
+    _note_sampled(task, writer)
     return writer.n_rows
 
 
@@ -171,7 +217,7 @@ def _write_parts(task: GeneratorTask, schema: Schema, frame: pd.DataFrame) -> in
     _remove_parts(Path(task.run_folder), task.index)  # a callable is asked for all units at once
     with _writer(task, schema) as writer:
         writer.append(frame)
-    _note_sampled(task, writer.finished_parts)
+    _note_sampled(task, writer)
     return writer.n_rows
 
 
@@ -197,7 +243,7 @@ def _plan(
     group_key: str | None,
 ) -> list[GeneratorTask]:
     """Write the original where tasks find it, and share the units out among the generators."""
-    original_key = _store_original(original, schema, _original_folder(run_folder))
+    original_key = _store_original(original, schema, run_folder)
     training_settings = config.model_dump(
         include={"source", "model", "max_epochs", "max_training_time_min", "batch_size"}
     )
@@ -211,9 +257,8 @@ def _plan(
         own_seed = seeds.integer(seed, "generate", index)
         training_key = _key(original_key, schema.to_dict(), training_settings, own_seed)
         sampling_key = _key(training_key, sampling_settings, n_own)
-        tasks.append(
-            GeneratorTask(index, own_seed, n_own, config, str(run_folder), training_key, sampling_key, group_key)
-        )
+        keys = original_key, training_key, sampling_key
+        tasks.append(GeneratorTask(index, own_seed, n_own, config, str(run_folder), *keys, group_key))
     return tasks
 
 
@@ -223,13 +268,24 @@ def _check_groups(original: pd.DataFrame, config: GenerateConfig, group_key: str
         mostly.check_lengths(groups.lengths)
 
 
-def _store_original(original: pd.DataFrame, schema: Schema, folder: Path) -> str:
-    """Write it as one Parquet file; return its hash."""
-    shutil.rmtree(folder, ignore_errors=True)
-    with PoolWriter(folder, schema, generator=0, seed=0, part_rows=len(original)) as writer:
+def _store_original(original: pd.DataFrame, schema: Schema, run_folder: Path) -> str:
+    """Write it as one Parquet file, in place of all earlier ones; return its hash.
+
+    The folder is named by the hash: a task of an earlier driver finds what it is to learn, or nothing.
+    """
+    _remove_originals(run_folder)
+    work = _original_folder(run_folder, "work")
+    with PoolWriter(work, schema, generator=0, seed=0, part_rows=len(original)) as writer:
         writer.append(original)
-    write_json(folder / SCHEMA, schema.to_dict())
-    return file_hash(folder / writer.finished_parts[0])
+    write_json(work / SCHEMA, schema.to_dict())
+    original_key = file_hash(work / writer.finished_parts[0])
+    work.rename(_original_folder(run_folder, original_key))
+    return original_key
+
+
+def _remove_originals(run_folder: Path) -> None:
+    for folder in (run_folder / "generators").glob("original*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stored_original(folder: Path) -> tuple[pd.DataFrame, Schema]:
@@ -245,62 +301,142 @@ def _generator_folder(run_folder: Path, index: int) -> Path:
     return run_folder / "generators" / f"{index:02d}"
 
 
-def _original_folder(run_folder: Path) -> Path:
-    return run_folder / "generators" / "original"
+def _original_folder(run_folder: Path, original_key: str) -> Path:
+    return run_folder / "generators" / f"original-{original_key}"
+
+
+# one at a time, and only as long as it is wanted
+
+
+@contextmanager
+def _alone(run_folder: Path, index: int, about_to_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of a generator within this context; who else holds it is waited for.
+
+    The lock goes with its holder's process, however that ends. It lies beside the folder, which may be removed.
+    """
+    folder = run_folder / "generators"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f".{index:02d}.lock").open("a") as file:
+        if not _try_lock(file):
+            about_to_wait()
+            while not _try_lock(file):
+                _stop_if_abandoned()
+                time.sleep(_LOCK_POLL_S)
+        yield
+
+
+def _try_lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _reporting(log: ProgressLog) -> mostly.Report:
+    """Writes to the log as long as anybody waits for this task."""
+
+    def report(phase: str, **fields: Any) -> None:
+        _stop_if_abandoned()
+        log.write(phase, **fields)
+
+    return report
+
+
+def _stop_if_abandoned() -> None:
+    if is_abandoned():
+        raise AbandonedError("nobody waits for this task any more: its driver ended, or it was given to another worker")
 
 
 # what earlier runs left
 
 
-def _discard_others(run_folder: Path, tasks: list[GeneratorTask]) -> None:
-    """Remove what came from another original or other settings, and of generators that are not wanted any more."""
-    wanted = {task.index: task for task in tasks}
-    for folder in (run_folder / "generators").glob("[0-9]*"):
-        index = int(folder.name)
-        made_with = read_json(folder / SETTINGS) or {}
-        if index not in wanted or made_with.get("training") != wanted[index].training_key:
-            shutil.rmtree(folder)
-        if index not in wanted or made_with.get("sampling") != wanted[index].sampling_key:
+def _discard_others(run_folder: Path, tasks: list[GeneratorTask], events: Events | None) -> None:
+    """Remove what came from another original or other settings, and of generators that are not wanted any more.
+
+    In an order in which a run that is killed in between leaves nothing that is taken for something else.
+    """
+    wanted = {task.index: task.settings for task in tasks}
+    present = {int(folder.name) for folder in (run_folder / "generators").glob("[0-9]*")}
+    for index in sorted(present | wanted.keys()):
+        settings = wanted.get(index)
+        made_with = _settings_of(run_folder, index)
+        if settings is not None and made_with == settings:
+            continue
+        with _alone(run_folder, index, partial(_tell_waiting, events, index)):
             _remove_parts(run_folder, index)
-    for task in tasks:
-        if not task.folder.exists():
-            _remove_parts(run_folder, task.index)
-        write_json(task.folder / SETTINGS, {"training": task.training_key, "sampling": task.sampling_key})
+            if settings is None or made_with.get("training") != settings["training"]:
+                _remove_generator(run_folder, index)
+            if settings is not None:
+                write_json(_generator_folder(run_folder, index) / SETTINGS, settings)
+
+
+def _settings_of(run_folder: Path, index: int) -> dict[str, str]:
+    """What the generator's folder is known to be made with."""
+    made_with = read_json(_generator_folder(run_folder, index) / SETTINGS)
+    return made_with if isinstance(made_with, dict) else {}
 
 
 def _is_finished(task: GeneratorTask, events: Events | None) -> bool:
-    """Whether all parts of this generator are there and intact; those that are damaged are named and removed."""
-    noted = read_json(task.folder / SAMPLED) or {}
-    if noted.get("key") != task.sampling_key:
-        return False
-    damaged = _damaged(task.pool_folder, noted["files"])
-    for name in damaged:
+    """Whether this generator has nothing left to do."""
+
+    def tell_damaged(path: Path) -> None:
         if events is not None:
-            events.emit("damaged", file=str(task.pool_folder / name), generator=task.index)
+            events.emit("damaged", file=str(path), generator=task.index)
+
+    if not (task.folder / SAMPLED).exists():
+        return False
+    with _alone(Path(task.run_folder), task.index, partial(_tell_waiting, events, task.index)):
+        return _n_rows_if_finished(task, tell_damaged) is not None
+
+
+def _tell_waiting(events: Events | None, index: int) -> None:
+    if events is not None:
+        events.emit("generator", index=index, phase="wait")
+
+
+def _n_rows_if_finished(task: GeneratorTask, tell_damaged: Callable[[Path], None]) -> int | None:
+    """Rows of this generator if all its parts are there and intact; those that are damaged are told and removed."""
+    noted = _noted(task.folder / SAMPLED, task.sampling_key)
+    if noted is None:
+        return None
+    damaged = _damaged(task.pool_folder, noted["files"])
+    if not damaged:
+        return int(noted["n_rows"])
+    (task.folder / SAMPLED).unlink()
+    for name in damaged:
+        tell_damaged(task.pool_folder / name)
         (task.pool_folder / name).unlink(missing_ok=True)
-    return not damaged
+    return None
 
 
 def _is_trained(task: GeneratorTask, log: ProgressLog) -> bool:
-    noted = read_json(task.folder / TRAINED) or {}
-    if noted.get("key") != task.training_key:
+    noted = _noted(task.folder / TRAINED, task.training_key)
+    if noted is None:
         return False
     damaged = _damaged(task.folder, noted["files"])
     if damaged:
         log.write("damaged", file=str(task.folder / damaged[0]))
         mostly.begin_anew(task.folder)
+        (task.folder / TRAINED).unlink()
     return not damaged
 
 
 def _note_trained(task: GeneratorTask) -> None:
     files = {str(path.relative_to(task.folder)): file_hash(path) for path in mostly.model_files(task.folder)}
     write_json(task.folder / TRAINED, {"key": task.training_key, "files": files})
-    mostly.tidy(task.folder)
 
 
-def _note_sampled(task: GeneratorTask, parts: Iterable[str]) -> None:
-    files = {name: file_hash(task.pool_folder / name) for name in parts}
-    write_json(task.folder / SAMPLED, {"key": task.sampling_key, "files": files})
+def _note_sampled(task: GeneratorTask, writer: PoolWriter) -> None:
+    files = {name: file_hash(task.pool_folder / name) for name in writer.finished_parts}
+    write_json(task.folder / SAMPLED, {"key": task.sampling_key, "files": files, "n_rows": writer.n_rows})
+
+
+def _noted(path: Path, key: str) -> dict[str, Any] | None:
+    """The note at `path`, if it is whole and about what has this key."""
+    noted = read_json(path)
+    is_whole = isinstance(noted, dict) and isinstance(noted.get("files"), dict)
+    return noted if is_whole and noted.get("key") == key else None
 
 
 def _damaged(folder: Path, files: Mapping[str, str]) -> list[str]:
@@ -309,6 +445,13 @@ def _damaged(folder: Path, files: Mapping[str, str]) -> list[str]:
 
 
 def _remove_parts(run_folder: Path, index: int) -> None:
+    (_generator_folder(run_folder, index) / SAMPLED).unlink(missing_ok=True)
     for path in (run_folder / "pool").glob(f"g{index:02d}-part-*.parquet"):
         path.unlink()
-    (_generator_folder(run_folder, index) / SAMPLED).unlink(missing_ok=True)
+
+
+def _remove_generator(run_folder: Path, index: int) -> None:
+    folder = _generator_folder(run_folder, index)
+    if folder.exists():
+        (folder / SETTINGS).unlink(missing_ok=True)
+        shutil.rmtree(folder)

@@ -1,8 +1,12 @@
 import hashlib
 import os
+import shutil
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +15,18 @@ import pandas as pd
 import pytest
 
 from issodask.config import GenerateConfig
-from issodask.errors import InputError
+from issodask.errors import InputError, LostError
 from issodask.models import mostly
 from issodask.models.codec import GROUP
+from issodask.models.device import Device
 from issodask.models.progress import read_progress
 from issodask.runtime import open_runtime
-from issodask.stages.generate import generate
+from issodask.runtime.base import attempt
+from issodask.runtime.local import Serial
+from issodask.stages import generate as stage
+from issodask.stages.generate import AbandonedError, GeneratorTask, generate, make_part_of_pool
 from issodask.table.groups import Groups
+from tests.models.in_legs import InLegs
 from tests.models.tables import sequences
 
 ORIGINAL = pd.DataFrame(
@@ -40,9 +49,15 @@ class FakeEngine:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.failures: list[str] = []
+        self.trains = threading.Event()
+        self.goes_on = threading.Event()
+        self.goes_on.set()
 
     def train(self, table, folder, training, device, report, names_of_groups=()):
         self._note(f"train {folder.name}")
+        self.trains.set()
+        assert self.goes_on.wait(60)
+        report("train", epoch=1.0, max_epochs=1.0)
         path = folder / "workspace" / "ModelStore" / "weights"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{training} {len(table)}")
@@ -349,7 +364,7 @@ def test_groups__are_learnt_and_drawn(tmp_path):
 
 
 class Killer(Heard):
-    """Kills the worker that trains, once, after its second epoch."""
+    """Kills the worker that trains, once, after its third epoch."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -360,25 +375,295 @@ class Killer(Heard):
     def emit(self, event: str, **fields: Any) -> None:
         super().emit(event, **fields)
         with self._lock:
-            if self.killed is None and fields.get("epoch", 0) >= 2:
+            if self.killed is None and fields.get("epoch", 0) >= 3:
                 self.killed = read_progress(self.folder)[0]["pid"]
                 os.kill(self.killed, signal.SIGKILL)
 
 
-def test_generate__killed_worker_costs_no_finished_epoch(tmp_path):
-    """A real training in a worker process, which dies in the middle."""
+def test_generate__killed_worker_changes_no_byte(tmp_path):
+    """A real training in a worker process, which dies in its second leg."""
     config = GenerateConfig(generators=1, model="MOSTLY_AI/Small", max_epochs=12, batch_size=8)
-    folder = tmp_path / "generators" / "00"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mostly, "epochs_per_leg", lambda _: 2)
+        undisturbed = bytes_of(make(tmp_path / "undisturbed", config, n_units=1000))
+    folder = tmp_path / "killed/generators/00"
     killer = Killer(folder)
     with open_runtime(1, "processes") as runtime:
-        pool = generate(ORIGINAL, config, 1000, tmp_path, 1, runtime, killer)
+        runtime.client.register_plugin(InLegs(2))
+        pool = generate(ORIGINAL, config, 1000, tmp_path / "killed", 1, runtime, killer)
     progress = read_progress(folder)
     starts = [i for i, record in enumerate(progress) if record["phase"] == "start"]
     assert len(starts) == 2
     assert progress[starts[0]]["pid"] == killer.killed != progress[starts[1]]["pid"]
-    resumed_at = next(record["epoch"] for record in progress[starts[1] :] if "epoch" in record)
-    assert resumed_at >= 1
-    epochs = [record["epoch"] for record in progress[starts[1] :] if record.get("val_loss") is not None]
-    assert epochs[0] == resumed_at + 1
-    assert pool.n_rows == 1000
+    assert next(record["epoch"] for record in progress[starts[1] :] if "epoch" in record) >= 2
+    assert bytes_of(pool) == undisturbed
     assert killer.events[-1] == {"event": "generator", "index": 0, "phase": "done", "n_rows": 1000}
+
+
+# tasks that outlive their driver
+
+
+class DyingDriver(Serial):
+    """Hands tasks out, and dies."""
+
+    def __init__(self) -> None:
+        self.tasks: list[GeneratorTask] = []
+
+    def map(self, function, items, *shared, label, exclusive=False, retries=0):
+        self.tasks = list(items)
+        raise LostError("the driver died")
+
+
+def tasks_of_a_dead_driver(folder, config=CONFIG):
+    runtime = DyingDriver()
+    with pytest.raises(LostError):
+        generate(ORIGINAL, config, 450, folder, 1, runtime)
+    return runtime.tasks
+
+
+class Orphan(threading.Thread):
+    """A task whose driver died, still running."""
+
+    def __init__(self, task: GeneratorTask) -> None:
+        super().__init__(name="orphan", daemon=True)
+        self.task = task
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            make_part_of_pool(self.task)
+        except Exception as error:
+            self.error = error
+
+    def ended_with(self) -> Exception | None:
+        self.join(60)
+        assert not self.is_alive()
+        return self.error
+
+
+class Listening(Heard):
+    """Lets go on who is waited for."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        super().__init__()
+        self.engine = engine
+
+    def emit(self, event: str, **fields: Any) -> None:
+        super().emit(event, **fields)
+        if fields.get("phase") == "wait":
+            self.engine.goes_on.set()
+
+
+@pytest.fixture
+def orphans_are_abandoned(monkeypatch):
+    monkeypatch.setattr(stage, "is_abandoned", lambda: threading.current_thread().name == "orphan")
+
+
+def started_orphan(folder, engine, config=CONFIG):
+    """An orphan in the middle of its training."""
+    engine.goes_on.clear()
+    orphan = Orphan(tasks_of_a_dead_driver(folder, config)[0])
+    orphan.start()
+    assert engine.trains.wait(60)
+    return orphan
+
+
+def test_orphans__successor_waits_and_goes_on_from_what_they_finish(tmp_path, engine):
+    whole = bytes_of(make(tmp_path / "whole"))
+    engine.calls.clear()
+    engine.trains.clear()
+    orphan = started_orphan(tmp_path / "run", engine)
+    heard = Listening(engine)
+    assert bytes_of(make(tmp_path / "run", events=heard)) == whole
+    assert orphan.ended_with() is None
+    assert sorted(engine.calls) == sorted(
+        call for g in "01" for call in [f"train 0{g}", *(f"sample 0{g}/{i}" for i in range(3))]
+    )
+    assert {"event": "generator", "index": 0, "phase": "wait"} in heard.events
+    phases = [record["phase"] for record in read_progress(tmp_path / "run/generators/00")]
+    assert phases == ["start", "wait", "train", "sample", "sample", "sample", "done", "start", "done"]
+
+
+@pytest.mark.usefixtures("orphans_are_abandoned")
+def test_orphans__end_at_their_next_report(tmp_path, engine, monkeypatch):
+    whole = bytes_of(make(tmp_path / "whole"))
+    monkeypatch.setattr(stage, "is_abandoned", lambda: False)
+    engine.trains.clear()
+    orphan = started_orphan(tmp_path / "run", engine)
+    monkeypatch.setattr(stage, "is_abandoned", lambda: threading.current_thread().name == "orphan")
+    assert bytes_of(make(tmp_path / "run", events=Listening(engine))) == whole
+    assert isinstance(orphan.ended_with(), AbandonedError)
+    assert [record["phase"] for record in read_progress(tmp_path / "run/generators/00")][:4] == [
+        "start",
+        "wait",
+        "start",
+        "train",
+    ]
+
+
+def test_orphans__of_other_settings_are_waited_for_before_anything_is_removed(tmp_path, engine, monkeypatch):
+    other = CONFIG.model_copy(update={"max_epochs": 2.0, "generators": 1})
+    fresh = bytes_of(make(tmp_path / "fresh", other))
+    engine.trains.clear()
+    orphan = started_orphan(tmp_path / "run", engine)
+    monkeypatch.setattr(stage, "is_abandoned", lambda: threading.current_thread().name == "orphan")
+    heard = Listening(engine)
+    assert bytes_of(make(tmp_path / "run", other, events=heard)) == fresh
+    assert heard.events[0] == {"event": "generator", "index": 0, "phase": "wait"}
+    assert isinstance(orphan.ended_with(), AbandonedError)
+    assert not (tmp_path / "run/generators/01").exists()
+
+
+def test_orphans__between_chunks_end_with_whole_parts(tmp_path, engine, monkeypatch):
+    whole = bytes_of(make(tmp_path / "whole"))
+    task = tasks_of_a_dead_driver(tmp_path / "run")[0]
+    monkeypatch.setattr(stage, "is_abandoned", lambda: "sample 00/1" in engine.calls)
+    engine.calls.clear()
+    with pytest.raises(AbandonedError):
+        attempt(make_part_of_pool, task, (), 3)
+    assert engine.calls == ["train 00", "sample 00/0", "sample 00/1"]
+    assert sorted(path.name for path in (tmp_path / "run/pool").iterdir()) == [
+        f"g00-part-000{i}.parquet" for i in (0, 1)
+    ]
+    monkeypatch.setattr(stage, "is_abandoned", lambda: False)
+    assert bytes_of(make(tmp_path / "run")) == whole
+
+
+def tree(folder):
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_orphans__that_start_late_change_nothing(tmp_path, engine, monkeypatch, is_told):
+    """Whether the cluster told them already, or not yet."""
+    task = tasks_of_a_dead_driver(tmp_path)[1]
+    make(tmp_path, CONFIG.model_copy(update={"max_epochs": 2.0}))
+    before = tree(tmp_path)
+    engine.calls.clear()
+    monkeypatch.setattr(stage, "is_abandoned", lambda: is_told)
+    with pytest.raises(AbandonedError):
+        attempt(make_part_of_pool, task, (), 3)
+    assert tree(tmp_path) == before
+    assert engine.calls == []
+
+
+def test_orphans__of_a_finished_run_write_nothing_again(tmp_path, own_source):
+    config = CONFIG.model_copy(update={"source": own_source})
+    tasks = tasks_of_a_dead_driver(tmp_path, config)
+    pool = make(tmp_path, config)
+    before = tree(pool.folder)
+    assert [make_part_of_pool(task) for task in tasks] == [0, 1]
+    assert tree(pool.folder) == before
+
+
+def test_orphans__never_learn_another_original(tmp_path, engine):
+    task = tasks_of_a_dead_driver(tmp_path)[0]
+    other = DyingDriver()
+    with pytest.raises(LostError):
+        generate(ORIGINAL.head(150), CONFIG, 450, tmp_path, 1, other)
+    assert task.original_key != other.tasks[0].original_key
+    assert [path.name for path in (tmp_path / "generators").glob("original*")] == [
+        f"original-{other.tasks[0].original_key}"
+    ]
+
+
+# runs that die at any moment
+
+
+class DeadError(BaseException):
+    """Of a process that was killed: nobody handles it, and nothing is cleaned up."""
+
+
+class Life:
+    """Ends before the change number `n_left` to any file; from then on, nothing changes any more."""
+
+    def __init__(self) -> None:
+        self.n_left: int | None = None
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.n_left is None or threading.current_thread() is not threading.main_thread():
+            return
+        if event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir") or (event == "open" and _writes(arguments)):
+            self.n_left -= 1
+            if self.n_left < 0:
+                raise DeadError
+
+    @contextmanager
+    def of(self, n_changes: int) -> Iterator[None]:
+        self.n_left = n_changes
+        try:
+            yield
+        finally:
+            self.n_left = None
+
+
+def _writes(arguments: tuple[Any, ...]) -> bool:
+    _, mode, flags = arguments
+    return bool(flags & (os.O_WRONLY | os.O_RDWR)) if mode is None else any(sign in mode for sign in "wax+")
+
+
+LIFE = Life()
+
+
+def died(n_changes, work):
+    """Whether the work was too long for a life of so many changes."""
+    with LIFE.of(n_changes):
+        try:
+            work()
+        except DeadError:
+            return True
+    return False
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("of", ["rows", "groups"])
+def test_dying__at_any_moment_changes_no_byte(tmp_path, of):
+    made = make if of == "rows" else make_groups
+    whole = bytes_of(made(tmp_path / "whole"))
+    n_changes = 0
+    while died(n_changes, partial(made, tmp_path / f"{n_changes}")):
+        assert bytes_of(made(tmp_path / f"{n_changes}")) == whole, n_changes
+        n_changes += 1
+    assert n_changes > 20
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("change", [{"temperature": 0.9}, {"max_epochs": 2.0}, {"generators": 1}])
+def test_dying__at_any_moment_of_a_change_of_settings(tmp_path, change):
+    """The next run has the new settings, or the old ones again."""
+    other = CONFIG.model_copy(update=change)
+    old, new = bytes_of(make(tmp_path / "old")), bytes_of(make(tmp_path / "new", other))
+    n_changes = 0
+    is_over = False
+    while not is_over:
+        for name, config, expected in [("to new", other, new), ("to old", CONFIG, old)]:
+            folder = tmp_path / f"{name} {n_changes}"
+            shutil.copytree(tmp_path / "old", folder)
+            is_over = not died(n_changes, partial(make, folder, other))
+            pool = make(folder, config)
+            assert bytes_of(pool) == expected, n_changes
+            assert {path.name for path in pool.folder.glob("*.parquet")} == set(expected)
+        n_changes += 1
+    assert n_changes > 20
+
+
+@pytest.mark.parametrize("note", ["", "{", "[]", "{}", "half"])
+def test_notes__that_are_not_whole_are_not_trusted(tmp_path, engine, note):
+    before = bytes_of(make(tmp_path))
+    for name in ("sampled.json", "trained.json"):
+        path = tmp_path / "generators/00" / name
+        text = path.read_text()
+        path.write_text(text[: len(text) // 2] if note == "half" else note)
+    engine.calls.clear()
+    assert bytes_of(make(tmp_path)) == before
+    assert engine.calls == ["train 00"]
+
+
+def test_device__threads_do_not_follow_from_the_workers(tmp_path, engine, monkeypatch):
+    """Another number of threads gives other last digits."""
+    devices = []
+    monkeypatch.setattr(stage, "choose_device", lambda *_: Device("cpu", 4))
+    monkeypatch.setattr(mostly, "train", lambda *args, **_: devices.append(args[3]) or engine.train(*args))
+    make(tmp_path)
+    assert devices == [Device("cpu", 1)] * 2
