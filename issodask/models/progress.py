@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,15 +28,28 @@ class ProgressLog:
     def __init__(self, folder: Path) -> None:
         self.path = folder / PROGRESS
         folder.mkdir(parents=True, exist_ok=True)
+        if self.path.exists():
+            _end_last_line(self.path)
 
     def write(self, phase: str, **fields: Any) -> None:
-        """`phase` is what the generator does now: start, prepare, train, sample or done.
+        """`phase` is what the generator does now: wait (for an earlier task), start, prepare, train, sample or done.
 
-        Where groups have a model of their own, "prepare groups" and "train groups" come before "prepare".
+        Where groups have a model of their own, "prepare groups" and "train groups" come before "prepare". At the end of
+        each epoch, train has `epoch`, `train_loss` and `val_loss`; one that was killed tells some epochs again.
         """
         record = {"time": round(time.time(), 3), "phase": phase, **fields}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
+
+
+def _end_last_line(path: Path) -> None:
+    """A worker that was killed may have left half a line, which must not swallow its successor's first."""
+    with path.open("rb+") as file:
+        if file.seek(0, SEEK_END) == 0:
+            return
+        file.seek(-1, SEEK_END)
+        if file.read() != b"\n":
+            file.write(b"\n")
 
 
 def read_progress(folder: Path) -> list[dict[str, Any]]:
@@ -96,6 +110,6 @@ class _Follower:
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
-    except ValueError:  # a line that a dying worker left half written, completed by its successor
+    except ValueError:  # a line that a dying worker left half written
         return None
     return record if isinstance(record, dict) else None

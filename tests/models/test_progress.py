@@ -34,11 +34,10 @@ def test_watched__without_events_is_silent(tmp_path):
 
 
 def test_read_progress__leaves_out_torn_lines(tmp_path):
-    log = ProgressLog(tmp_path)
-    log.write("train", epoch=1.0)
+    ProgressLog(tmp_path).write("train", epoch=1.0)
     with (tmp_path / PROGRESS).open("a") as file:
-        file.write('{"phase": "tr\n')
-    log.write("done")
+        file.write('{"phase": "tr')
+    ProgressLog(tmp_path).write("done")
     with (tmp_path / PROGRESS).open("a") as file:
         file.write('{"phase": "unfinished"')
     assert [record["phase"] for record in read_progress(tmp_path)] == ["train", "done"]

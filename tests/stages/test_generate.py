@@ -4,6 +4,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from distributed import Client
 
 from issodask.config import GenerateConfig
 from issodask.errors import InputError, LostError
@@ -527,6 +529,28 @@ def test_orphans__between_chunks_end_with_whole_parts(tmp_path, engine, monkeypa
     ]
     monkeypatch.setattr(stage, "is_abandoned", lambda: False)
     assert bytes_of(make(tmp_path / "run")) == whole
+
+
+def test_orphans__on_a_cluster_end_soon_and_change_no_byte(tmp_path):
+    """A real training, whose driver goes; the next driver's task starts while it runs."""
+    config = GenerateConfig(generators=1, model="MOSTLY_AI/Small", max_epochs=12, batch_size=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mostly, "epochs_per_leg", lambda _: 2)
+        undisturbed = bytes_of(make(tmp_path / "undisturbed", config))
+    (task,) = tasks_of_a_dead_driver(tmp_path / "run", config)
+    with open_runtime(2, "processes") as runtime:
+        runtime.client.register_plugin(InLegs(2))
+        with Client(runtime.client.scheduler.address, set_as_default=False) as driver:
+            left = driver.submit(make_part_of_pool, task, resources={"generator": 1})
+            while not any(record.get("epoch", 0) >= 1 for record in read_progress(task.folder)):
+                assert left.status == "pending"
+                time.sleep(0.02)
+        pool = generate(ORIGINAL, config, 450, tmp_path / "run", 1, runtime)
+    progress = read_progress(task.folder)
+    starts = [i for i, record in enumerate(progress) if record["phase"] == "start"]
+    assert len(starts) == 2
+    assert not {"sample", "done"} & {record["phase"] for record in progress[: starts[1]]}
+    assert bytes_of(pool) == undisturbed
 
 
 def tree(folder):
