@@ -137,11 +137,10 @@ def make_part_of_pool(task: GeneratorTask) -> int:
 
     Raises AbandonedError once nobody waits for it, or when the run has gone on with other settings.
     """
-    _stop_if_abandoned()
+    _stop_unless_wanted(task)
     log = ProgressLog(task.folder)
     with _alone(Path(task.run_folder), task.index, partial(log.write, "wait")):
-        if read_json(task.folder / SETTINGS) != task.settings:
-            raise AbandonedError(f"generator {task.index} is made with other settings by now")
+        _stop_unless_wanted(task)
         log.write("start", n_units=task.n_units, seed=task.seed, host=platform.node(), pid=os.getpid())
         n_rows = _n_rows_if_finished(task, lambda path: log.write("damaged", file=str(path)))
         if n_rows is None:
@@ -341,6 +340,12 @@ def _reporting(log: ProgressLog) -> mostly.Report:
         log.write(phase, **fields)
 
     return report
+
+
+def _stop_unless_wanted(task: GeneratorTask) -> None:
+    _stop_if_abandoned()
+    if _settings_of(Path(task.run_folder), task.index) != task.settings:
+        raise AbandonedError(f"generator {task.index} is not wanted any more, or with other settings")
 
 
 def _stop_if_abandoned() -> None:

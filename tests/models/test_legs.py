@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ import pytest
 from issodask.models import mostly
 from issodask.models.legs import LEG_VALUES, Ending, Leg, Legs, carried_over, epochs_per_leg
 from issodask.models.progress import read_progress
+from tests.models.dying import died
 from tests.models.in_legs import CPU, SAMPLING, TRAINING, bytes_of_model, train_in_legs
 
 
@@ -237,6 +239,18 @@ def test_legs__two_are_kept(legs, tmp_path):
         legs.keep(leg, 2.0, 7.5, ended(improved=False))
         leg = legs.restore()
     assert legs_in(tmp_path) == ["leg-0003", "leg-0004"]
+
+
+def test_legs__killed_at_any_moment_there_is_a_last_one(legs, tmp_path):
+    for n_kept in range(2):
+        legs.keep(Leg(n_kept), 2.0, 7.5, ended(improved=True, best_loss=0.9))
+    n_changes = 0
+    while died(n_changes, partial(legs.keep, Leg(2), 6.0, 22.5, ended(improved=True, best_loss=0.1))):
+        last = Legs(tmp_path, tmp_path / "other").restore()
+        assert (last.n_before, last.best_loss) in [(2, 0.9), (3, 0.1)]
+        n_changes += 1
+    assert n_changes > 5
+    assert legs_in(tmp_path) == ["leg-0002", "leg-0003"]
 
 
 def test_legs__without_any_epoch_there_is_no_best_loss_yet(legs):

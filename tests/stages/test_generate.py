@@ -5,8 +5,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from issodask.runtime.local import Serial
 from issodask.stages import generate as stage
 from issodask.stages.generate import AbandonedError, GeneratorTask, generate, make_part_of_pool
 from issodask.table.groups import Groups
+from tests.models.dying import died
 from tests.models.in_legs import InLegs
 from tests.models.tables import sequences
 
@@ -571,6 +570,16 @@ def test_orphans__that_start_late_change_nothing(tmp_path, engine, monkeypatch, 
     assert engine.calls == []
 
 
+def test_orphans__of_a_generator_that_is_gone_leave_nothing(tmp_path, engine):
+    task = tasks_of_a_dead_driver(tmp_path)[1]
+    make(tmp_path, CONFIG.model_copy(update={"generators": 1}))
+    engine.calls.clear()
+    with pytest.raises(AbandonedError, match="generator 1 is not wanted any more"):
+        make_part_of_pool(task)
+    assert engine.calls == []
+    assert not task.folder.exists()
+
+
 def test_orphans__of_a_finished_run_write_nothing_again(tmp_path, own_source):
     config = CONFIG.model_copy(update={"source": own_source})
     tasks = tasks_of_a_dead_driver(tmp_path, config)
@@ -592,52 +601,6 @@ def test_orphans__never_learn_another_original(tmp_path, engine):
 
 
 # runs that die at any moment
-
-
-class DeadError(BaseException):
-    """Of a process that was killed: nobody handles it, and nothing is cleaned up."""
-
-
-class Life:
-    """Ends before the change number `n_left` to any file; from then on, nothing changes any more."""
-
-    def __init__(self) -> None:
-        self.n_left: int | None = None
-        sys.addaudithook(self._hook)
-
-    def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self.n_left is None or threading.current_thread() is not threading.main_thread():
-            return
-        if event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir") or (event == "open" and _writes(arguments)):
-            self.n_left -= 1
-            if self.n_left < 0:
-                raise DeadError
-
-    @contextmanager
-    def of(self, n_changes: int) -> Iterator[None]:
-        self.n_left = n_changes
-        try:
-            yield
-        finally:
-            self.n_left = None
-
-
-def _writes(arguments: tuple[Any, ...]) -> bool:
-    _, mode, flags = arguments
-    return bool(flags & (os.O_WRONLY | os.O_RDWR)) if mode is None else any(sign in mode for sign in "wax+")
-
-
-LIFE = Life()
-
-
-def died(n_changes, work):
-    """Whether the work was too long for a life of so many changes."""
-    with LIFE.of(n_changes):
-        try:
-            work()
-        except DeadError:
-            return True
-    return False
 
 
 @pytest.mark.usefixtures("engine")
