@@ -5,7 +5,9 @@ spends 20 N gains per unit of the subset. A time limit changes N while the trimm
 segments; the numbers are written down, and the plan can be read from them again.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from issodask.errors import InputError
 
@@ -20,6 +22,7 @@ _MOST_PICKS_OF_FEW = 256
 _FIRST_ROUND, _LAST_ROUND = 1 / 16, 1.0
 _WARM_UP = 2
 _MOST_ROUNDS = 40
+_SHORTEST_ROUND_S = 1e-3  # when no more units than the subset has are left, no gains are
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,57 @@ class TrimPlan:
 
     def _rise(self, i_step: int) -> float:
         return float(_RISE ** (i_step / max(1, self.n_steps - 1)))
+
+
+class Pace(Protocol):
+    """Says, when a segment of the trimming begins, how many rounds its plan has."""
+
+    began: tuple[float, int, int] | None
+    """Time, step and rounds when the last segment began, where that matters; a pace can go on from it."""
+
+    def n_rounds(self, i_step: int) -> int: ...
+
+
+class GivenPace:
+    """The rounds that were asked for."""
+
+    began: tuple[float, int, int] | None = None
+
+    def __init__(self, plan: TrimPlan, planned: Sequence[int]) -> None:
+        self._plan = plan
+        self._planned = planned
+
+    def n_rounds(self, i_step: int) -> int:
+        return self._planned[self._plan.segment(i_step)]
+
+
+class TimedPace:
+    """As many rounds as the time left allows, at the speed of the last segment."""
+
+    def __init__(
+        self,
+        plan: TrimPlan,
+        limit_s: float,
+        elapsed_s: Callable[[], float],
+        seconds_per_gain: float,
+        began: tuple[float, int, int] | None = None,
+    ) -> None:
+        self._plan = plan
+        self._limit_s = limit_s
+        self._elapsed_s = elapsed_s
+        self._seconds_per_gain = seconds_per_gain
+        self.began = began
+
+    def n_rounds(self, i_step: int) -> int:
+        now = self._elapsed_s()
+        if self.began is not None:
+            began, first_step, n_rounds = self.began
+            n_gains = n_rounds * (self._plan.gains_left(first_step) - self._plan.gains_left(i_step))
+            self._seconds_per_gain = (now - began) / max(1.0, n_gains)
+        seconds_per_round = max(_SHORTEST_ROUND_S, self._seconds_per_gain * self._plan.gains_left(i_step))
+        n_rounds = max(1, int((self._limit_s - now) / seconds_per_round))
+        self.began = now, i_step, n_rounds
+        return n_rounds
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """From an oversized subset to the exact size: greedily, the units whose removal helps most go first.
 
-In: how often each unit is used, and the residual of the oversized subset. Out: both, after the removals. Each removal
-takes the best of some units drawn at random (stochastic greedy, Mirzasoleiman et al. 2015), on the full objective.
+In: the units of the oversized subset, and their residual. Out: both, after the removals. Each removal takes the best of
+some units drawn at random (stochastic greedy, Mirzasoleiman et al. 2015), on the full objective.
 
 Four things matter. The residual is taken against the target of the size that the next few removals leave: against the
 final target every cell is too full and all removals look alike. Draws grow: what is left is decided at the end. The
@@ -12,7 +12,7 @@ date: when they came in batches of 0.5 % of the subset, computed against one res
 driver's own threads, on the units of the oversized subset.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -49,39 +49,69 @@ class Crew(Protocol):
     def run(self, function: Callable[[slice], None], parts: Sequence[slice]) -> None: ...
 
 
-def trim(
-    uses: NDArray[np.uint16],
-    residual: NDArray[np.int32],
-    plan: TrimPlan,
-    bench: Workbench,
-    crew: Crew,
-    seed: int,
-    picks_of: Callable[[int], int],
-) -> Iterator[Step]:
-    """Remove units until `plan.n_end` are left; changes `uses` and `residual`, yields each step.
+class Trimming:
+    """The driver's state: the units that are left, and the residual that follows from them (changed in place).
 
-    `picks_of(i_step)` is asked when a step begins. The result does not depend on the number of threads.
+    Between two steps, `order` (and the typical weight) is all that the rest depends on besides the residual: a
+    trimming that begins from them at step `next_step` ends as the one they were taken from.
     """
-    unit_ids = np.repeat(np.arange(len(uses)), uses)
-    left = seeds.generator(seed, "trim").permutation(len(unit_ids))
-    target = bench.objective.target
-    board = _Board.of(residual, _gather(unit_ids, bench, crew), left, bench, crew)
-    n_left = len(unit_ids)
-    for i_step in range(plan.n_steps):
-        size, n_before = plan.size(i_step + 1), n_left
+
+    def __init__(
+        self,
+        order: NDArray[np.int64],
+        residual: NDArray[np.int32],
+        plan: TrimPlan,
+        bench: Workbench,
+        crew: Crew,
+        seed: int,
+        next_step: int = 0,
+        typical: int | None = None,
+    ) -> None:
+        """Begin from units of the pool, once per use, in the order that draws point at; it is part of the result.
+
+        typical   what a unit typically weighs in a cell; default: as these units do
+        """
+        self.next_step = next_step
+        self.residual = residual
+        self._plan = plan
+        self._bench = bench
+        self._seed = seed
+        by_id = np.argsort(order, kind="stable")
+        self._unit_ids = order[by_id]
+        self._n_left = len(order)
+        self._board = _Board.of(residual, _gather(self._unit_ids, bench, crew), np.argsort(by_id), bench, crew, typical)
+
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """The units that are left, once per use, in the order that draws point at."""
+        return self._unit_ids[self._board.left[: self._n_left]]
+
+    @property
+    def typical(self) -> int:
+        """What a unit typically weighs in a cell."""
+        return self._board.step
+
+    def run_step(self, n_picks: int) -> Step:
+        """Run the next step of the plan; each removal is the best of `n_picks`. The number of threads is no matter."""
+        plan, residual, target = self._plan, self.residual, self._bench.objective.target
+        size = plan.size(self.next_step + 1)
         goal = np.rint(target * np.float32(size / plan.n_end)).astype(np.int32) if size > plan.n_end else target
         residual += goal - target
-        board.restart(size / plan.n_end)
-        random = seeds.generator(seed, "trim", i_step)
-        n_picks = picks_of(i_step)
-        while n_left > size:
-            draws = random.random((n_left - size, n_picks))
-            n_left = board.remove(draws, n_left)
-        np.subtract.at(uses, unit_ids[left[n_left:n_before]], 1)
-        told = i_step % _TOLD == _TOLD - 1 or i_step == plan.n_steps - 1
-        objective = bench.objective.value(residual) * (plan.n_end / n_left) if told else None
+        self._board.restart(size / plan.n_end)
+        random = seeds.generator(self._seed, "trim", self.next_step)
+        while self._n_left > size:
+            draws = random.random((self._n_left - size, n_picks))
+            self._n_left = self._board.remove(draws, self._n_left)
+        told = self.next_step % _TOLD == _TOLD - 1 or self.next_step == plan.n_steps - 1
+        objective = self._bench.objective.value(residual) * (plan.n_end / self._n_left) if told else None
         residual += target - goal
-        yield Step(n_left, objective)
+        self.next_step += 1
+        return Step(self._n_left, objective)
+
+
+def shuffled(unit_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """The order in which trimming begins."""
+    return unit_ids[seeds.generator(seed, "trim").permutation(len(unit_ids))]
 
 
 def _gather(unit_ids: NDArray[np.int64], bench: Workbench, crew: Crew) -> Units:
@@ -113,10 +143,17 @@ class _Board:
 
     @classmethod
     def of(
-        cls, residual: NDArray[np.int32], units: Units, left: NDArray[np.int64], bench: Workbench, crew: Crew
+        cls,
+        residual: NDArray[np.int32],
+        units: Units,
+        left: NDArray[np.int64],
+        bench: Workbench,
+        crew: Crew,
+        step: int | None = None,
     ) -> "_Board":
         slopes = np.empty(len(residual), np.float32)
-        return cls(residual, np.empty_like(residual), slopes, units.step, units, left, np.argsort(left), bench, crew)
+        step = units.step if step is None else step
+        return cls(residual, np.empty_like(residual), slopes, step, units, left, np.argsort(left), bench, crew)
 
     def restart(self, oversize: float) -> None:
         """Take up a residual against another target: that of a subset so many times as large as the final one."""

@@ -1,19 +1,16 @@
 """Search: from the pool's codes to the units of the subset: weights (IPF), rounding, trimming, refinement.
 
 In: codes on disk and the objective. Out: `Found`. What is done is kept in the search's folder: weights after IPF, and
-then how often each unit is used, after trimming and every few seconds of refinement; the same search, begun again, goes
-on from there and ends in the same bytes. Another search (other codes, another seed ...) starts anew.
+then every few seconds the units that trimming or refinement has come to; the same search, begun again, goes on from
+there and ends in the same bytes. Another search (other codes, another seed ...) starts anew.
 """
 
 import json
 import shutil
-import time
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -31,29 +28,31 @@ from issodask.fitting.schedule import (
     GAINS_PER_SWAP_ROUND,
     N_SEGMENTS,
     Cooling,
+    GivenPace,
+    Pace,
+    TimedPace,
     TrimPlan,
     read_rounds,
     rounds_for_effort,
     swap_rounds_for_effort,
     write_rounds,
 )
-from issodask.fitting.trim import trim
+from issodask.fitting.trim import Trimming, shuffled
 from issodask.fitting.workbench import Workbench, count_chosen, even_weights, time_gains, total
 from issodask.runtime import Runtime
 from issodask.runtime.arrays import BlockWeights, block_array
 from issodask.runtime.local import Crew
+from issodask.stages.checkpoint import Clock, Pacer, SearchState, load_state, read_note, save_state
 from issodask.store.codes import Codes
-from issodask.store.files import file_hash, read_json, whole_file, write_json
+from issodask.store.files import file_hash, write_json
 from issodask.store.reader import BlockReader, save_weights
 from issodask.table.blocks import chosen_by_block
 from issodask.table.cliques import Cliques
 from issodask.table.sequences import coherence_only
 
-_CHECKPOINT_S = 10.0
 _TRIM_SHARE = 0.85  # of the time limit; the rest is for refinement and for slow moments
 _QUIET_ROUNDS = 3
-_SHORTEST_ROUND_S = 1e-3  # when no more units than the subset has are left, no gains are
-_VERSION = 5
+_VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -71,20 +70,6 @@ class Found:
     rounds: str
     ipf: IpfResult
     timings: dict[str, float]
-
-
-@dataclass
-class _State:
-    """What a checkpoint keeps."""
-
-    planned: list[int] = field(default_factory=list)  # rounds of the plan, by segment of the trimming
-    next_round: int = 0
-    hottest: float = 0.0
-    quiet: int = 0
-    elapsed_s: float = 0.0
-    random_objective: float = 0.0
-    stop_reason: str = ""
-    uses: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
 
 
 class Search:
@@ -109,6 +94,8 @@ class Search:
         self._folder = folder
         self._runtime = runtime
         self._events = events
+        self._clock = Clock(folder / "timings.json")
+        self._pacer = Pacer()
         self._reader = BlockReader(folder / "weights")
         weights = self._reader.weights if isinstance(objective.cliques, Cliques) else even_weights
         self._bench = Workbench(objective, codes.blocks, self._reader.codes, weights, config.allow_repeats)
@@ -116,31 +103,27 @@ class Search:
 
     def run(self) -> Found:
         """Find the subset, or go on from where an interrupted run of the same search stopped."""
-        self._began = time.monotonic()
         self._forget_others()
         cliques = self._objective.cliques
         ipf = self._fit_weights(cliques) if isinstance(cliques, Cliques) else IpfResult("skipped", (), 0, ())
-        state = self._load_state()
-        if state is None:
-            state = _State()
-            self._events.emit("search", n_units=self._objective.n_units, start=self._config.start)
-            state.random_objective = self._objective.value(self._residual(self._random_uses()))
-            self._events.emit("random", objective=state.random_objective)
-            if self._config.start == "coherence":
-                self._preselect(state)
-            else:
-                self._trim(state)
+        state = self._load_state() or self._begin()
+        if state.stage == "trim":
+            self._trim(state)
+        if state.stage == "preselect":
+            self._preselect(state)
         if not state.stop_reason:
             self._refine(state)
-        objective = self._objective.value(self._residual(state.uses))
+        uses = self._uses(state.units)
+        objective = self._objective.value(self._residual(uses))
         rounds = write_rounds(state.next_round, state.planned)
-        return Found(state.uses, objective, state.random_objective, state.stop_reason, rounds, ipf, self._timings())
+        timings = self._clock.timings()
+        return Found(uses, objective, state.random_objective, state.stop_reason, rounds, ipf, timings)
 
     def _fit_weights(self, cliques: Cliques) -> IpfResult:
         done = self._fitted_before()
         if done is not None:
             return done
-        with self._timed("ipf"):
+        with self._clock.stage("ipf"):
             pairs = rank_pairs(self._marginals, cliques, self._config.max_pairs)
             array = block_array(self._reader.codes, self._codes.blocks, self._codes.n_columns)
             weights = BlockWeights(self._runtime, array, scale_block, sum_block)
@@ -163,7 +146,7 @@ class Search:
 
     def _fitted_before(self) -> IpfResult | None:
         """What an earlier run fitted, if the weights are still what it wrote; those that are not are named."""
-        note = _read_note(self._folder / "ipf.json")
+        note = read_note(self._folder / "ipf.json")
         if note.pop("key", None) != self._ipf_key(note):
             return None
         for name, xxh3 in note["weights"].items():
@@ -173,27 +156,45 @@ class Search:
                 return None
         return IpfResult(**{name: _tuples(value) for name, value in note["result"].items()})
 
-    def _trim(self, state: _State) -> None:
-        with self._timed("trim"), Crew() as crew:
-            n_units = self._objective.n_units
-            weights = [self._bench.load_weights(block) for block in self._codes.blocks]
-            n_start = self._trimmed_from()
-            offset = float(seeds.generator(self._seed, "round").random())
-            state.uses = np.concatenate(integerise(weights, n_start, offset, self._config.allow_repeats))
-            residual = self._residual(state.uses)
-            plan = TrimPlan(n_start, n_units)
-            pace = self._pace(plan)
+    def _begin(self) -> SearchState:
+        """The state of a search that has fitted its weights."""
+        self._events.emit("search", n_units=self._objective.n_units, start=self._config.start)
+        by_chance = self._random_uses()
+        random_objective = self._objective.value(self._residual(by_chance))
+        self._events.emit("random", objective=random_objective)
+        if self._config.start == "coherence":
+            planned = [self._swap_rounds()] * N_SEGMENTS
+            return SearchState("preselect", _units_of(by_chance), random_objective, planned=planned)
+        return SearchState("trim", np.zeros(0, np.int64), random_objective)
 
-            def picks_of(i_step: int) -> int:
-                if plan.segment(i_step) == len(state.planned):
-                    state.planned.append(pace.n_rounds(i_step))
-                return plan.picks(i_step, state.planned[-1])
-
-            steps = trim(state.uses, residual, plan, self._bench, crew, self._seed, picks_of)
-            for i_step, step in enumerate(steps):
-                told = {"n": i_step + 1, "of": plan.n_steps, "units": step.n_left}
+    def _trim(self, state: SearchState) -> None:
+        with self._clock.stage("trim", state.stage_s), Crew() as crew:
+            if state.n_start == 0:
+                self._round(state)
+            plan = TrimPlan(state.n_start, self._objective.n_units)
+            pace = self._pace(plan, state)
+            residual = self._residual(self._uses(state.units))
+            search = Trimming(state.units, residual, plan, self._bench, crew, self._seed, state.next, state.typical)
+            state.typical = search.typical
+            while state.next < plan.n_steps:
+                if plan.segment(state.next) == len(state.planned):
+                    state.planned.append(pace.n_rounds(state.next))
+                    state.segment_began = pace.began
+                step = search.run_step(plan.picks(state.next, state.planned[-1]))
+                state.next = search.next_step
+                told = {"n": state.next, "of": plan.n_steps, "units": step.n_left}
                 self._events.emit("trim", **told, objective=step.objective)
-            self._save_state(state)
+                self._save_when_due(state, lambda: search.order)
+            self._enter_refinement(state, search.order)
+
+    def _round(self, state: SearchState) -> None:
+        """From weights to the units that trimming begins from."""
+        weights = [self._bench.load_weights(block) for block in self._codes.blocks]
+        state.n_start = self._trimmed_from()
+        offset = float(seeds.generator(self._seed, "round").random())
+        uses = np.concatenate(integerise(weights, state.n_start, offset, self._config.allow_repeats))
+        state.units = shuffled(_units_of(uses), self._seed)
+        self._save_state(state)
 
     def _trimmed_from(self) -> int:
         """How many units trimming starts from: as many as were asked for and fit into memory."""
@@ -217,20 +218,26 @@ class Search:
         n_pool = self._codes.n_units
         return np.unique(np.linspace(0, n_pool - 1, min(n_pool, 4_096)).astype(np.int64))
 
-    def _preselect(self, state: _State) -> None:
+    def _preselect(self, state: SearchState) -> None:
         """Swap groups of a random subset on coherence alone; a third of the rounds, the rest is for refinement."""
-        with self._timed("preselect"):
-            state.uses = self._random_uses()
-            state.planned = [self._swap_rounds()] * N_SEGMENTS
+        with self._clock.stage("preselect", state.stage_s):
             objective = replace(self._objective, weights=coherence_only(self._objective.weights))
             bench = replace(self._bench, objective=objective)
             search = self._refinement(state, bench, seeds.integer(self._seed, "preselect"))
             plan = Cooling(max(1, state.planned[0] // 3))
-            hottest = search.hottest(HEAT_OF_RANDOM)
-            for i_round in range(plan.n_rounds):
-                done = search.run_round(i_round, plan, hottest)
-                self._events.emit("preselect", n=i_round + 1, of=plan.n_rounds, coherence_error=done.objective)
-            self._save_state(state)
+            if state.next == 0:
+                state.hottest = search.hottest(HEAT_OF_RANDOM)
+            while state.next < plan.n_rounds:
+                done = search.run_round(state.next, plan, state.hottest)
+                state.next += 1
+                self._events.emit("preselect", n=state.next, of=plan.n_rounds, coherence_error=done.objective)
+                self._save_when_due(state, lambda: _units_of(search.uses))
+            self._enter_refinement(state, _units_of(search.uses))
+
+    def _enter_refinement(self, state: SearchState, units: NDArray[np.int64]) -> None:
+        state.stage, state.units = "refine", units
+        self._save_state(state)
+        state.stage_s = 0.0
 
     def _swap_rounds(self) -> int:
         """Rounds of swaps of a search that does not trim."""
@@ -243,11 +250,12 @@ class Search:
         per_round = seconds_per_gain * GAINS_PER_SWAP_ROUND * self._objective.n_units / self._runtime.n_workers
         return max(3, int(_TRIM_SHARE * config.time_limit_s / per_round))
 
-    def _refinement(self, state: _State, bench: Workbench, seed: int) -> Refinement:
+    def _refinement(self, state: SearchState, bench: Workbench, seed: int) -> Refinement:
         shared = self._runtime.share(bench)
+        uses = self._uses(state.units)
         return Refinement(
-            state.uses,
-            self._residual(state.uses),
+            uses,
+            self._residual(uses),
             bench,
             lambda function, lanes, residual: self._runtime.map(
                 function, lanes, self._runtime.share(residual), shared, label="refine"
@@ -256,38 +264,37 @@ class Search:
             self._config.lanes,
         )
 
-    def _cooling(self, state: _State) -> Cooling:
+    def _cooling(self, state: SearchState) -> Cooling:
         n_rounds = state.planned[-1]
         return Cooling(n_rounds) if self._config.start == "coherence" else Cooling.of(n_rounds)
 
-    def _pace(self, plan: TrimPlan) -> "_Pace":
+    def _pace(self, plan: TrimPlan, state: SearchState) -> Pace:
         config = self._config
         if config.rounds is not None:
-            return _Given(plan, read_rounds(config.rounds)[1])
+            return GivenPace(plan, read_rounds(config.rounds)[1])
         if config.time_limit_s is None:
-            return _Given(plan, [rounds_for_effort(config.effort)] * N_SEGMENTS)
+            return GivenPace(plan, [rounds_for_effort(config.effort)] * N_SEGMENTS)
         seconds_per_gain = time_gains(self._some_units(), self._bench)
-        return _Timed(plan, _TRIM_SHARE * config.time_limit_s, self._elapsed_s, seconds_per_gain)
+        limit_s = _TRIM_SHARE * config.time_limit_s
+        return TimedPace(plan, limit_s, self._clock.elapsed_s, seconds_per_gain, state.segment_began)
 
-    def _refine(self, state: _State) -> None:
-        with self._timed("refine"):
+    def _refine(self, state: SearchState) -> None:
+        with self._clock.stage("refine", state.stage_s):
             plan = self._cooling(state)
             search = self._refinement(state, self._bench, self._seed)
             if state.next_round == 0:
                 state.hottest = search.hottest(HEAT_OF_RANDOM if self._config.start == "coherence" else HEAT_OF_TRIMMED)
-            saved = time.monotonic()
             while not (reason := self._reason_to_stop(state, search.is_perfect)):
                 done = search.run_round(state.next_round, plan, state.hottest)
                 state.next_round += 1
                 state.quiet = state.quiet + 1 if done.n_kept == 0 else 0
                 self._events.emit("refine", **asdict(done), accuracy=1 - done.objective)
-                if time.monotonic() - saved > _CHECKPOINT_S:
-                    self._save_state(state)
-                    saved = time.monotonic()
+                self._save_when_due(state, lambda: _units_of(search.uses))
             state.stop_reason = reason
+            state.units = _units_of(search.uses)
             self._save_state(state)
 
-    def _reason_to_stop(self, state: _State, is_perfect: bool) -> str:
+    def _reason_to_stop(self, state: SearchState, is_perfect: bool) -> str:
         config = self._config
         plan = self._cooling(state)
         cold = plan.heat(state.next_round) < 0.05
@@ -296,7 +303,7 @@ class Search:
         if is_perfect or (state.quiet >= _QUIET_ROUNDS and cold):
             return "converged"
         if config.time_limit_s is not None:
-            return "time limit" if self._elapsed_s() > config.time_limit_s else ""
+            return "time limit" if self._clock.elapsed_s() > config.time_limit_s else ""
         return "effort spent" if state.next_round >= plan.n_rounds else ""
 
     def _random_uses(self) -> NDArray[np.uint16]:
@@ -311,38 +318,37 @@ class Search:
         counts = self._runtime.map(count_chosen, items, self._shared_bench, label="count")
         return self._objective.residual(total(counts, self._objective.cliques.n_cells))
 
-    def _elapsed_s(self) -> float:
-        return time.monotonic() - self._began
+    def _uses(self, units: NDArray[np.int64]) -> NDArray[np.uint16]:
+        return np.bincount(units, minlength=self._codes.n_units).astype(np.uint16)
 
-    def _save_state(self, state: _State) -> None:
-        state.elapsed_s = self._elapsed_s()
-        used = np.flatnonzero(state.uses)
-        facts = {name: value for name, value in asdict(state).items() if name != "uses"}
-        with whole_file(self._folder / "state.npz") as work, work.open("wb") as file:
-            np.savez(file, used=used, uses=state.uses[used], facts=json.dumps(facts))
+    def _save_when_due(self, state: SearchState, units: Callable[[], NDArray[np.int64]]) -> None:
+        if self._pacer.is_due():
+            with self._pacer.saving():
+                state.units = units()
+                self._save_state(state)
 
-    def _load_state(self) -> _State | None:
+    def _save_state(self, state: SearchState) -> None:
+        state.elapsed_s, state.stage_s = self._clock.elapsed_s(), self._clock.stage_s()
+        save_state(self._folder / "state.npz", state)
+
+    def _load_state(self) -> SearchState | None:
         path = self._folder / "state.npz"
         if not path.exists():
             return None
-        try:
-            with path.open("rb") as file, np.load(file) as saved:
-                state = _State(**json.loads(str(saved["facts"])))
-                state.uses = np.zeros(self._codes.n_units, np.uint16)
-                state.uses[saved["used"]] = saved["uses"]
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        state = load_state(path)
+        if state is None:
             self._events.emit("damaged", file=str(path))
             return None
-        self._began -= state.elapsed_s
-        self._events.emit("resume", next_round=state.next_round)
+        self._clock.add(state.elapsed_s)
+        self._events.emit("resume", stage=state.stage, next=state.next, next_round=state.next_round)
         return state
 
     def _forget_others(self) -> None:
         """A checkpoint serves only the search that it was made by."""
         key = self._search_key()
-        if _read_note(self._folder / "search.json").get("key") != key:
+        if read_note(self._folder / "search.json").get("key") != key:
             (self._folder / "state.npz").unlink(missing_ok=True)
-            (self._folder / "timings.json").unlink(missing_ok=True)
+            self._clock.forget()
             write_json(self._folder / "search.json", {"key": key, "seed": self._seed, **self._config.model_dump()})
 
     def _ipf_key(self, note: dict[str, Any]) -> str:
@@ -356,59 +362,10 @@ class Search:
         target = xxhash.xxh3_64(self._marginals.tobytes()).hexdigest()
         return _hash(self._codes.key, target, self._objective.cliques.family_starts.tolist())
 
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        """Note how long a stage takes; what earlier runs of it took is kept."""
-        start = time.monotonic()
-        yield
-        path = self._folder / "timings.json"
-        write_json(path, {**self._timings(), stage: round(time.monotonic() - start, 2)})
 
-    def _timings(self) -> dict[str, float]:
-        return _read_note(self._folder / "timings.json")
-
-
-class _Pace(Protocol):
-    """Says, when a segment of the trimming begins, how many rounds its plan has."""
-
-    def n_rounds(self, i_step: int) -> int: ...
-
-
-class _Given:
-    def __init__(self, plan: TrimPlan, planned: list[int]) -> None:
-        self._plan = plan
-        self._planned = planned
-
-    def n_rounds(self, i_step: int) -> int:
-        return self._planned[self._plan.segment(i_step)]
-
-
-class _Timed:
-    """As many rounds as the time left allows, at the speed of the last segment."""
-
-    def __init__(self, plan: TrimPlan, limit_s: float, elapsed_s: Callable[[], float], seconds_per_gain: float) -> None:
-        self._plan = plan
-        self._limit_s = limit_s
-        self._elapsed_s = elapsed_s
-        self._seconds_per_gain = seconds_per_gain
-        self._before: tuple[float, int, int] | None = None  # time, step and rounds when the last segment began
-
-    def n_rounds(self, i_step: int) -> int:
-        now = self._elapsed_s()
-        if self._before is not None:
-            began, first_step, n_rounds = self._before
-            n_gains = n_rounds * (self._plan.gains_left(first_step) - self._plan.gains_left(i_step))
-            self._seconds_per_gain = (now - began) / max(1.0, n_gains)
-        seconds_per_round = max(_SHORTEST_ROUND_S, self._seconds_per_gain * self._plan.gains_left(i_step))
-        n_rounds = max(1, int((self._limit_s - now) / seconds_per_round))
-        self._before = now, i_step, n_rounds
-        return n_rounds
-
-
-def _read_note(path: Path) -> dict[str, Any]:
-    """A note of ours; empty when there is none, or it is damaged."""
-    note = read_json(path)
-    return note if isinstance(note, dict) else {}
+def _units_of(uses: NDArray[np.uint16]) -> NDArray[np.int64]:
+    """The units of the subset, once per use."""
+    return np.repeat(np.arange(len(uses)), uses)
 
 
 def _hash(*values: Any) -> str:

@@ -7,20 +7,34 @@ from hypothesis import strategies as st
 
 from issodask.fitting import trim as trim_room
 from issodask.fitting.schedule import TrimPlan
-from issodask.fitting.trim import trim
+from issodask.fitting.trim import Trimming, shuffled
 from issodask.runtime.local import Crew
 from tests.fitting.boards import GROUPS, ROWS, both_boards, pool_of, random_uses, residual_of, value_of
 
 
+def start(uses, bench, crew, n_steps=20, seed=1):
+    """A trimming that is about to begin."""
+    order = shuffled(np.repeat(np.arange(len(uses)), uses), seed)
+    plan = TrimPlan(len(order), bench.objective.n_units, n_steps)
+    return Trimming(order, residual_of(uses, bench), plan, bench, crew, seed)
+
+
+def uses_of(search, bench):
+    """How often each unit is used; the residual must have kept up with that."""
+    n_pool = sum(block.n_units for block in bench.blocks)
+    uses = np.bincount(search.order, minlength=n_pool).astype(np.uint16)
+    assert np.array_equal(search.residual, residual_of(uses, bench))
+    return uses
+
+
 def trimmed(uses, bench, n_steps=20, n_picks=4, n_threads=1, seed=1):
     """How often each unit is used after trimming, and the sizes on the way."""
-    uses, residual = uses.copy(), residual_of(uses, bench)
-    plan = TrimPlan(int(uses.sum()), bench.objective.n_units, n_steps)
     with Crew(n_threads) as crew:
-        steps = list(trim(uses, residual, plan, bench, crew, seed, lambda i_step: n_picks))
-    assert np.array_equal(residual, residual_of(uses, bench))
-    assert steps[-1].objective == pytest.approx(value_of(uses, bench))
-    return uses, [step.n_left for step in steps]
+        search = start(uses, bench, crew, n_steps, seed)
+        steps = [search.run_step(n_picks) for _ in range(n_steps)]
+    after = uses_of(search, bench)
+    assert steps[-1].objective == pytest.approx(value_of(after, bench))
+    return after, [step.n_left for step in steps]
 
 
 @settings(max_examples=30)
@@ -96,10 +110,32 @@ def test_trim__nothing_to_do(board, n_units):
     assert set(sizes) == {n_units}
 
 
-def test_trim__asks_for_picks_when_each_step_begins():
-    bench, before, asked = ROWS.bench(10, pool_of(60)), random_uses(60, 40), []
-    residual = residual_of(before, bench)
+@both_boards
+@pytest.mark.parametrize("i_step", [0, 1, 9, 19, 20])
+@pytest.mark.parametrize("may_repeat", [False, True])
+def test_trim__goes_on_from_any_step(board, i_step, may_repeat):
+    bench = board.bench(45, pool_of(20, 70), may_repeat=may_repeat)
+    before = np.full(90, 3, np.uint16) if may_repeat else np.ones(90, np.uint16)
+    expected, sizes = trimmed(before, bench)
     with Crew(1) as crew:
-        for _ in trim(before, residual, TrimPlan(40, 10, 5), bench, crew, 1, lambda i: asked.append(i) or 2):
-            assert asked == list(range(len(asked)))
-    assert asked == [0, 1, 2, 3, 4]
+        first = start(before, bench, crew)
+        for _ in range(i_step):
+            first.run_step(4)
+        plan = TrimPlan(int(before.sum()), 45, 20)
+        residual = residual_of(uses_of(first, bench), bench)
+        second = Trimming(first.order, residual, plan, bench, crew, 1, first.next_step, first.typical)
+        went_on = [second.run_step(4).n_left for _ in range(i_step, 20)]
+    assert went_on == sizes[i_step:]
+    assert np.array_equal(uses_of(second, bench), expected)
+
+
+@both_boards
+def test_trim__units_are_left_in_an_order_that_is_part_of_the_result(board):
+    bench, before = board.bench(45, pool_of(90)), np.ones(90, np.uint16)
+    expected, _ = trimmed(before, bench)
+    with Crew(1) as crew:
+        order = np.arange(90)
+        other = Trimming(order, residual_of(before, bench), TrimPlan(90, 45, 20), bench, crew, 1)
+        for _ in range(20):
+            other.run_step(4)
+    assert not np.array_equal(uses_of(other, bench), expected)

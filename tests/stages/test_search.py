@@ -1,6 +1,7 @@
 """The search: the same bytes on any runtime, after any interruption, from the rounds that it names."""
 
 import shutil
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 from issodask.config import SelectConfig
 from issodask.events import Events
+from issodask.fitting.schedule import N_SEGMENTS
 from issodask.runtime import open_runtime
-from issodask.stages import search
+from issodask.stages import checkpoint
 from issodask.stages.select import select
 from issodask.store.pool import PoolWriter, seal_pool
 from issodask.table.schema import Schema
@@ -18,6 +20,7 @@ from tests.tables import QUICK, biased_pool, mixed_table, narrow, write_pool
 
 CONFIG = QUICK.model_copy(update={"effort": 120.0, "units": 400})
 SUBSET, LINEAGE = "subset.parquet", "subset.lineage.parquet"
+WORK = {"search", "ipf", "trim", "refine"}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,13 @@ def undisturbed(world, tmp_path_factory):
     with open_runtime(1) as runtime:
         select(world / "original.parquet", world / "pool", folder / SUBSET, CONFIG, runtime=runtime)
     return folder
+
+
+@pytest.fixture
+def save_often(monkeypatch):
+    """Checkpoints whenever there may be one."""
+    monkeypatch.setattr(checkpoint, "_CHECKPOINT_S", -1.0)
+    monkeypatch.setattr(checkpoint, "_DEAREST", np.inf)
 
 
 class InterruptionError(Exception):
@@ -125,7 +135,8 @@ def test_search__rounds_repeat_a_time_limit(choose, tmp_path, limit):
 def test_search__rounds_repeat_a_refinement_that_the_time_cut_off(choose, tmp_path, monkeypatch):
     clock = iter(np.arange(0, 1_000, 0.05))
     with monkeypatch.context() as patch:
-        patch.setattr(search, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+        ticking = SimpleNamespace(monotonic=lambda: float(next(clock)), perf_counter=time.perf_counter)
+        patch.setattr(checkpoint, "time", ticking)
         limited = choose(tmp_path / "a", CONFIG.model_copy(update={"time_limit_s": 1.6}))
     done, _, planned = limited.rounds.partition("/")
     assert limited.stop_reason == "time limit"
@@ -153,8 +164,7 @@ def test_search__interrupted_anywhere_same_bytes(choose, undisturbed, tmp_path, 
     assert bytes_of(tmp_path) == bytes_of(undisturbed)
 
 
-def test_search__goes_on_in_the_midst_of_refinement(choose, undisturbed, tmp_path, monkeypatch):
-    monkeypatch.setattr(search, "_CHECKPOINT_S", -1.0)
+def test_search__goes_on_in_the_midst_of_refinement(choose, undisturbed, tmp_path, save_often):
     with pytest.raises(InterruptionError):
         choose(tmp_path, listener=interrupt_at("refine", i_round=2))
     heard = []
@@ -163,6 +173,43 @@ def test_search__goes_on_in_the_midst_of_refinement(choose, undisturbed, tmp_pat
     assert next(event["i_round"] for event in heard if event["event"] == "refine") == 2
     assert not {"ipf", "trim"} & stages_of(heard)
     assert bytes_of(tmp_path) == bytes_of(undisturbed)
+
+
+@pytest.mark.parametrize("moments", [[2], [200], [399], [400], [30, 31, 250]], ids=str)
+def test_search__goes_on_in_the_midst_of_trimming(choose, undisturbed, tmp_path, save_often, moments):
+    for moment in moments:
+        with pytest.raises(InterruptionError):
+            choose(tmp_path, listener=interrupt_at("trim", n=moment))
+    heard = []
+    finished = choose(tmp_path, listener=heard.append)
+    assert next(event["n"] for event in heard if event["event"] == "trim") == moments[-1]
+    assert "ipf" not in stages_of(heard)
+    assert bytes_of(tmp_path) == bytes_of(undisturbed)
+    assert finished.rounds == "6/6"
+
+
+def test_search__rounds_repeat_a_time_limit_that_was_interrupted(choose, tmp_path, save_often):
+    config = CONFIG.model_copy(update={"time_limit_s": 1.5})
+    for moment in (100, 300):
+        with pytest.raises(InterruptionError):
+            choose(tmp_path / "a", config, listener=interrupt_at("trim", n=moment))
+    limited = choose(tmp_path / "a", config)
+    assert len(limited.rounds.partition("/")[2].split("-")) in (1, N_SEGMENTS)
+    choose(tmp_path / "b", CONFIG.model_copy(update={"rounds": limited.rounds}))
+    assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
+
+
+def test_search__time_counts_over_attempts(choose, tmp_path, save_often, monkeypatch):
+    state = tmp_path / "subset.work" / "select" / "state.npz"
+    with monkeypatch.context() as patch:
+        fast = SimpleNamespace(monotonic=lambda: 100 * time.monotonic(), perf_counter=time.perf_counter)
+        patch.setattr(checkpoint, "time", fast)
+        with pytest.raises(InterruptionError):
+            choose(tmp_path, listener=interrupt_at("trim", n=300))
+    interrupted = checkpoint.load_state(state)
+    again = choose(tmp_path)
+    assert checkpoint.load_state(state).elapsed_s > interrupted.elapsed_s > interrupted.stage_s > 5
+    assert again.facts["timings"]["trim"] > interrupted.stage_s
 
 
 def test_search__after_ipf_only_trimming_is_left(choose, undisturbed, tmp_path):
@@ -180,7 +227,7 @@ def test_search__finished_work_is_skipped(choose, tmp_path):
     written = (tmp_path / SUBSET).stat().st_mtime_ns, (tmp_path / LINEAGE).stat().st_mtime_ns
     heard = []
     again = choose(tmp_path, listener=heard.append)
-    assert stages_of(heard) == {"encode", "resume", "selected"}
+    assert not stages_of(heard) & WORK
     assert set(encoded_states(heard).values()) == {"intact"}
     assert written == ((tmp_path / SUBSET).stat().st_mtime_ns, (tmp_path / LINEAGE).stat().st_mtime_ns)
     assert (again.accuracy, again.rounds, again.stop_reason) == (first.accuracy, first.rounds, first.stop_reason)
@@ -230,7 +277,7 @@ def test_search__other_values_in_the_same_bins_are_written(choose, world, tmp_pa
     choose(tmp_path, pool=tmp_path / "pool")
     heard = []
     choose(tmp_path, pool=tmp_path / "changed", listener=heard.append)
-    assert stages_of(heard) == {"encode", "resume", "selected"}
+    assert not stages_of(heard) & WORK
     assert pd.read_parquet(tmp_path / SUBSET)["wage (€)"].max() == outlier + 1
 
 

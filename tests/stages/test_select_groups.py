@@ -8,7 +8,7 @@ from issodask.config import SelectConfig
 from issodask.errors import InputError
 from issodask.events import Events
 from issodask.runtime import open_runtime
-from issodask.stages import search
+from issodask.stages import checkpoint
 from issodask.stages.select import select
 from tests.tables import biased_panel, panel_table, write_panel
 
@@ -102,6 +102,7 @@ def test_select_groups__same_bytes_on_every_runtime(choose, undisturbed, tmp_pat
         (TRIM, "trim", {"n": 200}),
         (TRIM, "refine", {"i_round": 2}),
         (COHERENCE, "preselect", {"n": 1}),
+        (COHERENCE, "preselect", {"n": 3}),
         (COHERENCE, "refine", {"i_round": 2}),
     ],
 )
@@ -112,11 +113,16 @@ def test_select_groups__interrupted_anywhere_same_bytes(
         if heard["event"] == moment and fields.items() <= heard.items():
             raise InterruptionError
 
-    monkeypatch.setattr(search, "_CHECKPOINT_S", -1.0)
+    monkeypatch.setattr(checkpoint, "_CHECKPOINT_S", -1.0)
+    monkeypatch.setattr(checkpoint, "_DEAREST", np.inf)
     with pytest.raises(InterruptionError):
         choose(tmp_path, config, listener=interrupt)
     assert not (tmp_path / SUBSET).exists()
-    choose(tmp_path, config)
+    told = []
+    choose(tmp_path, config, listener=told.append)
+    if moment != "encode":
+        resumed = next(event for event in told if event["event"] == moment)
+        assert fields.items() <= resumed.items()
     assert bytes_of(tmp_path) == bytes_of(undisturbed[config.start][0])
 
 
