@@ -5,9 +5,9 @@ that the next leg begins with, whole or absent. An undisturbed training goes thr
 its own, so an interrupted one has only the current leg to do again.
 
 A leg begins with the last state of the one before, not with its best: weights, optimizer, learning rate, the best loss
-so far and how long ago it was. Rates fall and training stops after just as many epochs without an improvement as in a
-single leg; what differs is the order of rows. Best loss in one leg against legs of 3 epochs (census, 4,000 rows, seeds
-1 to 3): 20.608, 20.580, 20.414 against 20.607, 20.618, 20.431.
+so far and how long ago it was. Rates fall and training ends after just as many epochs without an improvement as in a
+single leg. What differs is the order of rows; were it fixed, the bytes would be the same (a test shows it). Best loss
+of six orders (census, 4,000 rows): 20.519 in one leg, 20.529 in legs of 3 epochs, with a standard deviation of 0.035.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-# About 5 minutes on one core, at 10 s per epoch for a million values.
+# About 5 minutes on one core, at 10 s per epoch for a million values; it takes 1.5 s to begin a leg with 3 million.
 LEG_VALUES = 30_000_000
 
 _KEPT = "leg-*"

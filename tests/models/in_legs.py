@@ -1,4 +1,4 @@
-"""Trainings in legs of two epochs, for tests; `python -m tests.models.in_legs KIND FOLDER` is one to kill."""
+"""Trainings in short legs, for tests; `python -m tests.models.in_legs KIND FOLDER` is one to kill."""
 
 import sys
 from pathlib import Path
@@ -20,14 +20,18 @@ SAMPLING = mostly.Sampling(temperature=1.0, top_p=1.0, seed=3)
 
 
 def train_in_legs(
-    kind: str, folder: Path, report: mostly.Report | None = None, training: mostly.Training = TRAINING
+    kind: str,
+    folder: Path,
+    report: mostly.Report | None = None,
+    training: mostly.Training = TRAINING,
+    n_epochs: int = 2,
 ) -> None:
     """Train the small table of rows, or of groups; tell the progress log unless there is a `report`."""
     original, group_key = (awkward(), None) if kind == "rows" else (sequences(), "person")
     original = as_frame(original)
     codec = Codec.fit(original, Schema.from_frame(original), group_key)
     report = report or ProgressLog(folder).write
-    with mock.patch.object(mostly, "epochs_per_leg", return_value=2):
+    with mock.patch.object(mostly, "epochs_per_leg", return_value=n_epochs):
         mostly.train(codec.encode(original), folder, training, CPU, report, codec.names_of_groups)
 
 
