@@ -15,9 +15,7 @@ def scale_weights(codes, pairs, starts, sizes, factors, weights):
     for u in range(codes.shape[0]):
         scale = 1.0
         for p in range(pairs.shape[0]):
-            a = pairs[p, 0]
-            b = pairs[p, 1]
-            scale *= factors[starts[p] + np.int64(codes[u, a]) * sizes[b] + codes[u, b]]
+            scale *= factors[_cell(codes, u, pairs, starts, sizes, p)]
         weights[u] *= scale
 
 
@@ -27,6 +25,13 @@ def sum_weights(codes, pairs, starts, sizes, weights, sums):
     for u in range(codes.shape[0]):
         weight = weights[u]
         for p in range(pairs.shape[0]):
-            a = pairs[p, 0]
-            b = pairs[p, 1]
-            sums[starts[p] + np.int64(codes[u, a]) * sizes[b] + codes[u, b]] += weight
+            sums[_cell(codes, u, pairs, starts, sizes, p)] += weight
+
+
+@kernel
+def _cell(codes, u, pairs, starts, sizes, p):
+    """Where a unit's cell of a pair lies. Unsigned, since numba checks whether other numbers count from the end."""
+    row = np.uint64(u)
+    a = np.uint64(pairs[p, 0])
+    b = np.uint64(pairs[p, 1])
+    return np.uint64(starts[p]) + np.uint64(codes[row, a]) * np.uint64(sizes[b]) + np.uint64(codes[row, b])
