@@ -54,7 +54,7 @@ def test_submit__the_job_ends_in_the_bytes_of_a_serial_run(folder):
     assert results(folder / "fetched") == results(folder / "serial")
     assert (folder / "fetched" / "metrics.json").is_file()
 
-    (row,) = [line for line in call("status").stdout.splitlines() if line.startswith(id)]
+    (row,) = [line.rstrip() for line in call("status").stdout.splitlines() if line.startswith(id)]
     assert row.split()[1] == "finished"
     assert row.endswith(str(folder / "handed-over"))
     assert f"{serial.selected.accuracy:.5f}" in row

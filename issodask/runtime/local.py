@@ -90,8 +90,8 @@ def available_threads() -> int:
 class Crew:
     """Threads of this process for work that is too fine to travel; the caller's thread takes the first part."""
 
-    def __init__(self, n_threads: int | None = None) -> None:
-        self.n_threads = n_threads or available_threads()
+    def __init__(self, n_threads: int) -> None:
+        self.n_threads = n_threads
         self._pool = ThreadPoolExecutor(max(1, self.n_threads - 1), thread_name_prefix="issodask-crew")
 
     def run(self, function: Callable[[slice], None], parts: Sequence[slice]) -> None:

@@ -41,7 +41,7 @@ from issodask.fitting.trim import Trimming, shuffled
 from issodask.fitting.workbench import Workbench, count_chosen, even_weights, time_gains, total
 from issodask.runtime import Runtime
 from issodask.runtime.arrays import BlockWeights, block_array
-from issodask.runtime.local import Crew
+from issodask.runtime.local import Crew, available_threads
 from issodask.stages.checkpoint import Clock, Pacer, SearchState, load_state, read_note, save_state
 from issodask.store.codes import Codes
 from issodask.store.files import file_hash, write_json
@@ -168,7 +168,7 @@ class Search:
         return SearchState("trim", np.zeros(0, np.int64), random_objective)
 
     def _trim(self, state: SearchState) -> None:
-        with self._clock.stage("trim", state.stage_s), Crew() as crew:
+        with self._clock.stage("trim", state.stage_s), self._crew() as crew:
             if state.n_start == 0:
                 self._round(state)
             plan = TrimPlan(state.n_start, self._objective.n_units)
@@ -186,6 +186,10 @@ class Search:
                 self._events.emit("trim", **told, objective=step.objective)
                 self._save_when_due(state, lambda: search.order)
             self._enter_refinement(state, search.order)
+
+    def _crew(self) -> Crew:
+        """Threads to trim with: as many as there are workers and, here, processors."""
+        return Crew(min(available_threads(), self._runtime.n_workers))
 
     def _round(self, state: SearchState) -> None:
         """From weights to the units that trimming begins from."""
