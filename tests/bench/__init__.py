@@ -1,0 +1,1 @@
+"""How fast, how small and how good, on tables of real shapes: `make bench`."""
