@@ -1,7 +1,8 @@
 """`python -m tests.faults`: run the same job again and again on a cluster of two workers, with one kill in each run.
 
 In each stage a worker, a nanny, the scheduler and the driver are killed at a moment drawn at random. The supervisor
-starts them again, the job goes on, and its results must be the bytes of an undisturbed serial run.
+starts them again, the job goes on, and its results must be the bytes of an undisturbed serial run. A run that is to be
+disturbed after its pool is made begins with the pool of the undisturbed one.
 """
 
 import os
@@ -81,10 +82,13 @@ def disturbed_runs(folder: Path, kind: str, only: tuple[str, ...], seed: int) ->
     click.echo("  " + ", ".join(f"{stage} {seconds.get(stage, 0):.1f} s" for stage in stages), err=True)
     for i, (stage, victim) in enumerate(pairs):
         chance = random.Random(f"{seed} {kind} {stage} {victim}")
-        out = folder / f"{kind}-{i:02d}-{stage}-{victim}"
+        disturbed = folder / f"{kind}-{i:02d}-{stage}-{victim}"
+        if stage not in jobs.STAGES_OF_POOL:
+            jobs.copy_pool(out, disturbed)
         with _cluster():
-            yield _disturbed(write(folder, out), out, (kind, stage, victim), seconds, expected, chance)
-        shutil.rmtree(out, ignore_errors=True)
+            job_file = write(folder, disturbed)
+            yield _disturbed(job_file, disturbed, (kind, stage, victim), seconds, expected, chance)
+        shutil.rmtree(disturbed, ignore_errors=True)
 
 
 @contextmanager

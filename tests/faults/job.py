@@ -1,5 +1,6 @@
 """The job that is disturbed: small, but with every stage, and each of them long enough to be hit."""
 
+import shutil
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -9,6 +10,7 @@ from tests.tables import mixed_table, panel_table, write_job
 
 STAGES = ("train", "sample", "encode", "ipf", "trim", "refine", "write")
 GROUP_STAGES = ("train", "sample", "encode", "trim", "refine", "write")
+STAGES_OF_POOL = ("train", "sample")
 RESULTS = ("subset.parquet", "subset.lineage.parquet")
 
 
@@ -42,6 +44,12 @@ def write_group_job(folder: Path, out: Path) -> Path:
         select={"effort": 300.0},
         evaluate={"distance_rows": 500},
     )
+
+
+def copy_pool(from_out: Path, to_out: Path) -> None:
+    """Begin a run where another one of the same job has its generators and its pool."""
+    for name in ("generators", "pool"):
+        shutil.copytree(from_out / name, to_out / name)
 
 
 def stage_of(event: dict[str, Any]) -> str | None:
