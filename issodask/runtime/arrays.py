@@ -65,7 +65,8 @@ class BlockWeights:
         total = self._total(weights, sum_by, n_sums)
         with self._runtime.dask_scheduler():
             self.weights, total = dask.persist(weights, total, optimize_graph=False)
-            return np.asarray(total.compute(optimize_graph=False))
+            held = total.dask[total.name, 0]  # on a cluster a future, here the sums
+            return held if isinstance(held, np.ndarray) else np.asarray(total.compute())
 
     def blocks(self) -> list[NDArray[np.float64]]:
         """The weights of each block, in block order."""

@@ -1,4 +1,7 @@
-"""Runtimes within this process: one thread, or several (kernels release the GIL)."""
+"""Runtimes within this process: one thread, or several (kernels release the GIL).
+
+Dask's schedulers are given as functions: at the sight of a name Dask imports distributed, which takes a second.
+"""
 
 import os
 from collections import deque
@@ -9,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 import dask
+import dask.threaded
 
 from issodask.runtime.base import Runtime, attempt
 
@@ -33,7 +37,7 @@ class Serial(Runtime):
 
     @contextmanager
     def dask_scheduler(self) -> Iterator[None]:
-        with dask.config.set(scheduler="synchronous"):
+        with dask.config.set(scheduler=dask.get):
             yield
 
 
@@ -75,7 +79,7 @@ class Threads(Runtime):
 
     @contextmanager
     def dask_scheduler(self) -> Iterator[None]:
-        with dask.config.set(scheduler="threads", pool=self._pool):
+        with dask.config.set(scheduler=dask.threaded.get, pool=self._pool):
             yield
 
     def close(self) -> None:
