@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-faults lint lock clean always cluster-up cluster-status cluster-down
+.PHONY: help setup demo test test-faults bench lint lock clean always cluster-up cluster-status cluster-down
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,6 +40,9 @@ test: $(STAMP) ## Run the tests
 
 test-faults: $(STAMP) ## Kill workers, nannies, schedulers and drivers in every stage; the results must be the same bytes
 	@$(BIN)/python -m tests.faults $(FAULTS)
+
+bench: $(STAMP) ## Measure time, memory and accuracy, compare them with NumPy and pandas, write the table in README.md
+	@$(BIN)/python -m tests.bench run $(BENCH)
 
 cluster-up: $(STAMP) ## Start a Dask cluster on this machine: WORKERS=4 MEMORY=4GB (of each), both optional
 	@$(BIN)/issodask cluster up $(if $(WORKERS),--workers $(WORKERS)) $(if $(MEMORY),--memory $(MEMORY))

@@ -9,12 +9,13 @@ pipeline/postprocessing.py, parameters in main.py), written anew from its descri
 3. Trim: of all rows of the subset the 180 (then 179, ... at last 5) leave whose removal lowers the error most, on all
    columns, the 500 pairs and the 25 triples of the highest mutual information. (Where IPF filled in fewer different
    rows than are needed, random ones join.)
-4. Refine: 500 times, the 100 worst rows leave for the best 100 of 300 drawn from the pool; kept when the error falls or,
-   now and then, in spite of it (annealing). A batch grows by 1 when it is kept and shrinks by 5 when it is not.
+4. Refine: 500 times, the 100 worst rows leave for the best 100 of 300 drawn from the pool; kept when the error falls
+   or, now and then, in spite of it (annealing). A batch grows by 1 when it is kept and shrinks by 5 when it is not.
 
-Where the script is slower than NumPy has to be, this is not: cells are flat indices (np.add.at has a fast path for these
-alone), falls are tabulated by cell before rows look them up, scores come without pandas. Missing values are a bin of their own
-throughout, where the script counts them to the largest numbers in steps 3 and 4.
+Where the script is slower than NumPy has to be, this is not: np.add.at gets flat indices, for which alone it has a fast
+path (`flat` in `fit_weights`; the script gives it two indices a row), falls are tabulated by cell before rows look them
+up, the chosen rows' cells lie together, scores come without pandas. Missing values are a bin of their own throughout,
+where the script counts them to the largest numbers in steps 3 and 4.
 """
 
 from collections.abc import Sequence
@@ -109,7 +110,7 @@ def _bin_column(original: pd.Series, pool: pd.Series) -> tuple[Codes, Codes]:
         code = lambda values: np.searchsorted(inner, values.to_numpy(), side="left")  # noqa: E731
         n_bins = len(inner) + 1
     else:
-        frequent = original.value_counts().index[:_N_BINS]
+        frequent = list(original.value_counts().index[:_N_BINS])
         code = lambda values: pd.Categorical(values, categories=frequent).codes  # noqa: E731
         n_bins = len(frequent) + 1
     return tuple(_with_missing(code(values), values, n_bins) for values in (original, pool))  # type: ignore[return-value]
@@ -131,20 +132,31 @@ def top_pairs(target: Codes, sizes: Sequence[int], limit: int) -> list[tuple[int
 
 
 def fit_weights(
-    target: Codes, codes: Codes, sizes: Sequence[int], pairs: Sequence[tuple[int, int]], n_passes: int, oversize: float
+    target: Codes,
+    codes: Codes,
+    sizes: Sequence[int],
+    pairs: Sequence[tuple[int, int]],
+    n_passes: int,
+    oversize: float,
+    flat: bool = True,
 ) -> tuple[NDArray[np.float64], int]:
-    """Fit a weight per row of the pool to the pairs, in turn; return the weights and the passes done."""
+    """Fit a weight per row of the pool to the pairs, in turn; return the weights and the passes done.
+
+    With `flat` cells are found by one index, else by two, as in the published script.
+    """
     n_pool, total = codes.shape[1], target.shape[1] * oversize
     targets = [
         np.bincount(target[a] * sizes[b] + target[b], minlength=sizes[a] * sizes[b]) * (total / target.shape[1])
         for a, b in pairs
     ]
+    if not flat:
+        targets = [wanted.reshape(sizes[a], sizes[b]) for (a, b), wanted in zip(pairs, targets, strict=True)]
     weights = np.full(n_pool, total / n_pool)
     for n in range(n_passes):
         largest = 0.0
         for (a, b), wanted in zip(pairs, targets, strict=True):
-            cells = codes[a] * sizes[b] + codes[b]
-            found = np.zeros(len(wanted))
+            cells = codes[a] * sizes[b] + codes[b] if flat else (codes[a], codes[b])
+            found = np.zeros(wanted.shape)
             np.add.at(found, cells, weights)
             scale = np.divide(wanted, found, out=np.ones_like(found), where=found > 0)
             weights *= scale[cells]
@@ -197,11 +209,9 @@ class _Board:
             targets.append(np.bincount(_joint(target, sizes, feature), minlength=size))
         return cls(cells, targets, shares)
 
-    def counts(self, rows: Codes) -> list[NDArray[np.int64]]:
-        return [
-            np.bincount(cells[rows], minlength=len(target))
-            for cells, target in zip(self.cells, self.targets, strict=True)
-        ]
+    def counts(self, cells: NDArray[np.integer]) -> list[NDArray[np.int64]]:
+        """How many of the rows with these cells, (features, rows), lie in each."""
+        return [np.bincount(own, minlength=len(target)) for own, target in zip(cells, self.targets, strict=True)]
 
     def error(self, counts: Sequence[NDArray[np.int64]]) -> float:
         return sum(
@@ -209,47 +219,54 @@ class _Board:
             for share, target, count in zip(self.shares, self.targets, counts, strict=True)
         )
 
-    def gains(self, rows: Codes, counts: Sequence[NDArray[np.int64]], step: int) -> NDArray[np.float64]:
+    def gains(self, cells: NDArray[np.integer], counts: Sequence[NDArray[np.int64]], step: int) -> NDArray[np.float64]:
         """By how much the error would fall if each row left (step 1) or joined (step -1)."""
-        total = np.zeros(len(rows))
-        for cells, target, count, share in zip(self.cells, self.targets, counts, self.shares, strict=True):
+        total = np.zeros(cells.shape[1])
+        for own, target, count, share in zip(cells, self.targets, counts, self.shares, strict=True):
             residual = target - count
-            falls = share * (np.abs(residual) - np.abs(residual + step))
-            total += falls[cells[rows]]
+            total += (share * (np.abs(residual) - np.abs(residual + step)))[own]
         return total
 
 
 def _trim(board: _Board, is_chosen: NDArray[np.bool_], n_rows: int, recipe: Recipe) -> None:
     batch = recipe.trim_batch
-    counts = board.counts(np.flatnonzero(is_chosen))
-    n_left = int(is_chosen.sum())
-    while n_left > n_rows:
-        chosen = np.flatnonzero(is_chosen)
-        n = min(batch, n_left - n_rows)
-        leaving = chosen[_highest(board.gains(chosen, counts, 1), n)]
-        is_chosen[leaving] = False
-        counts = _sum(counts, board.counts(leaving), -1)
-        n_left -= n
+    chosen = np.flatnonzero(is_chosen)
+    cells = board.cells[:, chosen].astype(np.intp)
+    counts = board.counts(cells)
+    while len(chosen) > n_rows:
+        places = _highest(board.gains(cells, counts, 1), min(batch, len(chosen) - n_rows))
+        counts = _sum(counts, board.counts(cells[:, places]), -1)
+        n_left = len(chosen) - len(places)
+        moving = np.setdiff1d(np.arange(n_left, len(chosen)), places)
+        gaps = places[places < n_left]
+        chosen[gaps], cells[:, gaps] = chosen[moving], cells[:, moving]
+        chosen, cells = chosen[:n_left], cells[:, :n_left]
         batch = max(batch - 1, recipe.least_trim_batch)
+    is_chosen[:] = False
+    is_chosen[chosen] = True
 
 
 def _refine(board: _Board, is_chosen: NDArray[np.bool_], recipe: Recipe, random: np.random.Generator) -> None:
     batch = recipe.swaps
-    counts = board.counts(np.flatnonzero(is_chosen))
+    chosen = np.flatnonzero(is_chosen)
+    cells = board.cells[:, chosen].astype(np.intp)
+    counts = board.counts(cells)
     error = board.error(counts)
     for i in range(recipe.iterations):
         temperature = recipe.temperature * (1 - i / recipe.iterations) ** 2
-        chosen, others = np.flatnonzero(is_chosen), np.flatnonzero(~is_chosen)
+        others = np.flatnonzero(~is_chosen)
         if min(len(chosen), len(others)) < batch:
             break
-        leaving = chosen[_highest(board.gains(chosen, counts, 1), batch)]
-        without = _sum(counts, board.counts(leaving), -1)
+        places = _highest(board.gains(cells, counts, 1), batch)
+        without = _sum(counts, board.counts(cells[:, places]), -1)
         candidates = random.choice(others, min(len(others), batch * recipe.candidates_per_swap), replace=False)
-        joining = candidates[_highest(board.gains(candidates, without, -1), batch)]
-        changed = _sum(without, board.counts(joining), 1)
+        their_cells = board.cells[:, candidates]
+        best = _highest(board.gains(their_cells, without, -1), batch)
+        changed = _sum(without, board.counts(their_cells[:, best]), 1)
         new_error = board.error(changed)
         if new_error < error or (temperature > 1e-9 and np.exp((error - new_error) / temperature) > random.random()):
-            is_chosen[leaving], is_chosen[joining] = False, True
+            is_chosen[chosen[places]], is_chosen[candidates[best]] = False, True
+            chosen[places], cells[:, places] = candidates[best], their_cells[:, best]
             counts, error = changed, new_error
             batch = min(2 * recipe.swaps, batch + 1)
         else:

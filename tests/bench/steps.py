@@ -1,0 +1,126 @@
+"""What is measured, each step in a process of its own: `python -m tests.bench.steps STEP JSON`.
+
+A step gets its arguments as JSON and prints what it found as one line of JSON, the last one of its output.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pandas as pd
+
+import issodask
+from issodask.config import SelectConfig
+from issodask.fitting.ipf import fit_weights, rank_pairs, scale_block, sum_block
+from issodask.report.accuracy import compare
+from issodask.runtime import open_runtime
+from issodask.runtime.arrays import BlockWeights, block_array
+from issodask.stages.encode import encode_pool
+from issodask.stages.original import KnownOriginal
+from issodask.store.pool import as_pool
+from issodask.store.reader import BlockReader
+from issodask.store.tables import as_frame
+from issodask.table.bins import Bins
+from issodask.table.cliques import Cliques
+from issodask.table.marginals import count_marginals
+from tests.bench import baseline
+
+
+def encode(original: str, pool: str, workers: int) -> dict[str, Any]:
+    """The pool's codes, from Parquet to disk."""
+    with tempfile.TemporaryDirectory(prefix="issodask-bench-") as folder, open_runtime(workers) as runtime:
+        known = KnownOriginal.of(as_frame(original), None)
+        opened = as_pool(pool, folder, known.schema)
+        began = perf_counter()
+        codes = encode_pool(opened, known.bins, known.schema, Path(folder) / "codes", runtime)  # type: ignore[arg-type]
+        seconds = perf_counter() - began
+    return {"seconds": seconds, "rows": codes.n_units, "columns": codes.n_columns}
+
+
+def ipf(original: str, pool: str, workers: int, passes: int) -> dict[str, Any]:
+    """Weights by the product's own IPF: pair-rows are the weights summed and scaled, passes x pairs x rows."""
+    with tempfile.TemporaryDirectory(prefix="issodask-bench-") as folder, open_runtime(workers) as runtime:
+        known = KnownOriginal.of(as_frame(original), None)
+        opened = as_pool(pool, folder, known.schema)
+        codes = encode_pool(opened, known.bins, known.schema, Path(folder) / "codes", runtime)  # type: ignore[arg-type]
+        cliques = known.cliques(known.n_units, codes.counts)
+        marginals = count_marginals([known.codes], cliques)
+        assert isinstance(cliques, Cliques)
+        pairs = rank_pairs(marginals, cliques, len(cliques.by_arity[2]))
+        reader = BlockReader(Path(folder))
+
+        def fit(pairs: Any, n_passes: int) -> tuple[float, tuple[float, ...]]:
+            weights = BlockWeights(
+                runtime, block_array(reader.codes, codes.blocks, codes.n_columns), scale_block, sum_block
+            )
+            began = perf_counter()
+            result = fit_weights(weights, marginals, cliques, pairs, n_passes)
+            return perf_counter() - began, result.residuals
+
+        fit(pairs[:1], 1)  # everything is compiled and mapped then
+        seconds, residuals = fit(pairs, passes)
+    return {"seconds": seconds, "pair_rows": len(residuals) * len(pairs) * codes.n_units, "residual": residuals[-1]}
+
+
+def baseline_ipf(original: str, pool: str, pairs: int, flat: bool) -> dict[str, Any]:
+    """One pass of the baseline over some pairs; with two indices a row as published, or with one (`flat`)."""
+    target, codes, sizes = baseline.bin_frames(as_frame(original), pd.read_parquet(pool))
+    chosen = baseline.top_pairs(target, sizes, pairs)
+    began = perf_counter()
+    _, passes = baseline.fit_weights(target, codes, sizes, chosen, 1, oversize=1.25, flat=flat)
+    return {"seconds": perf_counter() - began, "pair_rows": passes * len(chosen) * codes.shape[1]}
+
+
+def select(original: str, pool: str, out: str, workers: int, config: dict[str, Any]) -> dict[str, Any]:
+    """The whole selection, from files to files; `steps` in seconds."""
+    began = perf_counter()
+    with tempfile.TemporaryDirectory(prefix="issodask-bench-") as folder, open_runtime(workers) as runtime:
+        selected = issodask.select(original, pool, out, SelectConfig(**config), folder=folder, runtime=runtime)
+    return {"seconds": perf_counter() - began, "steps": selected.facts["timings"], "rounds": selected.rounds}
+
+
+def baseline_select(original: str, pool: str, out: str, recipe: dict[str, Any]) -> dict[str, Any]:
+    """The whole published recipe, from files to a file."""
+    began = perf_counter()
+    table, rows = as_frame(original), pd.read_parquet(pool)
+    outcome = baseline.select(table, rows, baseline.Recipe(**recipe))
+    rows.iloc[outcome.rows].reset_index(drop=True).to_parquet(out)
+    return {"seconds": perf_counter() - began, "steps": outcome.seconds}
+
+
+def score(original: str, tables: dict[str, str]) -> dict[str, Any]:
+    """Overall accuracy of each table against the original, by issodask's scorer (mostlyai-qa's, as its tests prove).
+
+    A folder stands for as many random rows of what it holds.
+    """
+    reference = as_frame(original)
+    bins = Bins.fit(reference)
+    cliques = Cliques.of(bins.sizes)
+    counts = count_marginals([bins.encode(reference)], cliques)
+    found = {}
+    for name, path in tables.items():
+        frame = as_frame(path)
+        if Path(path).is_dir():
+            frame = frame.sample(min(len(frame), len(reference)), random_state=1)
+        found[name] = compare(counts, count_marginals([bins.encode(frame)], cliques), cliques, bins.names).overall
+    return found
+
+
+def bounds(**sizes: int) -> dict[str, Any]:
+    """What the hardware can do, and what the kernels make of it."""
+    from tests.bench.bounds import measure
+
+    return measure(**sizes)
+
+
+STEPS: dict[str, Callable[..., dict[str, Any]]] = {
+    step.__name__: step for step in (encode, ipf, baseline_ipf, select, baseline_select, score, bounds)
+}
+
+
+if __name__ == "__main__":
+    print(json.dumps(STEPS[sys.argv[1]](**json.loads(sys.argv[2]))))
