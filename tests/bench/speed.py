@@ -25,10 +25,11 @@ _BASELINE_PAIRS = 24
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: `value` is the accuracy reached, or a rate, as text."""
+    """A line of the table: `value` is the accuracy reached, or a rate, as text. `cpu_seconds` are of all threads."""
 
     what: str
     seconds: float | None = None
+    cpu_seconds: float | None = None
     peak_bytes: int | None = None
     value: str = ""
     steps: dict[str, float] = field(default_factory=dict)
@@ -210,7 +211,14 @@ def _paths(tables: Tables) -> dict[str, str]:
 
 
 def _row(what: str, done: Measured, value: str, steps: bool = False) -> Row:
-    return Row(what, done.found["seconds"], done.peak_bytes, value, done.found["steps"] if steps else {})
+    return Row(
+        what,
+        done.found["seconds"],
+        done.found["cpu_seconds"],
+        done.peak_bytes,
+        value,
+        done.found["steps"] if steps else {},
+    )
 
 
 def _rate(done: Measured) -> float:

@@ -15,9 +15,11 @@ BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 def show(rows: Sequence[Row], bars: Sequence[Bar], bounds: dict[str, Any], console: Console) -> None:
     """Print everything that was measured."""
     if rows:
-        table = Table("what", "seconds", "peak memory", "result", "seconds by step", title="Measured")
+        table = Table("what", "seconds", "of processors", "peak memory", "result", "seconds by step", title="Measured")
         for row in rows:
-            table.add_row(row.what, _seconds(row), _memory(row), row.value, _steps(row))
+            table.add_row(
+                row.what, _seconds(row.seconds), _seconds(row.cpu_seconds), _memory(row), row.value, _steps(row)
+            )
         console.print(table)
     if bounds:
         table = Table("what the machine does", "", title="Bounds")
@@ -40,8 +42,11 @@ def markdown(rows: Sequence[Row], bars: Sequence[Bar], bounds: dict[str, Any], m
     """What README.md shows of a run."""
     parts = []
     if rows:
-        lines = [(row.what.strip(), _seconds(row), _memory(row), row.value) for row in rows]
-        parts.append(_markdown_table(("", "seconds", "peak memory", "accuracy, or rate"), lines))
+        lines = [
+            (row.what.strip(), _seconds(row.seconds), _seconds(row.cpu_seconds), _memory(row), row.value)
+            for row in rows
+        ]
+        parts.append(_markdown_table(("", "seconds", "of processors", "peak memory", "accuracy, or rate"), lines))
     if bars:
         lines = [(bar.what, *_found(bar), "yes" if bar.is_met else "**no**") for bar in bars]
         parts.append(_markdown_table(("promised", "found", "bar", "met"), lines))
@@ -78,8 +83,8 @@ def _markdown_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str
     )
 
 
-def _seconds(row: Row) -> str:
-    return "" if row.seconds is None else f"{row.seconds:,.1f}"
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:,.1f}"
 
 
 def _memory(row: Row) -> str:
