@@ -80,6 +80,7 @@ class SelectConfig(_Section):
     )
     memory_gb: float = Field(default=2.0, gt=0, description="that the units which trimming starts from may take")
     allow_repeats: bool = False
+    bound: bool = Field(default=False, description="also prove how good a subset of the pool could be at most")
 
     @field_validator("rounds", mode="before")
     @classmethod

@@ -57,6 +57,8 @@ class _Lines(ABC):
             case "refine":
                 note = f"accuracy {event['accuracy']:.5f}, {event['n_kept']:,} swaps kept"
                 self._set("refine", event["i_round"] + 1, max(event["n_rounds"], event["i_round"] + 1), note)
+            case "bound":
+                self._set("bound", event["n"], event["of"], f"the error of any subset is at least {event['bound']:.1e}")
             case "evaluate":
                 self._set("evaluate", event["n"], event["of"], event["what"])
             case "resume":

@@ -14,6 +14,7 @@ def _search_options(command: Command) -> Command:
         click.option("--time-limit", "time_limit_s", type=float, help="Seconds of the search, from IPF to refinement."),
         click.option("--effort", type=float, help="Gains computed per unit of the subset: how hard to search."),
         click.option("--rounds", help="N or M/N: repeat what an earlier run names."),
+        click.option("--bound", is_flag=True, default=None, help="Also prove how good a subset could be at most."),
         click.option("--start", help="trim (default), or coherence: swap random groups for their coherence first."),
     ]
     for option in reversed(options):
@@ -196,6 +197,10 @@ def _changed(section: Any, **settings: Any) -> Any:
 def _tell_selected(selected: Any) -> None:
     click.echo(f"subset    {selected.out}: {selected.n_units:,} units")
     click.echo(f"stopped   {selected.stop_reason}; --rounds {selected.rounds} repeats it")
+    if selected.highest_accuracy is not None:
+        from issodask.report.readings import rounded_up
+
+        click.echo(f"bound     {rounded_up(selected.highest_accuracy)}: no subset of this pool can be more accurate")
 
 
 def _tell_accuracies(metrics: dict[str, Any]) -> None:

@@ -137,6 +137,51 @@ def removal_gains(units, table, rows, gains):
 
 
 @kernel
+def add_shares(units, shares, cells):
+    """Add what each unit weighs, times its share (int64, u; at least 0), to its cells (int64, m).
+
+    Clique by clique over a batch of units, as `removal_gains`.
+    """
+    codes, index = units.codes, units.index
+    d = codes.shape[1]
+    end = index.first[d]
+    x = np.empty((d, _BATCH), np.int32)
+    positions = np.empty((d, _BATCH), np.int32)
+    starts = np.empty(_BATCH, np.int32)
+    amounts = np.empty(_BATCH, np.int64)
+    u = 0
+    while u < codes.shape[0]:
+        n = 0
+        while u < codes.shape[0] and n < _BATCH:
+            if shares[u] > 0:
+                amounts[n] = shares[u] * units.unit
+                for a in range(d):
+                    x[a, n] = codes[u, a]
+                    positions[a, n] = index.first[a] + x[a, n]
+                n += 1
+            u += 1
+        for a in range(d):
+            for i in range(n):
+                cells[positions[a, i]] += amounts[i]
+            if a + 1 == d:
+                continue
+            width = end - index.first[a + 1]
+            own = cells[index.pair_rows[a] : index.pair_rows[a] + index.sizes[a] * width]
+            for i in range(n):
+                starts[i] = x[a, i] * width - index.first[a + 1]
+            _add_rows(own, starts, positions, a + 1, n, amounts)
+            for b in range(a + 1, d - 1):
+                if index.triple_rows[a, b] < 0:
+                    continue
+                width = end - index.first[b + 1]
+                n_cells = index.sizes[a] * index.sizes[b] * width
+                own = cells[index.triple_rows[a, b] : index.triple_rows[a, b] + n_cells]
+                for i in range(n):
+                    starts[i] = (x[a, i] * index.sizes[b] + x[b, i]) * width - index.first[b + 1]
+                _add_rows(own, starts, positions, b + 1, n, amounts)
+
+
+@kernel
 def leave(units, residual, table, slopes, step, u):
     """Remove unit `u` from the subset: `residual`, and `table` as `removal_table` would make it, follow."""
     x = units.codes[u]
@@ -201,3 +246,11 @@ def _sum_rows(cells, starts, positions, first_column, n, sums):
         for i in range(n):
             sums[i] += cells[starts[i] + positions[c, i]]
         c += 1
+
+
+@kernel
+def _add_rows(cells, starts, positions, first_column, n, amounts):
+    """Add `amounts[i]` to the cells of unit i in columns `first_column` and after."""
+    for c in range(first_column, positions.shape[0]):
+        for i in range(n):
+            cells[starts[i] + positions[c, i]] += amounts[i]

@@ -73,6 +73,15 @@ def removal_gains(units, table, chosen, gains):
 
 
 @kernel
+def add_shares(units, shares, cells):
+    """Add what each unit weighs, times its share (int64, u; at least 0), to its cells (int64, m)."""
+    for u in range(shares.shape[0]):
+        if shares[u] > 0:
+            for p in range(units.bounds[u, 0], units.bounds[u, units.weights.shape[0]]):
+                cells[units.cells[p]] += shares[u] * np.int64(units.amounts[p])
+
+
+@kernel
 def leave(units, residual, table, slopes, step, u):
     """Remove unit `u` from the subset: `residual`, and `table` as `removal_table` would make it, follow."""
     for p in range(units.bounds[u, 0], units.bounds[u, units.weights.shape[0]]):

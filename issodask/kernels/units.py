@@ -2,8 +2,8 @@
 
 A row lies in one cell of each clique, which follow from its codes (cells.py). A group lies in several cells of a
 clique, in parts; they are listed once (lists.py). All loops above know either kind through the same few functions:
-`change`, `gain`, `removal_gains`, `leave`, `same`; `_either` picks the one for the kind, when it is compiled or
-(without the compiler) when it is called.
+`change`, `gain`, `removal_gains`, `leave`, `same`, `add_shares`; `_either` picks the one for the kind, when it is
+compiled or (without the compiler) when it is called.
 """
 
 from collections.abc import Callable
@@ -142,6 +142,7 @@ change = _either(cells.change, lists.change)
 gain = _either(cells.gain, lists.gain)
 leave = _either(cells.leave, lists.leave)
 same = _either(cells.same, lists.same)
+_add_shares = _either(cells.add_shares, lists.add_shares)
 _removal_gains = _either(cells.removal_gains, lists.removal_gains)
 
 
@@ -152,3 +153,9 @@ def removal_gains(units, table, chosen, gains):
     `table` is `removal_table` of the residual; gains are in no unit, only to be compared.
     """
     _removal_gains(units, table, chosen, gains)
+
+
+@kernel
+def add_shares(units, shares, counts):
+    """Add what each unit weighs, times its share (int64, u; at least 0), to its cells (int64, m)."""
+    _add_shares(units, shares, counts)

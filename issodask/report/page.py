@@ -19,7 +19,7 @@ from issodask.report.findings import PROTECTED_ROWS, Findings
 
 MAX_PANELS = 40
 MAX_UNSUPPORTED = 15
-KNOWN_FACTS = {"job", "timings", "unsupported", "lineage", "stop_reason", "rounds", "pool_units"}
+KNOWN_FACTS = {"job", "timings", "unsupported", "lineage", "stop_reason", "rounds", "pool_units", "objective_bound"}
 
 
 def render_page(findings: Findings, title: str = "Synthetic table") -> str:
@@ -27,7 +27,8 @@ def render_page(findings: Findings, title: str = "Synthetic table") -> str:
 
     `findings.facts` says how the subset was made, each part optional:
 
-    - pool_units, objective, stop_reason; rounds and seed: what to pass to repeat the run;
+    - pool_units, stop_reason; objective, and objective_bound, which that of no subset of the pool can go below;
+    - rounds and seed: what to pass to repeat the run;
     - job: settings by section; timings: seconds by stage;
     - unsupported: {"cells": count, "share": of the original's mass, "worst": [{"columns", "bins", "rows"}]};
     - lineage: [{"generator", "pool_units", "units"}].
@@ -42,6 +43,7 @@ def render_page(findings: Findings, title: str = "Synthetic table") -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters.update(percent=percent, points=points, count=count, short=figures.shorten, plain=plain)
+    environment.filters["at_most"] = readings.rounded_up
     drawn = _figures(findings)
     template = environment.get_template("report.html")
     return template.render(

@@ -3,6 +3,7 @@
 In: `Findings`. Out: short sentences with a tone (good, note, warning) for the page.
 """
 
+import math
 from dataclasses import dataclass
 
 from issodask.report.findings import Findings
@@ -33,8 +34,14 @@ def _accuracy(findings: Findings) -> list[Reading]:
         found.append(_effect_of_selection((subset.overall - pool.overall) / (1 - pool.overall)))
     if subset.overall is not None and subset.overall_max is not None:
         found.append(_against_maximum(subset.overall, subset.overall_max))
+    found += _against_bound(findings.facts.get("objective"), findings.facts.get("objective_bound"), findings.unit)
     found += _generalisation(findings)
     return found
+
+
+def rounded_up(accuracy: float) -> str:
+    """An upper bound in five digits, so that it stays one."""
+    return f"{math.ceil(1e5 * accuracy - 1e-9) / 1e5:.5f}"
 
 
 def _effect_of_selection(removed: float) -> Reading:
@@ -59,6 +66,22 @@ def _against_maximum(overall: float, overall_max: float) -> Reading:
         f"A second real sample of this size would be expected to reach {overall_max:.2%}: sampling noise alone "
         f"explains that much of the error. The subset is {100 * (overall_max - overall):.2f} points below.",
     )
+
+
+def _against_bound(objective: float | None, bound: float | None, unit: str) -> list[Reading]:
+    """How far the subset is from the best possible one, when both ends are known."""
+    if objective is None or bound is None:
+        return []
+    if bound < 1e-5:
+        return [Reading("note", "How good a subset of this pool could be at most is not known: no limit was found.")]
+    return [
+        Reading(
+            "note",
+            f"No subset of this pool can be better than {rounded_up(1 - bound)}; the selected one reaches "
+            f"{1 - objective:.5f}, by the accuracy that the search looks at. The best one lies somewhere between: the "
+            f"limit is proved as if parts of {unit}s could be selected, so no subset may come close to it.",
+        )
+    ]
 
 
 def _generalisation(findings: Findings) -> list[Reading]:

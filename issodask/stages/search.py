@@ -360,7 +360,9 @@ class Search:
         return _hash(_VERSION, self._data_key(), config.max_pairs, config.ipf_passes, note)
 
     def _search_key(self) -> str:
-        return _hash(_VERSION, self._data_key(), self._objective.n_units, self._seed, self._config.model_dump())
+        return _hash(
+            _VERSION, self._data_key(), self._objective.n_units, self._seed, self._config.model_dump(exclude={"bound"})
+        )
 
     def _data_key(self) -> str:
         target = xxhash.xxh3_64(self._marginals.tobytes()).hexdigest()

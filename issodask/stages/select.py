@@ -19,6 +19,7 @@ from issodask.errors import InputError
 from issodask.events import Events
 from issodask.fitting.schedule import read_rounds
 from issodask.runtime import Runtime, open_runtime
+from issodask.stages.bound import bound_objective
 from issodask.stages.encode import EncodedPart, encode_pool
 from issodask.stages.original import KnownOriginal
 from issodask.stages.search import Found, Search
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 class Selected:
     """What a selection made and found, and the accuracy of as many random units of the pool.
 
-    `facts` is what the report tells of it (keys: see report.page.render_page).
+    `facts` is what the report tells of it (keys: see report.page.render_page). No subset of the pool can have a higher
+    accuracy than `highest_accuracy`; None when config.bound is off.
     """
 
     out: Path
@@ -48,6 +50,7 @@ class Selected:
     stop_reason: str
     rounds: str
     facts: dict[str, Any]
+    highest_accuracy: float | None = None
 
 
 def select(
@@ -124,6 +127,11 @@ def _select(
     objective, marginals = known.target(known.cliques(n_units, codes.counts), n_units)
     found = Search(codes, objective, marginals, config, seed, folder / "select", runtime, events).run()
     timings |= found.timings
+    bound = None
+    if config.bound:
+        bound, timings["bound"] = bound_objective(
+            codes, objective, config.allow_repeats, folder / "select", runtime, events
+        )
 
     began = monotonic()
     unit_ids = np.repeat(np.arange(codes.n_units), found.uses)
@@ -131,6 +139,7 @@ def _select(
     timings["write"] = round(monotonic() - began, 2)
 
     facts = _facts(found, codes, opened, known, unit_ids, config, seed, timings)
+    facts["objective_bound"] = bound
     events.emit("selected", out=str(out), accuracy=1 - found.objective, rounds=found.rounds, reason=found.stop_reason)
     return Selected(
         out,
@@ -140,6 +149,7 @@ def _select(
         found.stop_reason,
         found.rounds,
         facts,
+        None if bound is None else 1 - bound,
     )
 
 

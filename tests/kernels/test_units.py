@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from issodask.kernels.errors import ONE
 from issodask.kernels.swaps import swap_gains
-from issodask.kernels.units import GroupUnits, RowUnits, change, gain, leave, removal_gains, same
+from issodask.kernels.units import GroupUnits, RowUnits, add_shares, change, gain, leave, removal_gains, same
 from issodask.table.blocks import SequenceCodes
 from tests import naive
 from tests.strategies import as_dict, cases, cliques_of_unit, group_cases, row_cases, sequence_bins_of
@@ -90,6 +90,18 @@ def test_leave__keeps_the_table_in_step(case):
     leave(case.units, case.residual, table, case.slopes, case.step, 0)
     assert np.array_equal(case.residual, expected)
     assert np.array_equal(table, case.removal_table())
+
+
+@given(cases(min_units=1), st.sampled_from([0, 1, 255, 256, 257, 600]))
+def test_add_shares__is_what_the_units_weigh_so_many_times(case, n_units):
+    units = case.units.take(case.random.integers(0, case.n_units, n_units))
+    shares = case.random.integers(0, 4, n_units)
+    counts = case.residual.astype(np.int64)
+    expected = counts.copy()
+    for u, share in enumerate(shares.tolist()):
+        change(units, expected, u, share)
+    add_shares(units, shares, counts)
+    assert np.array_equal(counts, expected)
 
 
 @given(cases(min_units=2))

@@ -14,6 +14,7 @@ from issodask.report import page
 from issodask.report.figures import shorten, text
 from issodask.report.findings import Point
 from issodask.report.page import MAX_PANELS, percent, plain, points, render_page
+from issodask.report.readings import rounded_up
 from tests.report.tables import findings_of, grouped, hostile_table, real_table, sequence_table, wide_table
 
 FACTS = {
@@ -107,6 +108,23 @@ def test_page__is_well_formed_and_complete(full):
     ]:
         assert fact in read.text
     assert "1,834 cells" in read.text
+
+
+def test_page__says_how_good_a_subset_could_be(full):
+    read = Reader(render_page(replace(full, facts={**FACTS, "objective_bound": 0.0012345})))
+    assert "No subset of this pool can be better than 0.99877; the selected one reaches 0.99320" in read.text
+    assert "as if parts of rows could be selected" in read.text
+    assert "can be better than" not in Reader(render_page(full)).text
+
+
+def test_page__says_when_no_limit_was_found(full):
+    read = Reader(render_page(replace(full, facts={**FACTS, "objective_bound": 1e-9})))
+    assert "no limit was found" in read.text
+
+
+@pytest.mark.parametrize(("accuracy", "text"), [(0.998761, "0.99877"), (0.99876, "0.99876"), (1.0, "1.00000")])
+def test_rounded_up__stays_an_upper_bound(accuracy, text):
+    assert rounded_up(accuracy) == text
 
 
 def test_page__of_groups_speaks_of_groups(of_groups):
