@@ -18,7 +18,8 @@ shares have to begin so that their sum is n. How good the prices are decides how
 
 (Measured on 100,000 rows of census' pool, 32 passes: projected subgradients with Polyak's steps had found nothing above
 0, from zero prices, from those of the subset's residual, and from those of cells that the pool can't fill; this 5e-4,
-and the same method with a share kept for each unit 1.1e-3.)
+and the same method with a share kept for each unit 1.1e-3. On all 600,000 rows the first 40 passes say no more than
+single cells do, 4e-5; after 56 it is 8e-5.)
 """
 
 from collections.abc import Callable, Iterable
@@ -34,7 +35,7 @@ from issodask.kernels.errors import ONE
 from issodask.kernels.units import RowUnits, Units, add_shares, removal_gains
 from issodask.table.cliques import Cliques
 
-N_PASSES = 32
+N_PASSES = 64
 _STRIDE = 40.0
 """How far shares move in a pass, against prices: times the part of the pool that is needed."""
 _WHOLE = 4_096  # a unit in full, in parts of which its share is counted
