@@ -48,6 +48,7 @@ FOLDER_VARIABLE = "ISSODASK_CLUSTER"
 _KEYS = "keys"
 JOBS = "jobs"
 _LOGS = "logs"
+_ANY_HOST = ("", "0.0.0.0", "::")
 _LOOPBACK = "127.0.0.1"
 _SCHEDULER_PORT, _DASHBOARD_PORT = 8786, 8787
 _LONGEST_SOCKET_PATH = 90
@@ -115,8 +116,11 @@ class Up:
 def start(folder: Path, plan: Plan, say: Say = lambda text: None) -> Up:
     """Start the cluster of `folder`, and wait until all workers are there.
 
-    Raises InputError when one is up already, or it does not start (then with the last lines of the log).
+    Raises InputError when one is up already, the host is no address that others can reach, or it does not start (then
+    with the last lines of the log).
     """
+    if plan.host in _ANY_HOST:
+        raise InputError(f"host {plan.host!r} means any address: give the one of this host that other hosts reach it by")
     _make_way(folder)
     port, dashboard_port = _free_port(plan.host, plan.port), _free_port(plan.dashboard_host, plan.dashboard_port)
     address = f"tls://{plan.host}:{port}"

@@ -110,6 +110,7 @@ def test_stop__what_a_killed_supervisor_left(another_home):
     ("options", "words"),
     [
         (["--memory", "lots"], "memory 'lots' is no size: give one such as 4GB, or 0 for no limit"),
+        (["--host", "0.0.0.0"], "host '0.0.0.0' means any address: give the one of this host"),
         (["--host", "203.0.113.7"], "nothing can listen on 203.0.113.7: give an address of this host"),
         (["--dashboard-host", "no such host"], "nothing can listen on no such host"),
     ],
