@@ -119,9 +119,9 @@ def start(folder: Path, plan: Plan, say: Say = lambda text: None) -> Up:
     Raises InputError when one is up already, the host is no address that others can reach, or it does not start (then
     with the last lines of the log).
     """
+    _make_way(folder)
     if plan.host in _ANY_HOST:
         raise InputError(f"host {plan.host!r} means any address: give the one of this host that other hosts reach it by")
-    _make_way(folder)
     port, dashboard_port = _free_port(plan.host, plan.port), _free_port(plan.dashboard_host, plan.dashboard_port)
     address = f"tls://{plan.host}:{port}"
     dashboard = f"{plan.dashboard_host}:{dashboard_port}"
