@@ -358,3 +358,29 @@ def mutual_information(codes, pair: Clique) -> float:
     first, second = (Counter(x[column] for x in codes) for column in pair)
     n = len(codes)
     return sum(n_ab / n * np.log(n_ab * n / (first[bin_a] * second[bin_b])) for (bin_a, bin_b), n_ab in joint.items())
+
+
+def integerise(weights, n_units, offset, may_repeat):
+    """How often each unit is taken by a systematic sample, unit by unit, in whole numbers."""
+    heaviest = max(weights) or 1.0
+    whole = [round(weight / heaviest * (2**62 / len(weights))) for weight in weights]
+    if sum(w > 0 for w in whole) < (1 if may_repeat else n_units):
+        whole = [w + 1 for w in whole]
+    scale = n_units / sum(whole) if may_repeat else _capped_scale(whole, n_units)
+    grains = [round((w * scale if may_repeat else min(w * scale, 1.0)) * 2**32) for w in whole]
+    surplus = sum(grains) - n_units * 2**32
+    reached = min(max(int(offset * 2**32), max(0, -surplus)), 2**32 - 1 - max(0, surplus))
+    uses = []
+    for length in grains:
+        uses.append((reached + length) // 2**32 - reached // 2**32)
+        reached += length
+    return uses
+
+
+def _capped_scale(whole, n_units):
+    scale, full, rest = 0.0, 0, sum(whole)
+    while rest > 0 and (n_units - full) / rest > scale:
+        scale = (n_units - full) / rest
+        full = sum(w * scale >= 1 for w in whole)
+        rest = sum(w for w in whole if w * scale < 1)
+    return scale

@@ -6,9 +6,12 @@ Classic IPF fits one pair at a time, and needs one synchronisation for each. Her
 column (the rounds of a round-robin tournament), so a pass over d columns needs d - 1 synchronisations. Pairs of a
 group are still correlated; to correct all of them at once in full would overshoot and diverge, so factors are damped,
 the more so when a residual rises. (Measured on census: a damped pass gains what 0.7 classic passes gain.)
+
+A unit's weight is the product of its cells' factors, so the factors are all there is to find. A sample of a huge pool
+serves for that; the weights of all its units then take one more pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -36,6 +39,9 @@ class PairTable(NamedTuple):
     factors: NDArray[np.float64]  # (cells,)
 
 
+_NOTHING = PairTable(np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+
+
 class Weights(Protocol):
     """The weights of all units, wherever they are."""
 
@@ -47,13 +53,75 @@ class Weights(Protocol):
 class IpfResult:
     """How the fit ended. `residuals`: per pass, the mean total variation distance of the pairs, as met on the way.
 
-    `unfillable` lists the target cells (column a, column b, bin a, bin b, share of the original) that no pool unit has.
+    `pool_residual` is that distance in the end, of the whole weighted pool. `unfillable` lists the target cells
+    (column a, column b, bin a, bin b, share of the original) that no pool unit has.
     """
 
     status: Status
     residuals: tuple[float, ...]
     n_pairs: int
     unfillable: tuple[tuple[int, int, int, int, float], ...]
+    pool_residual: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The factors that were found: a unit's weight is the product of those of its cells (`weigh_block`).
+
+    targets, factors  per group of pairs, the original's share of each cell, and the cell's factor
+    """
+
+    status: Status
+    residuals: tuple[float, ...]
+    targets: tuple[PairTable, ...]
+    factors: tuple[PairTable, ...]
+
+    def result(self, sums: NDArray[np.float64]) -> IpfResult:
+        """What there is to say, when the weights of the whole pool add up to `sums` (see `sum_cells`)."""
+        n_pairs = sum(len(target.pairs) for target in self.targets)
+        bounds = np.cumsum([len(target.factors) for target in self.targets])
+        distance, unfillable = 0.0, []
+        for target, own in zip(self.targets, np.split(sums, bounds), strict=False):
+            unfillable += _cells_without_support(target, own)
+            distance += float(np.abs(own * (len(target.pairs) / own.sum()) - target.factors).sum()) / 2
+        ranked = tuple(sorted(unfillable, key=lambda cell: -cell[4]))
+        return IpfResult(self.status, self.residuals, n_pairs, ranked, distance / max(1, n_pairs))
+
+
+def weigh_block(codes: NDArray[np.uint8], factors: Sequence[PairTable]) -> NDArray[np.float64]:
+    """The weights of units (codes: u x d), float64, (u,)."""
+    weights = np.ones(len(codes))
+    for table in factors:
+        scale_weights(codes, table.pairs, table.starts, table.sizes, table.factors, weights)
+    return weights
+
+
+def sum_cells(
+    codes: NDArray[np.uint8], weights: NDArray[np.float64], tables: Sequence[PairTable]
+) -> NDArray[np.float64]:
+    """Sums of weights by cell, of all tables one after the other: float64, (cells,)."""
+    return np.concatenate([np.zeros(0), *(sum_block(codes, weights, table)[0] for table in tables)])
+
+
+class Repeated:
+    """Weights whose first steps an earlier run did: what they summed is known, so they are only scaled again.
+
+    `sums` are those of all steps until now.
+    """
+
+    def __init__(self, weights: Weights, known: Sequence[NDArray[np.float64]] = ()) -> None:
+        self._weights = weights
+        self._known = list(known)
+        self.sums: list[NDArray[np.float64]] = []
+
+    def step(self, scale_by: PairTable | None, sum_by: PairTable, n_sums: int) -> NDArray[np.float64]:
+        if len(self.sums) < len(self._known):
+            if scale_by is not None:
+                self._weights.step(scale_by, _NOTHING._replace(sizes=sum_by.sizes), 0)
+            self.sums.append(self._known[len(self.sums)])
+        else:
+            self.sums.append(self._weights.step(scale_by, sum_by, n_sums))
+        return self.sums[-1].copy()
 
 
 def scale_block(codes: NDArray[np.uint8], weights: NDArray[np.float64], table: PairTable) -> NDArray[np.float64]:
@@ -85,17 +153,17 @@ def fit_weights(
     pairs: NDArray[np.int64],
     n_passes: int,
     on_pass: Callable[[int, float], None] = lambda n, residual: None,
-) -> IpfResult:
-    """Fit `weights` to the original's `marginals` (int64, n_cells) of `pairs` (p, 2) in at most `n_passes` passes.
+) -> Fit:
+    """Fit `weights`, all 1, to the original's `marginals` (int64, n_cells) of `pairs` (p, 2) in at most so many passes.
 
-    The total of the weights stays what it was.
+    Their total stays what it was.
     Stops as converged when the mean residual of a pass is below 1e-4, as stalled when it fell by less than 2 %.
     """
     groups = [_table(group, marginals, cliques) for group in _disjoint_groups(pairs, cliques.n_columns)]
+    found = [np.ones_like(group.factors) for group in groups]
     damping = [_DAMPING] * len(groups)
     before = [np.inf] * len(groups)
     residuals: list[float] = []
-    unfillable: list[tuple[int, int, int, int, float]] = []
     status: Status = "pass limit"
     pending: PairTable | None = None
     total = 0.0
@@ -103,9 +171,7 @@ def fit_weights(
         distances = []
         for i, group in enumerate(groups):
             sums = weights.step(pending, group, len(group.factors))
-            if n == 0:
-                unfillable += _cells_without_support(group, sums)
-                total = total or sums.sum() / len(group.pairs)
+            total = total or sums.sum() / len(group.pairs)
             level = _level(sums, len(group.pairs), total)
             sums *= len(group.pairs) / sums.sum()
             distance = np.abs(sums - group.factors).sum() / 2
@@ -114,6 +180,7 @@ def fit_weights(
             before[i] = distance
             distances.append(distance)
             pending = group._replace(factors=level * _damped(group.factors, sums, damping[i]))
+            found[i] *= pending.factors
         residuals.append(float(sum(distances) / len(pairs)))
         on_pass(n + 1, residuals[-1])
         if residuals[-1] < _CONVERGED:
@@ -124,9 +191,9 @@ def fit_weights(
             break
     if pending is not None:
         sums = weights.step(pending, pending, len(pending.factors))
-        level = _level(sums, len(pending.pairs), total)
-        weights.step(pending._replace(factors=np.full_like(pending.factors, level)), pending, len(pending.factors))
-    return IpfResult(status, tuple(residuals), len(pairs), tuple(sorted(unfillable, key=lambda cell: -cell[4])))
+        found[-1] *= _level(sums, len(pending.pairs), total)
+    factors = [group._replace(factors=own) for group, own in zip(groups, found, strict=True)]
+    return Fit(status, tuple(residuals), tuple(groups), tuple(factors))
 
 
 def _level(sums: NDArray[np.float64], n_pairs: int, total: float) -> float:

@@ -6,7 +6,7 @@ In: a state, now and then. Out: the last one that was saved, if it is whole.
 import json
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,6 +113,23 @@ def load_state(path: Path) -> SearchState | None:
             return SearchState(units=saved["units"], **json.loads(str(saved["facts"])))
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
+
+
+def save_sums(path: Path, key: str, sums: Sequence[NDArray[np.float64]]) -> None:
+    """Write what the steps of IPF summed, in place of what was written before; `key` says of which fit they are."""
+    with whole_file(path) as work, work.open("wb") as file:
+        np.savez(file, key=key, bounds=np.cumsum([len(own) for own in sums]), sums=np.concatenate(sums))
+
+
+def load_sums(path: Path, key: str) -> list[NDArray[np.float64]]:
+    """Read what `save_sums` wrote for this fit; none when there are none, of this fit, that are whole."""
+    try:
+        with path.open("rb") as file, np.load(file) as saved:
+            if str(saved["key"]) != key:
+                return []
+            return np.split(saved["sums"], saved["bounds"][:-1])
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return []
 
 
 def read_note(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ there and ends in the same bytes. Another search (other codes, another seed ...)
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,18 @@ from issodask import seeds
 from issodask.config import SelectConfig
 from issodask.errors import InputError
 from issodask.events import Events
-from issodask.fitting.ipf import IpfResult, fit_weights, rank_pairs, scale_block, sum_block
+from issodask.fitting.ipf import (
+    Fit,
+    IpfResult,
+    PairTable,
+    Repeated,
+    fit_weights,
+    rank_pairs,
+    scale_block,
+    sum_block,
+    sum_cells,
+    weigh_block,
+)
 from issodask.fitting.objective import Objective
 from issodask.fitting.refine import HEAT_OF_RANDOM, HEAT_OF_TRIMMED, Refinement
 from issodask.fitting.rounding import integerise
@@ -42,17 +53,27 @@ from issodask.fitting.workbench import Workbench, count_chosen, even_weights, ti
 from issodask.runtime import Runtime
 from issodask.runtime.arrays import BlockWeights, block_array
 from issodask.runtime.local import Crew, available_threads
-from issodask.stages.checkpoint import Clock, Pacer, SearchState, load_state, read_note, save_state
-from issodask.store.codes import Codes
+from issodask.stages.checkpoint import (
+    Clock,
+    Pacer,
+    SearchState,
+    load_state,
+    load_sums,
+    read_note,
+    save_state,
+    save_sums,
+)
+from issodask.store.codes import Block, Codes
 from issodask.store.files import file_hash, write_json
 from issodask.store.reader import BlockReader, save_weights
-from issodask.table.blocks import chosen_by_block
+from issodask.table.blocks import chosen_by_block, draw_samples
 from issodask.table.cliques import Cliques
 from issodask.table.sequences import coherence_only
 
 _TRIM_SHARE = 0.85  # of the time limit; the rest is for refinement and for slow moments
 _QUIET_ROUNDS = 3
-_VERSION = 6
+_LEAST_FITTED, _FITTED_PER_UNIT = 2**20, 4  # units of the pool for IPF: at least, and per unit of the subset
+_VERSION = 7
 
 
 @dataclass(frozen=True)
@@ -124,25 +145,50 @@ class Search:
         if done is not None:
             return done
         with self._clock.stage("ipf"):
-            pairs = rank_pairs(self._marginals, cliques, self._config.max_pairs)
-            array = block_array(self._reader.codes, self._codes.blocks, self._codes.n_columns)
-            weights = BlockWeights(self._runtime, array, scale_block, sum_block)
-            n_passes = self._config.ipf_passes
-
-            def tell(n: int, residual: float) -> None:
-                self._events.emit("ipf", n=n, of=n_passes, residual=residual)
-
-            result = fit_weights(weights, self._marginals, cliques, pairs, n_passes, tell)
-            fitted = weights.blocks()
-            mean = sum(float(block.sum()) for block in fitted) / self._codes.n_units
+            fit = self._fit_factors(cliques)
             folder = self._folder / "weights"
             shutil.rmtree(folder, ignore_errors=True)
-            for block, own in zip(self._codes.blocks, fitted, strict=True):
-                save_weights(folder, block, own / mean)
-            hashes = {path.name: file_hash(path) for path in sorted(folder.iterdir())}
+            folder.mkdir(parents=True)
+            share = self._runtime.share
+            written = self._runtime.map(
+                _weigh, self._codes.blocks, share(fit.factors), share(self._reader), share(folder), label="weigh"
+            )
+            hashes: dict[str, str] = {}
+            sums = np.zeros(sum(len(table.factors) for table in fit.factors))
+            for name, xxh3, own in written:  # in block order, so that the sums are the same everywhere
+                hashes[name] = xxh3
+                sums += own
+            result = fit.result(sums)
             note = {"weights": hashes, "result": asdict(result)}
             write_json(self._folder / "ipf.json", {"key": self._ipf_key(note), **note})
+            (self._folder / "ipf.npz").unlink(missing_ok=True)
         return result
+
+    def _fit_factors(self, cliques: Cliques) -> Fit:
+        """Fit the pairs' factors on a sample of the pool, or on all of it if that is not large.
+
+        Between passes, what the steps summed is kept: all that a run that goes on has to know.
+        """
+        config = self._config
+        pairs = rank_pairs(self._marginals, cliques, config.max_pairs)
+        samples = draw_samples(self._codes.blocks, self._n_fitted)
+        array = block_array(self._reader.sample, samples, self._codes.n_columns)
+        path, key = self._folder / "ipf.npz", self._ipf_key({})
+        weights = Repeated(BlockWeights(self._runtime, array, scale_block, sum_block), load_sums(path, key))
+
+        def tell(n: int, residual: float) -> None:
+            self._events.emit("ipf", n=n, of=config.ipf_passes, residual=residual)
+            if self._pacer.is_due():
+                with self._pacer.saving():
+                    save_sums(path, key, weights.sums)
+
+        return fit_weights(weights, self._marginals, cliques, pairs, config.ipf_passes, tell)
+
+    @property
+    def _n_fitted(self) -> int:
+        """Units of the pool that IPF's factors are fitted on."""
+        wanted = max(_LEAST_FITTED, _FITTED_PER_UNIT * self._objective.n_units)
+        return min(wanted, self._codes.n_units)
 
     def _fitted_before(self) -> IpfResult | None:
         """What an earlier run fitted, if the weights are still what it wrote; those that are not are named."""
@@ -193,11 +239,18 @@ class Search:
 
     def _round(self, state: SearchState) -> None:
         """From weights to the units that trimming begins from."""
-        weights = [self._bench.load_weights(block) for block in self._codes.blocks]
+        blocks = self._codes.blocks
+
+        def map_weights(function: Callable[..., Any], arguments: Sequence[Any]) -> Iterable[Any]:
+            items = list(zip(blocks, arguments, strict=True))
+            return self._runtime.map(_with_weights, items, function, self._shared_bench, label="round")
+
         state.n_start = self._trimmed_from()
         offset = float(seeds.generator(self._seed, "round").random())
-        uses = np.concatenate(integerise(weights, state.n_start, offset, self._config.allow_repeats))
-        state.units = shuffled(_units_of(uses), self._seed)
+        n_by_block = [block.n_units for block in blocks]
+        taken = integerise(map_weights, n_by_block, state.n_start, offset, self._config.allow_repeats)
+        units = [block.first_unit + own for block, own in zip(blocks, taken, strict=True)]
+        state.units = shuffled(np.concatenate(units), self._seed)
         self._save_state(state)
 
     def _trimmed_from(self) -> int:
@@ -315,7 +368,7 @@ class Search:
         n_pool = self._codes.n_units
         random = seeds.generator(self._seed, "random sample")  # the same units as the report's sample of the pool
         drawn = random.choice(n_pool, self._objective.n_units, replace=n_pool < self._objective.n_units)
-        return np.bincount(drawn, minlength=n_pool).astype(np.uint16)
+        return self._uses(drawn)
 
     def _residual(self, uses: NDArray[np.uint16]) -> NDArray[np.int32]:
         items = list(zip(self._codes.blocks, chosen_by_block(self._codes.blocks, uses), strict=True))
@@ -323,7 +376,10 @@ class Search:
         return self._objective.residual(total(counts, self._objective.cliques.n_cells))
 
     def _uses(self, units: NDArray[np.int64]) -> NDArray[np.uint16]:
-        return np.bincount(units, minlength=self._codes.n_units).astype(np.uint16)
+        uses = np.zeros(self._codes.n_units, np.uint16)
+        used, times = np.unique(units, return_counts=True)
+        uses[used] = times
+        return uses
 
     def _save_when_due(self, state: SearchState, units: Callable[[], NDArray[np.int64]]) -> None:
         if self._pacer.is_due():
@@ -357,7 +413,7 @@ class Search:
 
     def _ipf_key(self, note: dict[str, Any]) -> str:
         config = self._config
-        return _hash(_VERSION, self._data_key(), config.max_pairs, config.ipf_passes, note)
+        return _hash(_VERSION, self._data_key(), self._n_fitted, config.max_pairs, config.ipf_passes, note)
 
     def _search_key(self) -> str:
         return _hash(
@@ -369,9 +425,24 @@ class Search:
         return _hash(self._codes.key, target, self._objective.cliques.family_starts.tolist())
 
 
+def _weigh(
+    block: Block, factors: Sequence[PairTable], reader: BlockReader, folder: Path
+) -> tuple[str, str, NDArray[np.float64]]:
+    """Write a block's weights. Returns the file's name and hash, and the weights' sums by cell."""
+    codes = reader.codes(block)
+    weights = weigh_block(codes, factors)
+    return *save_weights(folder, block, weights), sum_cells(codes, weights, factors)
+
+
+def _with_weights(item: tuple[Any, Any], function: Callable[..., Any], bench: Workbench) -> Any:
+    block, argument = item
+    return function(bench.load_weights(block), argument)
+
+
 def _units_of(uses: NDArray[np.uint16]) -> NDArray[np.int64]:
     """The units of the subset, once per use."""
-    return np.repeat(np.arange(len(uses)), uses)
+    used = np.flatnonzero(uses)
+    return np.repeat(used, uses[used])
 
 
 def _hash(*values: Any) -> str:

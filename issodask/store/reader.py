@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from issodask.store.codes import Block, load_block
-from issodask.store.files import whole_file
+from issodask.store.files import file_hash, whole_file
+from issodask.table.blocks import Sample
 
 
 class BlockReader:
@@ -25,6 +26,11 @@ class BlockReader:
             self._codes[block] = load_block(block)
         return self._codes[block]
 
+    def sample(self, sample: Sample) -> NDArray[np.uint8]:
+        """The codes of a sample, of rows: uint8, (n_units, n_columns)."""
+        strips = [self.codes(block)[start : start + n_rows] for block, start, n_rows in sample.strips]
+        return strips[0] if len(strips) == 1 else np.concatenate(strips)
+
     def weights(self, block: Block) -> NDArray[np.float64]:
         """The block's weights: float64, (n_units,), read-only."""
         if block not in self._weights:
@@ -35,12 +41,14 @@ class BlockReader:
         return {"_weights_folder": self._weights_folder, "_codes": {}, "_weights": {}}
 
 
-def save_weights(folder: Path, block: Block, weights: NDArray[np.float64]) -> None:
-    """Write the weights of a block for `BlockReader`."""
+def save_weights(folder: Path, block: Block, weights: NDArray[np.float64]) -> tuple[str, str]:
+    """Write the weights of a block for `BlockReader`. Returns the file's name and hash."""
     data = BytesIO()
     np.save(data, weights)
-    with whole_file(_weights_path(folder, block)) as work:
+    path = _weights_path(folder, block)
+    with whole_file(path) as work:
         work.write_bytes(data.getvalue())  # np.save itself would not say that the disk is full
+    return path.name, file_hash(path)
 
 
 def _weights_path(folder: Path, block: Block) -> Path:

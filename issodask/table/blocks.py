@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+_STRIP_UNITS = 2_048
+_SAMPLE_UNITS = 65_536
 
 
 class Block(Protocol):
@@ -42,6 +45,29 @@ def cut_strips(blocks: Sequence[Block], n_units: int) -> list[Strip]:
         for i, block in enumerate(blocks)
         for start in range(0, block.n_units, n_units)
     ]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Strips of some blocks, taken together as if they were a block: (block, first row in it, number of rows)."""
+
+    strips: tuple[tuple[Any, int, int], ...]
+
+    @property
+    def n_units(self) -> int:
+        return sum(n_rows for _, _, n_rows in self.strips)
+
+
+def draw_samples(blocks: Sequence[Block], n_units: int) -> list[Sample]:
+    """About `n_units` units, in strips that are evenly spread over all blocks; all units when there are no more."""
+    n_pool = sum(block.n_units for block in blocks)
+    if n_pool <= n_units:
+        return [Sample(((block, 0, block.n_units),)) for block in blocks]
+    strips = cut_strips(blocks, _STRIP_UNITS)
+    marks = np.floor(0.5 + np.arange(len(strips) + 1) * (n_units / n_pool))
+    taken = [(blocks[strips[i].i_block], strips[i].start, strips[i].n_units) for i in np.flatnonzero(np.diff(marks))]
+    per_sample = _SAMPLE_UNITS // _STRIP_UNITS
+    return [Sample(tuple(taken[i : i + per_sample])) for i in range(0, len(taken), per_sample)]
 
 
 def chosen_by_block(blocks: Sequence[Block], uses: NDArray[np.uint16]) -> list[NDArray[np.int64]]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issodask.fitting.ipf import fit_weights, rank_pairs, scale_block, sum_block
+from issodask.fitting.ipf import Repeated, fit_weights, rank_pairs, scale_block, sum_block, sum_cells, weigh_block
 from issodask.table.cliques import Cliques
 from issodask.table.marginals import count_marginals
 from tests import naive
@@ -29,17 +29,27 @@ class BlockByBlock:
             self.weights = [scale_block(codes, weights, scale_by) for codes, weights in pairs]
         return sum(sum_block(c, w, sum_by)[0] for c, w in zip(self.blocks, self.weights, strict=True))
 
+    def weigh(self, factors):
+        """The weights that the factors stand for."""
+        self.weights = [weigh_block(codes, factors) for codes in self.blocks]
+
+    def sums(self, tables):
+        return sum(sum_cells(codes, own, tables) for codes, own in zip(self.blocks, self.weights, strict=True))
+
     @property
     def all(self):
         return np.concatenate(self.weights)
 
 
 def fit(original, blocks, sizes, n_passes=8, limit=5_000, **options):
+    """The fitted weights, and how the fit ended."""
     layout = Cliques.of(sizes)
     marginals = count_marginals([original], layout)
     weights = BlockByBlock(blocks)
     pairs = rank_pairs(marginals, layout, limit)
-    return weights, fit_weights(weights, marginals, layout, pairs, n_passes, **options)
+    found = fit_weights(weights, marginals, layout, pairs, n_passes, **options)
+    weights.weigh(found.factors)
+    return weights, found.result(weights.sums(found.targets))
 
 
 def distance(original, pool, weights, pair):
@@ -97,6 +107,42 @@ def test_fit_weights__lowers_the_residual(seed, sizes):
     assert result.residuals[-1] <= result.residuals[0]
 
 
+@given(seeds, wide)
+def test_fit_weights__the_factors_are_those_that_the_weights_were_scaled_by(seed, sizes):
+    original, pool = two_tables(seed, sizes)
+    layout = Cliques.of(sizes)
+    marginals = count_marginals([original], layout)
+    weights = BlockByBlock([pool])
+    found = fit_weights(weights, marginals, layout, rank_pairs(marginals, layout, 100), 3)
+    scaled = weights.all * len(pool) / weights.all.sum()
+    assert weigh_block(pool, found.factors) == pytest.approx(scaled)
+
+
+@given(seeds, wide)
+def test_result__tells_the_distance_of_the_weighted_pool(seed, sizes):
+    original, pool = two_tables(seed, sizes)
+    weights, result = fit(original, [pool[:100], pool[100:]], sizes)
+    assert result.pool_residual == pytest.approx(mean_distance(original, pool, weights.all), abs=1e-9)
+
+
+@pytest.mark.parametrize("n_known", [0, 1, 4, 9])
+def test_repeated__goes_on_from_any_step_to_the_same_bytes(n_known):
+    sizes = [3, 4, 2, 5]
+    original, pool = two_tables(7, sizes)
+    layout = Cliques.of(sizes)
+    marginals = count_marginals([original], layout)
+    pairs = rank_pairs(marginals, layout, 100)
+    whole = Repeated(BlockByBlock([pool]))
+    expected = fit_weights(whole, marginals, layout, pairs, 3)
+    blocks = BlockByBlock([pool])
+    again = fit_weights(Repeated(blocks, whole.sums[:n_known]), marginals, layout, pairs, 3)
+    assert len(whole.sums) == 10
+    assert sum(len(table.pairs) > 0 for table in blocks.summed) == 10 - n_known
+    assert again.residuals == expected.residuals
+    for ours, theirs in zip(again.factors, expected.factors, strict=True):
+        assert ours.factors.tobytes() == theirs.factors.tobytes()
+
+
 def test_fit_weights__ends_at_the_original_when_the_pool_holds_it():
     original, pool = two_tables(3, [3, 4, 2, 5])
     weights, result = fit(original, [pool], [3, 4, 2, 5], n_passes=200)
@@ -108,7 +154,7 @@ def test_fit_weights__ends_at_the_original_when_the_pool_holds_it():
 def test_fit_weights__a_pass_meets_each_pair_once_and_no_column_twice_at_a_time(seed, sizes):
     original, pool = two_tables(seed, sizes, n_pool=20)
     weights, _ = fit(original, [pool], sizes, n_passes=1)
-    groups = [table.pairs.tolist() for table in weights.summed[:-2]]
+    groups = [table.pairs.tolist() for table in weights.summed[:-1]]
     met = [tuple(pair) for group in groups for pair in group]
     assert sorted(met) == list(combinations(range(len(sizes)), 2))
     assert all(len(set(np.ravel(group))) == 2 * len(group) for group in groups)

@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from issodask.fitting.rounding import integerise
+from tests import naive
 from tests.strategies import cuts
 
 weights_of_units = st.lists(
@@ -14,8 +15,18 @@ weights_of_units = st.lists(
 offsets = st.one_of(st.sampled_from([0.0, 0.5, 1 - 2**-53]), st.floats(0, 1, exclude_max=True))
 
 
+def uses_of(blocks, n_units, offset, may_repeat=False):
+    """How often each unit is taken, by block of weights."""
+
+    def map_weights(function, arguments):
+        return map(function, blocks, arguments)
+
+    rows = integerise(map_weights, [len(block) for block in blocks], n_units, offset, may_repeat)
+    return [np.bincount(own, minlength=len(block)) for own, block in zip(rows, blocks, strict=True)]
+
+
 def taken(weights, n_units, offset, may_repeat=False):
-    (uses,) = integerise([weights], n_units, offset, may_repeat)
+    (uses,) = uses_of([weights], n_units, offset, may_repeat)
     return uses
 
 
@@ -23,7 +34,6 @@ def taken(weights, n_units, offset, may_repeat=False):
 def test_integerise__exact_total_and_no_unit_twice(data, weights, offset):
     n_units = data.draw(st.integers(1, len(weights)))
     uses = taken(weights, n_units, offset)
-    assert uses.dtype == np.uint16
     assert uses.sum() == n_units
     assert uses.max() <= 1
 
@@ -37,9 +47,17 @@ def test_integerise__exact_total_with_repeats(weights, n_units, offset):
 def test_integerise__any_cut_into_blocks(data, weights, offset, may_repeat):
     n_units = data.draw(st.integers(1, len(weights)))
     blocks = [weights[rows] for rows in data.draw(cuts(len(weights)))]
-    uses = integerise(blocks, n_units, offset, may_repeat)
+    uses = uses_of(blocks, n_units, offset, may_repeat)
     assert [len(own) for own in uses] == [len(block) for block in blocks]
     assert np.array_equal(np.concatenate(uses), taken(weights, n_units, offset, may_repeat))
+
+
+@given(st.data(), weights_of_units, offsets, st.booleans())
+def test_integerise__equals_the_same_in_one_piece(data, weights, offset, may_repeat):
+    n_units = data.draw(st.integers(1, len(weights)))
+    blocks = [weights[rows] for rows in data.draw(cuts(len(weights)))]
+    uses = np.concatenate(uses_of(blocks, n_units, offset, may_repeat))
+    assert uses.tolist() == naive.integerise(weights.tolist(), n_units, offset, may_repeat)
 
 
 @given(st.data(), weights_of_units, offsets)
@@ -102,7 +120,7 @@ def test_integerise__whole_pool():
 
 
 def test_integerise__empty_blocks():
-    uses = integerise([np.empty(0), np.ones(3), np.empty(0)], 2, 0.9)
+    uses = uses_of([np.empty(0), np.ones(3), np.empty(0)], 2, 0.9)
     assert [len(own) for own in uses] == [0, 3, 0]
     assert np.concatenate(uses).sum() == 2
 
@@ -124,4 +142,4 @@ def test_integerise__large_pool_is_exact():
 
 def test_integerise__too_few_units():
     with pytest.raises(ValueError, match="3 units can't fill 4 places without repeats"):
-        integerise([np.ones(2), np.ones(1)], 4, 0.0)
+        uses_of([np.ones(2), np.ones(1)], 4, 0.0)

@@ -12,9 +12,11 @@ from issodask.config import SelectConfig
 from issodask.events import Events
 from issodask.fitting.schedule import N_SEGMENTS
 from issodask.runtime import open_runtime
-from issodask.stages import checkpoint
+from issodask.runtime.arrays import BlockWeights
+from issodask.stages import checkpoint, search
 from issodask.stages.select import select
 from issodask.store.pool import PoolWriter, seal_pool
+from issodask.table import blocks
 from issodask.table.schema import Schema
 from tests.tables import QUICK, biased_pool, mixed_table, narrow, write_pool
 
@@ -162,6 +164,42 @@ def test_search__interrupted_anywhere_same_bytes(choose, undisturbed, tmp_path, 
     assert not (tmp_path / SUBSET).exists()
     choose(tmp_path)
     assert bytes_of(tmp_path) == bytes_of(undisturbed)
+
+
+def test_search__goes_on_in_the_midst_of_ipf(choose, undisturbed, tmp_path, save_often, monkeypatch):
+    with pytest.raises(InterruptionError):
+        choose(tmp_path, listener=interrupt_at("ipf", n=2))
+    steps = []
+    step = BlockWeights.step
+
+    def listen(self, scale_by, sum_by, n_sums):
+        steps.append(n_sums)
+        return step(self, scale_by, sum_by, n_sums)
+
+    monkeypatch.setattr(BlockWeights, "step", listen)
+    choose(tmp_path)
+    assert steps[:2] == [0, 0]  # scaled again, not summed
+    assert steps[-1] > 0
+    assert bytes_of(tmp_path) == bytes_of(undisturbed)
+    assert not (tmp_path / "subset.work" / "select" / "ipf.npz").exists()
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "other"])
+def test_search__damaged_sums_of_ipf_change_nothing(choose, undisturbed, tmp_path, save_often, damage):
+    with pytest.raises(InterruptionError):
+        choose(tmp_path, listener=interrupt_at("ipf", n=2))
+    harm(tmp_path / "subset.work" / "select" / "ipf.npz", damage)
+    choose(tmp_path)
+    assert bytes_of(tmp_path) == bytes_of(undisturbed)
+
+
+def test_search__a_sample_for_ipf_gives_the_same_bytes_on_every_runtime(choose, tmp_path, monkeypatch, runtime):
+    monkeypatch.setattr(search, "_LEAST_FITTED", 1)
+    monkeypatch.setattr(search, "_FITTED_PER_UNIT", 5)
+    monkeypatch.setattr(blocks, "_STRIP_UNITS", 100)
+    choose(tmp_path / "a", runtime=runtime)
+    choose(tmp_path / "b")
+    assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
 
 
 def test_search__goes_on_in_the_midst_of_refinement(choose, undisturbed, tmp_path, save_often):

@@ -1,12 +1,14 @@
 """Stretches of the pool."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issodask.table.blocks import chosen_by_block, cut_strips, rows_by_block
+from issodask.table.blocks import chosen_by_block, cut_strips, draw_samples, rows_by_block
+from tests.fitting.boards import pool_of
 from tests.strategies import seeds
 
 
@@ -52,3 +54,30 @@ def test_rows_by_block__finds_every_unit_again(blocks, seed):
     found = rows_by_block(units, blocks)
     assert [block.first_unit + row for block, rows in found for row in rows] == units.tolist()
     assert all(len(rows) and rows.max() < block.n_units for block, rows in found)
+
+
+def taken_by(samples):
+    return [(block.first_unit + start, n_rows) for sample in samples for block, start, n_rows in sample.strips]
+
+
+def test_draw_samples__all_of_a_small_pool_block_by_block():
+    blocks = pool_of(5, 0, 7)
+    samples = draw_samples(blocks, 12)
+    assert [sample.n_units for sample in samples] == [5, 0, 7]
+    assert taken_by(samples) == [(0, 5), (5, 0), (5, 7)]
+
+
+@given(st.lists(st.integers(0, 300_000), min_size=1, max_size=6), st.integers(1, 400_000))
+def test_draw_samples__about_so_many_units_each_once_and_in_order(rows, n_units):
+    samples = draw_samples(pool_of(*rows), n_units)
+    strips = taken_by(samples)
+    assert all(stop <= start for (first, n), (start, _) in pairwise(strips) for stop in [first + n])
+    assert sum(n for _, n in strips) == sum(sample.n_units for sample in samples)
+    if n_units < sum(rows):
+        assert abs(sum(n for _, n in strips) - n_units) <= 2_048 * (len(rows) + 1)
+        assert all(sample.n_units <= 65_536 for sample in samples)
+
+
+def test_draw_samples__every_stretch_of_the_pool_has_its_share():
+    strips = taken_by(draw_samples(pool_of(131_072, 131_072, 131_072), 65_536))
+    assert [sum(n for first, n in strips if first // 131_072 == i) for i in range(3)] == [22_528, 20_480, 22_528]
