@@ -248,7 +248,7 @@ class Case:
         return naive.Guide(as_dict(self.slopes, self.layout), self.step, grain)
 
     def removal_table(self) -> np.ndarray:
-        table = np.empty_like(self.residual)
+        table = np.empty(len(self.residual), np.int16)
         removal_table(self.residual, self.slopes, self.step, table)
         return table
 

@@ -132,7 +132,7 @@ class _Board:
     """What the removals of all steps work on; arrays as `remove_best` has them."""
 
     residual: NDArray[np.int32]
-    table: NDArray[np.int32]
+    table: NDArray[np.int16]
     slopes: NDArray[np.float32]
     step: int
     units: Units
@@ -153,7 +153,8 @@ class _Board:
     ) -> "_Board":
         slopes = np.empty(len(residual), np.float32)
         step = units.step if step is None else step
-        return cls(residual, np.empty_like(residual), slopes, step, units, left, np.argsort(left), bench, crew)
+        table = np.empty(len(residual), np.int16)
+        return cls(residual, table, slopes, step, units, left, np.argsort(left), bench, crew)
 
     def restart(self, oversize: float) -> None:
         """Take up a residual against another target: that of a subset so many times as large as the final one."""

@@ -52,7 +52,7 @@ def time_gains(unit_ids: NDArray[np.int64], bench: Workbench) -> float:
     """Seconds that one gain takes on this machine now, in batches, with everything compiled; tried on some units."""
     units = bench.gather(unit_ids[:_TIMED])
     places = np.arange(units.n_units)
-    table = np.zeros(bench.objective.cliques.n_cells, np.int32)
+    table = np.zeros(bench.objective.cliques.n_cells, np.int16)
     seconds = []
     for _ in range(3):
         start = time.perf_counter()

@@ -26,6 +26,6 @@ def removal_fall(r, slope, step):
 
 @kernel
 def removal_table(residual, slopes, step, table):
-    """Write `removal_fall` of each cell into `table` (int32, m); residual int32, slopes float32, both (m,)."""
+    """Write `removal_fall` of each cell into `table` (int16, m); residual int32, slopes float32, both (m,)."""
     for m in range(residual.shape[0]):
         table[m] = removal_fall(residual[m], slopes[m], step)

@@ -116,7 +116,7 @@ def remove_best(residual, table, slopes, step, units, left, places, n_left, pick
     Units that went with an earlier group are passed over; a group of which all went loses none.
 
     residual  int32, m       changed
-    table     int32, m       `removal_table` of the residual with `slopes` and `step`, changed
+    table     int16, m       `removal_table` of the residual with `slopes` and `step`, changed
     units     the oversized subset
     left      int64, u       units, changed: the first `n_left` are still in the subset
     places    int64, u       where in `left` each unit is, changed

@@ -62,6 +62,6 @@ def test_removal_fall__far_off_noise_is_nothing(step, softness, beyond):
 def test_removal_table__holds_each_cells_fall(cells, step):
     residual = np.array([r for r, _ in cells], np.int32)
     slopes = np.array([slope_of(step, softness) for _, softness in cells], np.float32)
-    table = np.full(len(cells), -1, np.int32)
+    table = np.full(len(cells), -1, np.int16)
     removal_table(residual, slopes, step, table)
     assert table.tolist() == [fall_of(r, slope, step) for r, slope in zip(residual, slopes, strict=True)]

@@ -181,7 +181,7 @@ def test_units__say_how_large_they_are(case):
         size = sum(array.nbytes for array in case.units[:3])
         assert case.units.bytes_per_unit * case.n_units == pytest.approx(size)
     else:
-        assert case.units.cells_per_unit >= n_cells[0]  # all triples, held or not
+        assert case.units.cells_per_unit == n_cells[0]
         assert (case.step, case.units.bytes_per_unit) == (case.units.unit, case.codes.shape[1])
 
 
