@@ -25,6 +25,7 @@ _DAMPING = 0.5
 _CONVERGED = 1e-4
 _STALLED = 0.02
 _LARGEST_FACTOR = 10.0
+_LEAST_FITTED, _FITTED_PER_UNIT = 2**20, 4
 _NOISE = 1e-9  # sums in another block order differ by less, and should not lead to another damping
 
 Status = Literal["converged", "stalled", "pass limit", "skipped"]
@@ -136,6 +137,11 @@ def sum_block(codes: NDArray[np.uint8], weights: NDArray[np.float64], table: Pai
     sums = np.zeros((1, len(table.factors)))
     sum_weights(codes, table.pairs, table.starts, table.sizes, weights, sums[0])
     return sums
+
+
+def n_fitted(n_pool: int, n_units: int) -> int:
+    """How many units of a pool the factors are fitted on, when the subset has `n_units`."""
+    return min(n_pool, max(_LEAST_FITTED, _FITTED_PER_UNIT * n_units))
 
 
 def rank_pairs(marginals: NDArray[np.int64], cliques: Cliques, limit: int) -> NDArray[np.int64]:

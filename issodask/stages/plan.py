@@ -8,18 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from issodask.config import JobConfig
+from issodask.fitting.ipf import n_fitted
 from issodask.fitting.schedule import Cooling, TrimPlan, read_rounds, rounds_for_effort
 from issodask.fitting.workbench import Workbench, time_gains
 from issodask.stages.generate import makes_pool
 from issodask.stages.original import KnownOriginal
 from issodask.stages.run import POOL_UNITS_PER_UNIT, read_original
+from issodask.store.codes import BLOCK_UNITS
 from issodask.store.pool import open_pool
+from issodask.store.reader import MAPPED_BLOCKS
 from issodask.table.blocks import Strip
 from issodask.table.cliques import Cliques
 
 _BASE_BYTES = 350e6  # Python with NumPy, pandas, Arrow, numba and Dask loaded
 _TRAINING_BYTES = 1.2e9  # PyTorch and the engine, per training process
 _IPF_SECONDS_PER_PAIR = 3e-9  # per unit of the pool, pair and pass; scale and sum
+_BYTES_PER_POOL_UNIT = 8.0  # at the driver: how often each is used, as counted now and then anew
 _SWAP_SECONDS = 3.5  # a gain outside of a batch, in gains of a batch
 
 
@@ -78,7 +82,7 @@ def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) 
     unit_ids = np.arange(min(known.n_units, 4_096))
     seconds_per_gain = time_gains(unit_ids, bench)
     n_pairs = min(config.max_pairs, len(cliques.by_arity.get(2, ()))) if isinstance(cliques, Cliques) else 0
-    ipf_s = n_pool * n_pairs * config.ipf_passes * _IPF_SECONDS_PER_PAIR
+    ipf_s = (n_fitted(n_pool, n_units) * config.ipf_passes + n_pool) * n_pairs * _IPF_SECONDS_PER_PAIR
     bytes_per_unit = bench.gather(unit_ids).bytes_per_unit
     fitting = int(config.memory_gb * 1e9 / bytes_per_unit)
     n_start = min(int(n_units * config.oversize), max(n_pool, n_units), max(fitting, n_units))
@@ -89,6 +93,7 @@ def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) 
     search_s = gains * seconds_per_gain
     seconds = config.time_limit_s if config.time_limit_s is not None else ipf_s + search_s
     residuals = 4.0 * cliques.n_cells * 6
-    memory = _BASE_BYTES + residuals + 1.5 * n_start * bytes_per_unit + 20.0 * n_pool
+    mapped = min(n_pool, MAPPED_BLOCKS * BLOCK_UNITS) * (bytes_per_unit + 8.0)
+    memory = _BASE_BYTES + residuals + 1.5 * n_start * bytes_per_unit + mapped + _BYTES_PER_POOL_UNIT * n_pool
     what = f"{cliques.n_cliques:,} cliques, {cliques.n_cells:,} cells; {n_units:,} of {n_pool:,} units"
     return Estimate("select", what, seconds, memory, 8.0 * n_pool)

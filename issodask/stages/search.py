@@ -26,6 +26,7 @@ from issodask.fitting.ipf import (
     PairTable,
     Repeated,
     fit_weights,
+    n_fitted,
     rank_pairs,
     scale_block,
     sum_block,
@@ -72,7 +73,6 @@ from issodask.table.sequences import coherence_only
 
 _TRIM_SHARE = 0.85  # of the time limit; the rest is for refinement and for slow moments
 _QUIET_ROUNDS = 3
-_LEAST_FITTED, _FITTED_PER_UNIT = 2**20, 4  # units of the pool for IPF: at least, and per unit of the subset
 _VERSION = 7
 
 
@@ -186,9 +186,7 @@ class Search:
 
     @property
     def _n_fitted(self) -> int:
-        """Units of the pool that IPF's factors are fitted on."""
-        wanted = max(_LEAST_FITTED, _FITTED_PER_UNIT * self._objective.n_units)
-        return min(wanted, self._codes.n_units)
+        return n_fitted(self._codes.n_units, self._objective.n_units)
 
     def _fitted_before(self) -> IpfResult | None:
         """What an earlier run fitted, if the weights are still what it wrote; those that are not are named."""

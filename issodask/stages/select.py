@@ -134,7 +134,8 @@ def _select(
         )
 
     began = monotonic()
-    unit_ids = np.repeat(np.arange(codes.n_units), found.uses)
+    used = np.flatnonzero(found.uses)
+    unit_ids = np.repeat(used, found.uses[used])
     _write(opened, codes, unit_ids, known, out, folder / "select" / "written.json", runtime, events)
     timings["write"] = round(monotonic() - began, 2)
 

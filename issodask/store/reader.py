@@ -1,5 +1,6 @@
 """How tasks read what they need of a block, wherever they run: memory maps, opened once per process and selection."""
 
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,23 @@ from issodask.store.codes import Block, load_block
 from issodask.store.files import file_hash, whole_file
 from issodask.table.blocks import Sample
 
+MAPPED_BLOCKS = 64
+
 
 class BlockReader:
-    """Reads codes, and the weights that `save_weights` wrote to `weights_folder`. Travels without its memory maps."""
+    """Reads codes, and the weights that `save_weights` wrote to `weights_folder`. Travels without its memory maps.
+
+    It keeps the maps of so many blocks that it used last, so that a process never holds a large pool's pages.
+    """
 
     def __init__(self, weights_folder: Path) -> None:
         self._weights_folder = weights_folder
-        self._codes: dict[Block, Any] = {}
-        self._weights: dict[Block, NDArray[np.float64]] = {}
+        self._codes = lru_cache(MAPPED_BLOCKS)(load_block)
+        self._weights = lru_cache(MAPPED_BLOCKS)(self._load_weights)
 
     def codes(self, block: Block) -> Any:
         """The block's codes: uint8, (n_units, n_columns), read-only; of groups SequenceCodes."""
-        if block not in self._codes:
-            self._codes[block] = load_block(block)
-        return self._codes[block]
+        return self._codes(block)
 
     def sample(self, sample: Sample) -> NDArray[np.uint8]:
         """The codes of a sample, of rows: uint8, (n_units, n_columns)."""
@@ -33,12 +37,13 @@ class BlockReader:
 
     def weights(self, block: Block) -> NDArray[np.float64]:
         """The block's weights: float64, (n_units,), read-only."""
-        if block not in self._weights:
-            self._weights[block] = np.asarray(np.load(_weights_path(self._weights_folder, block), mmap_mode="r"))
-        return self._weights[block]
+        return self._weights(block)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_weights_folder": self._weights_folder, "_codes": {}, "_weights": {}}
+    def _load_weights(self, block: Block) -> NDArray[np.float64]:
+        return np.asarray(np.load(_weights_path(self._weights_folder, block), mmap_mode="r"))
+
+    def __reduce__(self) -> Any:
+        return BlockReader, (self._weights_folder,)
 
 
 def save_weights(folder: Path, block: Block, weights: NDArray[np.float64]) -> tuple[str, str]:

@@ -59,6 +59,16 @@ def test_plan__a_pool_that_is_there_needs_no_generating(job, tmp_path):
     assert "6,000" in estimates["select"].what
 
 
+def test_plan__memory_hardly_grows_with_a_large_pool(job):
+    large, larger = (by_stage(job(generate={"units": n}))["select"] for n in (100_000_000, 200_000_000))
+    assert larger.memory_bytes - large.memory_bytes == pytest.approx(100_000_000 * 8)
+
+
+def test_plan__time_of_a_large_pool_grows_no_faster_than_it(job):
+    large, larger = (by_stage(job(generate={"units": n}))["select"].seconds for n in (100_000_000, 200_000_000))
+    assert large < larger < 2.1 * large
+
+
 def test_plan__a_pool_of_csv(job, tmp_path):
     biased_pool().to_csv(tmp_path / "pool.csv", index=False)
     assert by_stage(job(generate={"source": tmp_path / "pool.csv"}))["select"].seconds > 0

@@ -10,10 +10,11 @@ import pytest
 
 from issodask.config import SelectConfig
 from issodask.events import Events
+from issodask.fitting import ipf
 from issodask.fitting.schedule import N_SEGMENTS
 from issodask.runtime import open_runtime
 from issodask.runtime.arrays import BlockWeights
-from issodask.stages import checkpoint, search
+from issodask.stages import checkpoint
 from issodask.stages.select import select
 from issodask.store.pool import PoolWriter, seal_pool
 from issodask.table import blocks
@@ -194,8 +195,8 @@ def test_search__damaged_sums_of_ipf_change_nothing(choose, undisturbed, tmp_pat
 
 
 def test_search__a_sample_for_ipf_gives_the_same_bytes_on_every_runtime(choose, tmp_path, monkeypatch, runtime):
-    monkeypatch.setattr(search, "_LEAST_FITTED", 1)
-    monkeypatch.setattr(search, "_FITTED_PER_UNIT", 5)
+    monkeypatch.setattr(ipf, "_LEAST_FITTED", 1)
+    monkeypatch.setattr(ipf, "_FITTED_PER_UNIT", 5)
     monkeypatch.setattr(blocks, "_STRIP_UNITS", 100)
     choose(tmp_path / "a", runtime=runtime)
     choose(tmp_path / "b")
