@@ -121,7 +121,7 @@ def start(folder: Path, plan: Plan, say: Say = lambda text: None) -> Up:
     """
     _make_way(folder)
     if plan.host in _ANY_HOST:
-        raise InputError(f"host {plan.host!r} means any address: give the one of this host that other hosts reach it by")
+        raise InputError(f"host {plan.host!r} means any address: give the one of this host that others reach it by")
     port, dashboard_port = _free_port(plan.host, plan.port), _free_port(plan.dashboard_host, plan.dashboard_port)
     address = f"tls://{plan.host}:{port}"
     dashboard = f"{plan.dashboard_host}:{dashboard_port}"
