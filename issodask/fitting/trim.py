@@ -24,11 +24,12 @@ from issodask import seeds
 from issodask.fitting.schedule import TrimPlan
 from issodask.fitting.workbench import Workbench
 from issodask.kernels.errors import ONE, removal_table
-from issodask.kernels.swaps import draw_units, remove_best, trim_groups
-from issodask.kernels.units import Units, removal_gains
+from issodask.kernels.swaps import choose_best, draw_units, trim_groups
+from issodask.kernels.units import Units, leave, removal_gains
 
 _UNITS_PER_GROUP = 8_192
 _WORTH_THREADS = 2_000_000  # look-ups, about a millisecond's
+_GAINS_OF_LEAVING = 5  # what the removal of a unit takes, in gains
 _TOLD = 10
 _WIDTH = np.float32(3.0)  # of the softened error, in standard deviations of a cell's noise
 
@@ -129,7 +130,7 @@ def _gather(unit_ids: NDArray[np.int64], bench: Workbench, crew: Crew) -> Units:
 
 @dataclass(frozen=True)
 class _Board:
-    """What the removals of all steps work on; arrays as `remove_best` has them."""
+    """What the removals of all steps work on; arrays as `remove_best` and `choose_best` have them."""
 
     residual: NDArray[np.int32]
     table: NDArray[np.int16]
@@ -151,31 +152,35 @@ class _Board:
         crew: Crew,
         step: int | None = None,
     ) -> "_Board":
-        slopes = np.empty(len(residual), np.float32)
         step = units.step if step is None else step
         table = np.empty(len(residual), np.int16)
+        slopes = np.empty(len(residual) if bench.objective.noise.any() else 1, np.float32)
         return cls(residual, table, slopes, step, units, left, np.argsort(left), bench, crew)
 
     def restart(self, oversize: float) -> None:
         """Take up a residual against another target: that of a subset so many times as large as the final one."""
-        widths = np.float32(_WIDTH * np.sqrt(oversize)) * self.bench.objective.noise
+        widths = np.float32(_WIDTH * np.sqrt(oversize)) * self.bench.objective.noise[: len(self.slopes)]
         np.divide(np.float32(ONE), np.maximum(np.float32(self.step), widths), out=self.slopes)
         removal_table(self.residual, self.slopes, self.step, self.table)
 
     def remove(self, draws: NDArray[np.float64], n_left: int) -> int:
         """Remove a unit for each row of `draws` (float64, g x p); return how many are left.
 
-        All threads work side by side when there is enough to do between two removals, else one compiled loop.
+        All threads work side by side when there is enough to do between two removals, else one compiled loop. Where
+        there is nothing to choose from, no gains are needed, and all units leave at once.
         """
-        n_side_by_side = max(1, n_left // _UNITS_PER_GROUP)
-        fixed = self.residual, self.table, self.slopes, self.step, self.units, self.left, self.places
-        if n_side_by_side * draws.shape[1] * self.units.cells_per_unit < _WORTH_THREADS:
+        n_gains = draws.shape[1] if draws.shape[1] > 1 else 0
+        n_side_by_side = max(1, n_left // _UNITS_PER_GROUP) if n_gains else len(draws)
+        if n_side_by_side * (n_gains + _GAINS_OF_LEAVING) * self.units.cells_per_unit < _WORTH_THREADS:
+            fixed = self.residual, self.table, self.slopes, self.step, self.units, self.left, self.places
             return int(trim_groups(*fixed, n_left, draws, n_side_by_side))
         for first in range(0, len(draws), n_side_by_side):
             group = draws[first : first + n_side_by_side]
             picks = np.empty(group.shape, np.int64)
             draw_units(self.left, n_left, group, picks)
-            n_left = remove_best(*fixed, n_left, picks, self._gains(picks))
+            gains = self._gains(picks) if n_gains else np.zeros(picks.shape)
+            n_before, n_left = n_left, choose_best(self.left, self.places, n_left, picks, gains)
+            self._leave(self.left[n_left:n_before])
         return n_left
 
     def _gains(self, picks: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -189,3 +194,12 @@ class _Board:
         bounds = np.linspace(0, len(flat), self.crew.n_threads + 1).astype(int)
         self.crew.run(compute, [slice(a, b) for a, b in pairwise(bounds)])
         return gains.reshape(picks.shape)
+
+    def _leave(self, gone: NDArray[np.int64]) -> None:
+        """Let units leave; each thread changes cells of its own."""
+        n_threads = self.crew.n_threads
+
+        def change(part: slice) -> None:
+            leave(self.units, self.residual, self.table, self.slopes, self.step, gone, part.start, n_threads)
+
+        self.crew.run(change, [slice(i, i + 1) for i in range(n_threads)])

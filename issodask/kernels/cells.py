@@ -23,6 +23,7 @@ from issodask.kernels.errors import removal_fall
 from issodask.kernels.jit import kernel
 
 _BATCH = 256
+_LARGE_BATCH = 2_048
 
 
 @kernel
@@ -35,10 +36,7 @@ def locate(x, first, positions):
 @kernel
 def count_units(codes, index, cells):
     """Add 1 to every cell of every unit in `codes` (uint8, u x d): the marginals of all cliques."""
-    positions = np.empty(codes.shape[1], np.int64)
-    for u in range(codes.shape[0]):
-        locate(codes[u], index.first, positions)
-        _add(cells, index, codes[u], positions, 1)
+    _add_rows(codes, index, np.ones(codes.shape[0], np.int64), cells)
 
 
 @kernel
@@ -144,77 +142,99 @@ def _start_rows(x, size, y, width, n, starts):
 
 @kernel
 def add_shares(units, shares, cells):
-    """Add what each unit weighs, times its share (int64, u; at least 0), to its cells (int64, m).
+    """Add what each unit weighs, times its share (int64, u; at least 0), to its cells (int64, m)."""
+    sharing = np.flatnonzero(shares)
+    _add_rows(units.codes[sharing], units.index, shares[sharing] * units.unit, cells)
 
-    Clique by clique over a batch of units, as `removal_gains`.
+
+@kernel
+def _add_rows(codes, index, amounts, cells):
+    """Add `amounts[u]` (int64, u) to every cell of unit u; clique by clique over a batch, as `removal_gains`.
+
+    A batch is so large that all cells are fetched from memory rarely.
     """
-    codes, index = units.codes, units.index
     d = codes.shape[1]
     end = index.first[d]
-    x = np.empty((d, _BATCH), np.int32)
-    positions = np.empty((d, _BATCH), np.int32)
-    starts = np.empty(_BATCH, np.int32)
-    amounts = np.empty(_BATCH, np.int64)
-    u = 0
-    while u < codes.shape[0]:
-        n = 0
-        while u < codes.shape[0] and n < _BATCH:
-            if shares[u] > 0:
-                amounts[n] = shares[u] * units.unit
-                for a in range(d):
-                    x[a, n] = codes[u, a]
-                    positions[a, n] = index.first[a] + x[a, n]
-                n += 1
-            u += 1
+    x = np.empty((d, _LARGE_BATCH), np.uint32)
+    positions = np.empty((d, _LARGE_BATCH), np.uint32)
+    starts = np.empty(_LARGE_BATCH, np.uint32)
+    for first in range(0, codes.shape[0], _LARGE_BATCH):
+        n = min(_LARGE_BATCH, codes.shape[0] - first)
+        own = amounts[first : first + n]
+        for i in range(n):
+            for a in range(d):
+                x[a, i] = codes[first + i, a]
+                positions[a, i] = index.first[a] + x[a, i]
         for a in range(d):
-            for i in range(n):
-                cells[positions[a, i]] += amounts[i]
-            if a + 1 == d:
-                continue
+            starts[:n] = 0
+            _add_columns(cells, 0, starts, positions[a : a + 1], 0, own)
             width = end - index.first[a + 1]
-            own = cells[index.pair_rows[a] : index.pair_rows[a] + index.sizes[a] * width]
-            for i in range(n):
-                starts[i] = x[a, i] * width - index.first[a + 1]
-            _add_rows(own, starts, positions, a + 1, n, amounts)
+            _start_rows(x[a], np.uint32(0), x[a], np.uint32(width), n, starts)
+            _add_columns(cells, index.pair_rows[a] - index.first[a + 1], starts, positions, a + 1, own)
             for b in range(a + 1, d - 1):
                 if index.triple_rows[a, b] < 0:
                     continue
                 width = end - index.first[b + 1]
-                n_cells = index.sizes[a] * index.sizes[b] * width
-                own = cells[index.triple_rows[a, b] : index.triple_rows[a, b] + n_cells]
-                for i in range(n):
-                    starts[i] = (x[a, i] * index.sizes[b] + x[b, i]) * width - index.first[b + 1]
-                _add_rows(own, starts, positions, b + 1, n, amounts)
+                _start_rows(x[a], np.uint32(index.sizes[b]), x[b], np.uint32(width), n, starts)
+                _add_columns(cells, index.triple_rows[a, b] - index.first[b + 1], starts, positions, b + 1, own)
 
 
 @kernel
-def leave(units, residual, table, slopes, step, u):
-    """Remove unit `u` from the subset: `residual`, and `table` as `removal_table` would make it, follow."""
-    x = units.codes[u]
-    index = units.index
-    d = x.shape[0]
+def _add_columns(cells, row, starts, positions, first_column, amounts):
+    """Add `amounts[i]` to unit i's cells in columns `first_column` and after, which begin at `row + starts[i]`."""
+    for c in range(first_column, positions.shape[0]):
+        p = positions[c]
+        for i in range(amounts.shape[0]):
+            cells[np.uint64(row + np.int64(starts[i]) + np.int64(p[i]))] += amounts[i]
+
+
+@kernel
+def leave(units, residual, table, slopes, step, gone, part, n_parts):
+    """Remove the units `gone` (int64, n) from one of `n_parts` parts of the cells, which have no cell in common.
+
+    `residual`, and `table` as `removal_table` would make it, follow. Clique by clique over a batch of units, as
+    `removal_gains`.
+    """
+    codes, index = units.codes, units.index
+    d = codes.shape[1]
     end = index.first[d]
-    positions = np.empty(d, np.int64)
-    locate(x, index.first, positions)
-    for a in range(d):
-        _leave_cell(residual, table, slopes, step, units.unit, positions[a])
-        row = index.pair_rows[a] + np.int64(x[a]) * (end - index.first[a + 1]) - index.first[a + 1]
-        for b in range(a + 1, d):
-            _leave_cell(residual, table, slopes, step, units.unit, row + positions[b])
-        for b in range(a + 1, d - 1):
-            start = index.triple_rows[a, b]
-            if start < 0:
-                continue
-            cell = np.int64(x[a]) * index.sizes[b] + x[b]
-            row = start + cell * (end - index.first[b + 1]) - index.first[b + 1]
-            for c in range(b + 1, d):
-                _leave_cell(residual, table, slopes, step, units.unit, row + positions[c])
+    x = np.empty((d, _BATCH), np.uint32)
+    positions = np.empty((d, _BATCH), np.uint32)
+    starts = np.empty(_BATCH, np.uint32)
+    for first in range(0, gone.shape[0], _BATCH):
+        n = min(_BATCH, gone.shape[0] - first)
+        for i in range(n):
+            for a in range(d):
+                x[a, i] = codes[gone[first + i], a]
+                positions[a, i] = index.first[a] + x[a, i]
+        for a in range(d):
+            if a % n_parts == part:
+                starts[:n] = 0
+                _leave_rows(residual, table, slopes, step, units.unit, 0, starts, positions[a : a + 1], 0, n)
+                width = end - index.first[a + 1]
+                row = index.pair_rows[a] - index.first[a + 1]
+                _start_rows(x[a], np.uint32(0), x[a], np.uint32(width), n, starts)
+                _leave_rows(residual, table, slopes, step, units.unit, row, starts, positions, a + 1, n)
+            for b in range(a + 1, d - 1):
+                if index.triple_rows[a, b] < 0 or (a + b) % n_parts != part:
+                    continue
+                width = end - index.first[b + 1]
+                row = index.triple_rows[a, b] - index.first[b + 1]
+                _start_rows(x[a], np.uint32(index.sizes[b]), x[b], np.uint32(width), n, starts)
+                _leave_rows(residual, table, slopes, step, units.unit, row, starts, positions, b + 1, n)
 
 
 @kernel
-def _leave_cell(residual, table, slopes, step, unit, m):
-    residual[m] += unit
-    table[m] = removal_fall(residual[m], slopes[m], step)
+def _leave_rows(residual, table, slopes, step, unit, row, starts, positions, first_column, n):
+    """Remove each unit i from its cells in columns `first_column` and after, which begin at `row + starts[i]`."""
+    last_slope = np.uint64(slopes.shape[0] - 1)
+    for i in range(n):
+        start = np.uint64(row + np.int64(starts[i]))
+        for c in range(first_column, positions.shape[0]):
+            m = start + np.uint64(positions[c, i])
+            r = residual[m] + np.int32(unit)
+            residual[m] = r
+            table[m] = removal_fall(r, slopes[min(m, last_slope)], step)
 
 
 @kernel
@@ -257,11 +277,3 @@ def _sum_rows(cells, starts, positions, first_column, n, sums):
         for i in range(n):
             sums[i] += cells[starts[i] + p0[i]]
         c += 1
-
-
-@kernel
-def _add_rows(cells, starts, positions, first_column, n, amounts):
-    """Add `amounts[i]` to the cells of unit i in columns `first_column` and after."""
-    for c in range(first_column, positions.shape[0]):
-        for i in range(n):
-            cells[starts[i] + positions[c, i]] += amounts[i]

@@ -26,6 +26,11 @@ def removal_fall(r, slope, step):
 
 @kernel
 def removal_table(residual, slopes, step, table):
-    """Write `removal_fall` of each cell into `table` (int16, m); residual int32, slopes float32, both (m,)."""
+    """Write `removal_fall` of each cell into `table` (int16, m).
+
+    residual   int32, m
+    slopes     float32, m, or 1 where all cells have the same
+    """
+    last_slope = slopes.shape[0] - 1
     for m in range(residual.shape[0]):
-        table[m] = removal_fall(residual[m], slopes[m], step)
+        table[m] = removal_fall(residual[m], slopes[min(m, last_slope)], step)

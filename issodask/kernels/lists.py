@@ -82,12 +82,20 @@ def add_shares(units, shares, cells):
 
 
 @kernel
-def leave(units, residual, table, slopes, step, u):
-    """Remove unit `u` from the subset: `residual`, and `table` as `removal_table` would make it, follow."""
-    for p in range(units.bounds[u, 0], units.bounds[u, units.weights.shape[0]]):
-        m = units.cells[p]
-        residual[m] += np.int32(units.amounts[p])
-        table[m] = removal_fall(residual[m], slopes[m], step)
+def leave(units, residual, table, slopes, step, gone, part, n_parts):
+    """Remove the units `gone` (int64, n) from one of `n_parts` parts of the cells, which have no cell in common.
+
+    `residual`, and `table` as `removal_table` would make it, follow.
+    """
+    start = residual.shape[0] * part // n_parts
+    stop = residual.shape[0] * (part + 1) // n_parts
+    last_slope = slopes.shape[0] - 1
+    for u in gone:
+        for p in range(units.bounds[u, 0], units.bounds[u, units.weights.shape[0]]):
+            m = units.cells[p]
+            if start <= m < stop:
+                residual[m] += np.int32(units.amounts[p])
+                table[m] = removal_fall(residual[m], slopes[min(m, last_slope)], step)
 
 
 @kernel

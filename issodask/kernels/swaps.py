@@ -113,11 +113,25 @@ def settle_swaps(residual, units, places, uses, may_repeat, swaps, thresholds, k
 def remove_best(residual, table, slopes, step, units, left, places, n_left, picks, gains):
     """Remove from each group of picked units the one with the highest gain; return how many units are left.
 
-    Units that went with an earlier group are passed over; a group of which all went loses none.
-
     residual  int32, m       changed
     table     int16, m       `removal_table` of the residual with `slopes` and `step`, changed
     units     the oversized subset
+
+    The rest as `choose_best`.
+    """
+    n_before = n_left
+    n_left = choose_best(left, places, n_left, picks, gains)
+    leave(units, residual, table, slopes, step, left[n_left:n_before], 0, 1)
+    return n_left
+
+
+@kernel
+def choose_best(left, places, n_left, picks, gains):
+    """Move the unit with the highest gain of each group of picked units to the end of those left; return their number.
+
+    Units that went with an earlier group are passed over; a group of which all went loses none. Those chosen are then
+    `left[n:n_left]`, with the number `n` that is returned.
+
     left      int64, u       units, changed: the first `n_left` are still in the subset
     places    int64, u       where in `left` each unit is, changed
     picks     int64, g x p   the picked units of each group
@@ -132,7 +146,6 @@ def remove_best(residual, table, slopes, step, units, left, places, n_left, pick
                 best = picks[g, p]
         if best < 0:
             continue
-        leave(units, residual, table, slopes, step, best)
         n_left -= 1
         place = places[best]
         last = left[n_left]
@@ -159,12 +172,13 @@ def trim_groups(residual, table, slopes, step, units, left, places, n_left, draw
     """
     n_picks = draws.shape[1]
     flat_picks = np.empty(n_side_by_side * n_picks, np.int64)
-    flat_gains = np.empty(n_side_by_side * n_picks, np.float64)
+    flat_gains = np.zeros(n_side_by_side * n_picks, np.float64)
     for first in range(0, draws.shape[0], n_side_by_side):
         n = min(n_side_by_side, draws.shape[0] - first)
         picks = flat_picks[: n * n_picks].reshape(n, n_picks)
         gains = flat_gains[: n * n_picks].reshape(n, n_picks)
         draw_units(left, n_left, draws[first : first + n], picks)
-        removal_gains(units, table, flat_picks[: n * n_picks], flat_gains[: n * n_picks])
+        if n_picks > 1:
+            removal_gains(units, table, flat_picks[: n * n_picks], flat_gains[: n * n_picks])
         n_left = remove_best(residual, table, slopes, step, units, left, places, n_left, picks, gains)
     return n_left

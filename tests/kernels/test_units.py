@@ -84,10 +84,14 @@ def test_removal_gains__unsoftened_are_the_gains_of_rows(case):
     assert gains_of(case, range(case.n_units)) * case.scale / ONE == pytest.approx(gains, abs=4e-3 * case.scale)
 
 
-@given(cases(min_units=1))
-def test_leave__keeps_the_table_in_step(case):
-    table, expected = case.removal_table(), changed(case, 0, 1)
-    leave(case.units, case.residual, table, case.slopes, case.step, 0)
+@given(cases(min_units=1), st.integers(0, 3), st.integers(1, 4))
+def test_leave__keeps_the_table_in_step(case, n_gone, n_parts):
+    table, expected = case.removal_table(), case.residual.copy()
+    gone = case.random.integers(0, case.n_units, n_gone)
+    for u in gone.tolist():
+        change(case.units, expected, u, 1)
+    for part in case.random.permutation(n_parts).tolist():
+        leave(case.units, case.residual, table, case.slopes, case.step, gone, part, n_parts)
     assert np.array_equal(case.residual, expected)
     assert np.array_equal(table, case.removal_table())
 
