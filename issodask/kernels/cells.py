@@ -106,10 +106,7 @@ def removal_gains(units, table, rows, gains):
     sums = np.empty((3, _BATCH), np.int32)
     for first in range(0, rows.shape[0], _BATCH):
         n = min(_BATCH, rows.shape[0] - first)
-        for i in range(n):
-            for a in range(d):
-                x[a, i] = codes[rows[first + i], a]
-                positions[a, i] = index.first[a] + x[a, i]
+        _spread(codes, index, rows[first : first + n], x, positions)
         sums[:, :n] = 0
         for a in range(d):
             for i in range(n):
@@ -132,6 +129,15 @@ def removal_gains(units, table, rows, gains):
                 _sum_rows(cells, starts, positions, b + 1, n, sums[2])
         for i in range(n):
             gains[first + i] = weights[0] * sums[0, i] + weights[1] * sums[1, i] + weights[2] * sums[2, i]
+
+
+@kernel
+def _spread(codes, index, rows, x, positions):
+    """Write the codes of the units `rows`, and their univariate cells, column by column."""
+    for i in range(rows.shape[0]):
+        for a in range(codes.shape[1]):
+            x[a, i] = codes[rows[i], a]
+            positions[a, i] = index.first[a] + x[a, i]
 
 
 @kernel
@@ -203,10 +209,7 @@ def leave(units, residual, table, slopes, step, gone, part, n_parts):
     starts = np.empty(_BATCH, np.uint32)
     for first in range(0, gone.shape[0], _BATCH):
         n = min(_BATCH, gone.shape[0] - first)
-        for i in range(n):
-            for a in range(d):
-                x[a, i] = codes[gone[first + i], a]
-                positions[a, i] = index.first[a] + x[a, i]
+        _spread(codes, index, gone[first : first + n], x, positions)
         for a in range(d):
             if a % n_parts == part:
                 starts[:n] = 0
