@@ -10,7 +10,7 @@ import pandas as pd
 from hypothesis import strategies as st
 
 from issodask.fitting.objective import Objective
-from issodask.kernels.errors import ONE, removal_table
+from issodask.kernels.errors import ONE, retarget
 from issodask.kernels.units import RowUnits, Units, same
 from issodask.table.bins import MISSING, UNSEEN, Bins, ColumnBins
 from issodask.table.blocks import SequenceCodes
@@ -249,7 +249,7 @@ class Case:
 
     def removal_table(self) -> np.ndarray:
         table = np.empty(len(self.residual), np.int16)
-        removal_table(self.residual, self.slopes, self.step, table)
+        retarget(self.residual, np.zeros_like(self.residual), 1.0, 1.0, self.slopes, self.step, table)
         return table
 
     def alike(self, u: int, v: int) -> bool:

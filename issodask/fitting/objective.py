@@ -45,7 +45,7 @@ class Objective:
 
     def value(self, residual: NDArray[np.int32]) -> float:
         """1 - overall accuracy, for `residual` = target - unit * counts."""
-        return float(self.cliques.sum_by_family(np.abs(residual).astype(np.int64)) @ self.weights)
+        return float(self.cliques.sum_by_family(np.abs(residual)) @ self.weights)
 
     def residual(self, marginals: NDArray[np.int64]) -> NDArray[np.int32]:
         """What a subset with these marginals lacks (positive) or has too much of (negative), per cell, times `unit`."""

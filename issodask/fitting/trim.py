@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from issodask import seeds
 from issodask.fitting.schedule import TrimPlan
 from issodask.fitting.workbench import Workbench
-from issodask.kernels.errors import ONE, removal_table
+from issodask.kernels.errors import ONE, retarget
 from issodask.kernels.swaps import choose_best, draw_units, trim_groups
 from issodask.kernels.units import Units, leave, removal_gains
 
@@ -51,10 +51,11 @@ class Crew(Protocol):
 
 
 class Trimming:
-    """The driver's state: the units that are left, and the residual that follows from them (changed in place).
+    """The driver's state: the units that are left, and their residual (changed in place).
 
-    Between two steps, `order` (and the typical weight) is all that the rest depends on besides the residual: a
-    trimming that begins from them at step `next_step` ends as the one they were taken from.
+    Between two steps, the residual is against the target of the size that was reached; after the last, the objective's.
+    `order` (and the typical weight) is all that the rest depends on: a trimming that begins from them at step
+    `next_step` ends as the one they were taken from.
     """
 
     def __init__(
@@ -70,10 +71,12 @@ class Trimming:
     ) -> None:
         """Begin from units of the pool, once per use, in the order that draws point at; it is part of the result.
 
+        residual  theirs, against the objective's target
         typical   what a unit typically weighs in a cell; default: as these units do
         """
         self.next_step = next_step
         self.residual = residual
+        self._oversize = 1.0
         self._plan = plan
         self._bench = bench
         self._seed = seed
@@ -94,18 +97,16 @@ class Trimming:
 
     def run_step(self, n_picks: int) -> Step:
         """Run the next step of the plan; each removal is the best of `n_picks`. The number of threads is no matter."""
-        plan, residual, target = self._plan, self.residual, self._bench.objective.target
+        plan = self._plan
         size = plan.size(self.next_step + 1)
-        goal = np.rint(target * np.float32(size / plan.n_end)).astype(np.int32) if size > plan.n_end else target
-        residual += goal - target
-        self._board.restart(size / plan.n_end)
+        self._board.restart(self._oversize, size / plan.n_end)
+        self._oversize = size / plan.n_end
         random = seeds.generator(self._seed, "trim", self.next_step)
         while self._n_left > size:
             draws = random.random((self._n_left - size, n_picks))
             self._n_left = self._board.remove(draws, self._n_left)
         told = self.next_step % _TOLD == _TOLD - 1 or self.next_step == plan.n_steps - 1
-        objective = self._bench.objective.value(residual) * (plan.n_end / self._n_left) if told else None
-        residual += target - goal
+        objective = self._bench.objective.value(self.residual) * (plan.n_end / self._n_left) if told else None
         self.next_step += 1
         return Step(self._n_left, objective)
 
@@ -117,15 +118,20 @@ def shuffled(unit_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 
 def _gather(unit_ids: NDArray[np.int64], bench: Workbench, crew: Crew) -> Units:
     """The units for the kernels, by all threads."""
-    bounds = np.linspace(0, len(unit_ids), crew.n_threads + 1).astype(int)
     parts: dict[int, Units] = {}
 
     def gather(part: slice) -> None:
         parts[part.start] = bench.gather(unit_ids[part])
 
-    crew.run(gather, [slice(a, b) for a, b in pairwise(bounds) if a < b])
+    crew.run(gather, _cut(len(unit_ids), crew.n_threads))
     ordered = [parts.pop(start) for start in sorted(parts)]
     return type(ordered[0]).stack(ordered)  # type: ignore[arg-type]
+
+
+def _cut(n: int, n_parts: int) -> list[slice]:
+    """[0, n) in at most so many parts of about the same length, none of them empty."""
+    bounds = np.unique(np.linspace(0, n, n_parts + 1).astype(int))
+    return [slice(a, b) for a, b in pairwise(bounds.tolist())]
 
 
 @dataclass(frozen=True)
@@ -157,11 +163,18 @@ class _Board:
         slopes = np.empty(len(residual) if bench.objective.noise.any() else 1, np.float32)
         return cls(residual, table, slopes, step, units, left, np.argsort(left), bench, crew)
 
-    def restart(self, oversize: float) -> None:
-        """Take up a residual against another target: that of a subset so many times as large as the final one."""
-        widths = np.float32(_WIDTH * np.sqrt(oversize)) * self.bench.objective.noise[: len(self.slopes)]
-        np.divide(np.float32(ONE), np.maximum(np.float32(self.step), widths), out=self.slopes)
-        removal_table(self.residual, self.slopes, self.step, self.table)
+    def restart(self, before: float, oversize: float) -> None:
+        """Take up the residual against the target of a subset `oversize` times as large as the final one."""
+        objective, slopes = self.bench.objective, self.slopes
+        widths = np.float32(_WIDTH * np.sqrt(oversize)) * objective.noise[: len(slopes)]
+        np.divide(np.float32(ONE), np.maximum(np.float32(self.step), widths), out=slopes)
+
+        def take_up(part: slice) -> None:
+            own_slopes = slopes[part] if len(slopes) > 1 else slopes
+            own = self.residual[part], objective.target[part], before, oversize, own_slopes, self.step, self.table[part]
+            retarget(*own)
+
+        self.crew.run(take_up, _cut(len(self.residual), self.crew.n_threads))
 
     def remove(self, draws: NDArray[np.float64], n_left: int) -> int:
         """Remove a unit for each row of `draws` (float64, g x p); return how many are left.
@@ -191,8 +204,7 @@ class _Board:
         def compute(part: slice) -> None:
             removal_gains(self.units, self.table, flat[part], gains[part])
 
-        bounds = np.linspace(0, len(flat), self.crew.n_threads + 1).astype(int)
-        self.crew.run(compute, [slice(a, b) for a, b in pairwise(bounds)])
+        self.crew.run(compute, _cut(len(flat), self.crew.n_threads))
         return gains.reshape(picks.shape)
 
     def _leave(self, gone: NDArray[np.int64]) -> None:

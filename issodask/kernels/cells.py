@@ -198,7 +198,7 @@ def _add_columns(cells, row, starts, positions, first_column, amounts):
 def leave(units, residual, table, slopes, step, gone, part, n_parts):
     """Remove the units `gone` (int64, n) from one of `n_parts` parts of the cells, which have no cell in common.
 
-    `residual`, and `table` as `removal_table` would make it, follow. Clique by clique over a batch of units, as
+    `residual`, and its removal table (`retarget`), follow. Clique by clique over a batch of units, as
     `removal_gains`.
     """
     codes, index = units.codes, units.index

@@ -25,12 +25,25 @@ def removal_fall(r, slope, step):
 
 
 @kernel
-def removal_table(residual, slopes, step, table):
-    """Write `removal_fall` of each cell into `table` (int16, m).
+def retarget(residual, target, before, now, slopes, step, table):
+    """Take up a residual against `now` times the target instead of `before` times; write `removal_fall` of each cell.
 
-    residual   int32, m
+    residual   int32, m     changed
+    target     int32, m
     slopes     float32, m, or 1 where all cells have the same
+    table      int16, m     out: a removal table
     """
-    last_slope = slopes.shape[0] - 1
-    for m in range(residual.shape[0]):
-        table[m] = removal_fall(residual[m], slopes[min(m, last_slope)], step)
+    if slopes.shape[0] == 1:  # a loop of its own, which the compiler turns into vector instructions
+        slope = slopes[0]
+        for m in range(residual.shape[0]):
+            residual[m] += _scaled(target[m], now) - _scaled(target[m], before)
+            table[m] = removal_fall(residual[m], slope, step)
+    else:
+        for m in range(residual.shape[0]):
+            residual[m] += _scaled(target[m], now) - _scaled(target[m], before)
+            table[m] = removal_fall(residual[m], slopes[m], step)
+
+
+@kernel
+def _scaled(target, scale):
+    return np.int32(np.rint(np.float64(target) * scale))

@@ -85,7 +85,7 @@ def add_shares(units, shares, cells):
 def leave(units, residual, table, slopes, step, gone, part, n_parts):
     """Remove the units `gone` (int64, n) from one of `n_parts` parts of the cells, which have no cell in common.
 
-    `residual`, and `table` as `removal_table` would make it, follow.
+    `residual`, and its removal table (`retarget`), follow.
     """
     start = residual.shape[0] * part // n_parts
     stop = residual.shape[0] * (part + 1) // n_parts

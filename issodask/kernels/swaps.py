@@ -114,7 +114,7 @@ def remove_best(residual, table, slopes, step, units, left, places, n_left, pick
     """Remove from each group of picked units the one with the highest gain; return how many units are left.
 
     residual  int32, m       changed
-    table     int16, m       `removal_table` of the residual with `slopes` and `step`, changed
+    table     int16, m       its removal table (`retarget`) with `slopes` and `step`, changed
     units     the oversized subset
 
     The rest as `choose_best`.

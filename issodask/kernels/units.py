@@ -151,7 +151,7 @@ _removal_gains = _either(cells.removal_gains, lists.removal_gains)
 def removal_gains(units, table, chosen, gains):
     """Write the guided removal gains of the units `chosen` (int64, n) into `gains` (float64, n).
 
-    `table` is `removal_table` of the residual; gains are in no unit, only to be compared.
+    `table` is the residual's removal table (`retarget`); gains are in no unit, only to be compared.
     """
     _removal_gains(units, table, chosen, gains)
 

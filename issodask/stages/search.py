@@ -73,7 +73,7 @@ from issodask.table.sequences import coherence_only
 
 _TRIM_SHARE = 0.85  # of the time limit; the rest is for refinement and for slow moments
 _QUIET_ROUNDS = 3
-_VERSION = 8
+_VERSION = 9
 
 
 @dataclass(frozen=True)

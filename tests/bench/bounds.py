@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 from issodask.fitting.ipf import PairTable, _disjoint_groups, scale_block, sum_block
-from issodask.kernels.errors import ONE, removal_table
+from issodask.kernels.errors import ONE, retarget
 from issodask.kernels.swaps import swap_gains
 from issodask.kernels.units import RowUnits, removal_gains
 from issodask.table.bins import Bins
@@ -108,8 +108,8 @@ def _kernels(hardware: dict[str, float], n_units: int, n_columns: int) -> dict[s
     units = RowUnits(codes, cliques.index, 1, np.ones(3))
     rows = random.permutation(n_units)[: max(256, n_units // 16)]
     residual = random.integers(-3, 4, cliques.n_cells).astype(np.int32)
-    gains_table = np.empty_like(residual)
-    removal_table(residual, np.full(cliques.n_cells, ONE, np.float32), 1, gains_table)
+    gains_table = np.empty(cliques.n_cells, np.int16)
+    retarget(residual, residual, 1.0, 1.0, np.full(1, ONE, np.float32), 1, gains_table)
     gains = np.empty(len(rows))
     n_gains = len(rows) * units.cells_per_unit
 

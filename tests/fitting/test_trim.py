@@ -19,10 +19,14 @@ def start(uses, bench, crew, n_steps=20, seed=1):
     return Trimming(order, residual_of(uses, bench), plan, bench, crew, seed)
 
 
-def uses_of(search, bench):
-    """How often each unit is used; the residual must have kept up with that."""
+def uses_until_now(search, bench):
     n_pool = sum(block.n_units for block in bench.blocks)
-    uses = np.bincount(search.order, minlength=n_pool).astype(np.uint16)
+    return np.bincount(search.order, minlength=n_pool).astype(np.uint16)
+
+
+def uses_of(search, bench):
+    """How often each unit is used in the end; the residual must have kept up with that."""
+    uses = uses_until_now(search, bench)
     assert np.array_equal(search.residual, residual_of(uses, bench))
     return uses
 
@@ -122,7 +126,7 @@ def test_trim__goes_on_from_any_step(board, i_step, may_repeat):
         for _ in range(i_step):
             first.run_step(4)
         plan = TrimPlan(int(before.sum()), 45, 20)
-        residual = residual_of(uses_of(first, bench), bench)
+        residual = residual_of(uses_until_now(first, bench), bench)
         second = Trimming(first.order, residual, plan, bench, crew, 1, first.next_step, first.typical)
         went_on = [second.run_step(4).n_left for _ in range(i_step, 20)]
     assert went_on == sizes[i_step:]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issodask.kernels.errors import ONE, removal_fall, removal_table
+from issodask.kernels.errors import ONE, removal_fall, retarget
 from tests import naive
 
 residuals = st.integers(-(2**29), 2**29)
@@ -58,10 +58,24 @@ def test_removal_fall__far_off_noise_is_nothing(step, softness, beyond):
     assert fall_of(far, slope_of(step, softness), step) == -ONE
 
 
-@given(st.lists(st.tuples(near, softnesses), max_size=8), steps)
-def test_removal_table__holds_each_cells_fall(cells, step):
-    residual = np.array([r for r, _ in cells], np.int32)
-    slopes = np.array([slope_of(step, softness) for _, softness in cells], np.float32)
+@given(st.lists(st.tuples(near, softnesses, st.integers(0, 2**27)), max_size=8), steps, st.floats(1, 15))
+def test_retarget__shifts_the_residual_and_holds_each_cells_fall(cells, step, oversize):
+    residual = np.array([r for r, _, _ in cells], np.int32)
+    slopes = np.array([slope_of(step, softness) for _, softness, _ in cells], np.float32)
+    target = np.array([wanted for _, _, wanted in cells], np.int32)
     table = np.full(len(cells), -1, np.int16)
-    removal_table(residual, slopes, step, table)
-    assert table.tolist() == [fall_of(r, slope, step) for r, slope in zip(residual, slopes, strict=True)]
+    shifted = residual.copy()
+    retarget(shifted, target, 1.0, oversize, slopes, step, table)
+    assert shifted.tolist() == [r + round(oversize * wanted) - wanted for r, _, wanted in cells]
+    assert table.tolist() == [fall_of(r, slope, step) for r, slope in zip(shifted, slopes, strict=True)]
+    retarget(shifted, target, oversize, 1.0, slopes, step, table)
+    assert np.array_equal(shifted, residual)
+
+
+@given(st.lists(near, max_size=8), softnesses, steps)
+def test_retarget__one_slope_for_all_cells(rs, softness, step):
+    tables = np.empty((2, len(rs)), np.int16)
+    for slopes, table in zip((1, len(rs)), tables, strict=True):
+        residual = np.array(rs, np.int32)
+        retarget(residual, residual.copy(), 1.0, 1.0, np.full(slopes, slope_of(step, softness)), step, table)
+    assert np.array_equal(*tables)
