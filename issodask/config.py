@@ -72,8 +72,13 @@ class SelectConfig(_Section):
     rounds: str | None = Field(default=None, description="N, or M/N: stop after M rounds of a plan of N")
     time_limit_s: float | None = Field(default=None, gt=0)
     max_pairs: int = Field(default=5_000, ge=0, description="pairs that IPF fits, ranked by mutual information")
-    ipf_passes: int = Field(default=8, ge=0)
-    oversize: float = Field(default=8.0, ge=1, description="units that trimming starts from, per unit of the subset")
+    ipf_passes: int = Field(default=4, ge=0)
+    oversize: float | None = Field(
+        default=None,
+        ge=1,
+        description="units that trimming starts from, per unit of the subset; default: a third of the pool, 2 to 8; "
+        "of groups, which have no weights, 8",
+    )
     lanes: int = Field(default=32, gt=0)
     start: Literal["trim", "coherence"] = Field(
         default="trim", description="trim an oversized subset, or (groups only) swap random groups for coherence first"
@@ -81,6 +86,11 @@ class SelectConfig(_Section):
     memory_gb: float = Field(default=2.0, gt=0, description="that the units which trimming starts from may take")
     allow_repeats: bool = False
     bound: bool = Field(default=False, description="also prove how good a subset of the pool could be at most")
+
+    @property
+    def fits_weights(self) -> bool:
+        """Whether rows get weights."""
+        return self.max_pairs > 0 and self.ipf_passes > 0
 
     @field_validator("rounds", mode="before")
     @classmethod

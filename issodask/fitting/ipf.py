@@ -22,6 +22,7 @@ from issodask.kernels.ipf import scale_weights, sum_weights
 from issodask.table.cliques import Cliques
 
 _DAMPING = 0.5
+_PAIRS_AT_ONCE = 6.0  # corrected so many at a time in full, even closely related pairs do not overshoot
 _CONVERGED = 1e-4
 _STALLED = 0.02
 _LARGEST_FACTOR = 10.0
@@ -167,7 +168,7 @@ def fit_weights(
     """
     groups = [_table(group, marginals, cliques) for group in _disjoint_groups(pairs, cliques.n_columns)]
     found = [np.ones_like(group.factors) for group in groups]
-    damping = [_DAMPING] * len(groups)
+    damping = [min(_DAMPING, _PAIRS_AT_ONCE / len(group.pairs)) for group in groups]
     before = [np.inf] * len(groups)
     residuals: list[float] = []
     status: Status = "pass limit"

@@ -9,7 +9,7 @@ import numpy as np
 
 from issodask.config import JobConfig
 from issodask.fitting.ipf import n_fitted
-from issodask.fitting.schedule import Cooling, TrimPlan, read_rounds, rounds_for_effort
+from issodask.fitting.schedule import Cooling, TrimPlan, read_rounds, rounds_for_effort, units_to_start_from
 from issodask.fitting.workbench import Workbench, time_gains
 from issodask.stages.generate import makes_pool
 from issodask.stages.original import KnownOriginal
@@ -85,7 +85,8 @@ def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) 
     ipf_s = (n_fitted(n_pool, n_units) * config.ipf_passes + n_pool) * n_pairs * _IPF_SECONDS_PER_PAIR
     bytes_per_unit = bench.gather(unit_ids).bytes_per_unit
     fitting = int(config.memory_gb * 1e9 / bytes_per_unit)
-    n_start = min(int(n_units * config.oversize), max(n_pool, n_units), max(fitting, n_units))
+    wanted = units_to_start_from(n_pool, n_units, config.oversize, n_pairs > 0 and config.fits_weights)
+    n_start = min(wanted, max(n_pool, n_units), max(fitting, n_units))
     n_rounds = max(read_rounds(config.rounds)[1]) if config.rounds else rounds_for_effort(config.effort)
     cooling = Cooling.of(n_rounds)
     trials = sum(cooling.trials_per_unit(i) for i in range(cooling.n_rounds)) * n_units

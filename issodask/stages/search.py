@@ -47,6 +47,7 @@ from issodask.fitting.schedule import (
     read_rounds,
     rounds_for_effort,
     swap_rounds_for_effort,
+    units_to_start_from,
     write_rounds,
 )
 from issodask.fitting.trim import Trimming, shuffled
@@ -261,7 +262,8 @@ class Search:
                 f"the {n_units:,} units of the subset take {n_units * units.bytes_per_unit / 1e9:.1f} GB of memory, "
                 f"but [select] memory_gb is {config.memory_gb}: raise it, or lower units"
             )
-        wanted = int(n_units * config.oversize)
+        have_weights = isinstance(self._objective.cliques, Cliques) and config.fits_weights
+        wanted = units_to_start_from(self._codes.n_units, n_units, config.oversize, have_weights)
         if not config.allow_repeats:
             wanted = min(wanted, self._codes.n_units)
         if fitting < wanted:

@@ -12,10 +12,10 @@ pipeline/postprocessing.py, parameters in main.py), written anew from its descri
 4. Refine: 500 times, the 100 worst rows leave for the best 100 of 300 drawn from the pool; kept when the error falls
    or, now and then, in spite of it (annealing). A batch grows by 1 when it is kept and shrinks by 5 when it is not.
 
-Where the script is slower than NumPy has to be, this is not: np.add.at gets flat indices, for which alone it has a fast
-path (`flat` in `fit_weights`; the script gives it two indices a row), falls are tabulated by cell before rows look them
-up, the chosen rows' cells lie together, scores come without pandas. Missing values are a bin of their own throughout,
-where the script counts them to the largest numbers in steps 3 and 4.
+np.add.at gets two indices a row, as in the script; `flat_cells` gives it one, for which alone it has a fast path. Else
+this is never slower than NumPy has to be, where the script is: falls are tabulated by cell before rows look them up,
+the chosen rows' cells lie together, scores come without pandas. Missing values are a bin of their own throughout, where
+the script counts them to the largest numbers in steps 3 and 4.
 """
 
 from collections.abc import Sequence
@@ -38,6 +38,7 @@ class Recipe:
 
     ipf_pairs: int = 5_000
     ipf_passes: int = 6
+    flat_cells: bool = False
     oversize: float = 1.25
     trim_batch: int = 180
     least_trim_batch: int = 5
@@ -73,7 +74,7 @@ def select(original: pd.DataFrame, pool: pd.DataFrame, recipe: Recipe | None = N
 
     began = perf_counter()
     pairs = top_pairs(target, sizes, recipe.ipf_pairs)
-    weights, n_passes = fit_weights(target, codes, sizes, pairs, recipe.ipf_passes, recipe.oversize)
+    weights, n_passes = fit_weights(target, codes, sizes, pairs, recipe.ipf_passes, recipe.oversize, recipe.flat_cells)
     chosen = _whole(weights, int(len(original) * recipe.oversize), random)
     seconds["ipf"] = perf_counter() - began
 
@@ -138,7 +139,7 @@ def fit_weights(
     pairs: Sequence[tuple[int, int]],
     n_passes: int,
     oversize: float,
-    flat: bool = True,
+    flat: bool,
 ) -> tuple[NDArray[np.float64], int]:
     """Fit a weight per row of the pool to the pairs, in turn; return the weights and the passes done.
 

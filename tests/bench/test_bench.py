@@ -62,7 +62,7 @@ def test_baseline__missing_values_and_rare_categories_have_bins(tables):
 
 def test_baseline__weights_bring_pairs_to_their_target(tables):
     target, codes, sizes = baseline.bin_frames(*tables)
-    fitted, n_passes = baseline.fit_weights(target, codes, sizes, [(0, 1)], 50, oversize=1.0)
+    fitted, n_passes = baseline.fit_weights(target, codes, sizes, [(0, 1)], 50, oversize=1.0, flat=True)
     assert n_passes < 50
     wanted, found = (
         np.bincount(own[0] * sizes[1] + own[1], weights=weights, minlength=sizes[0] * sizes[1])

@@ -30,7 +30,7 @@ def begin(bench, uses, map_lanes=None, seed=1, n_lanes=4):
 
 
 def refined(search, n_rounds=6):
-    plan, hottest = Cooling.of(n_rounds), search.hottest(HEAT_OF_RANDOM)
+    plan, hottest = Cooling(n_rounds), search.hottest(HEAT_OF_RANDOM)
     return [search.run_round(i, plan, hottest) for i in range(n_rounds)]
 
 
@@ -42,7 +42,7 @@ def refined(search, n_rounds=6):
 def test_run_round__keeps_books(board, n_units, n_original, may_repeat):
     bench = board.bench(n_units, BLOCKS, n_original, may_repeat)
     search = begin(bench, random_uses(1000, n_units))
-    plan, hottest = Cooling.of(6), search.hottest(HEAT_OF_RANDOM)
+    plan, hottest = Cooling(6), search.hottest(HEAT_OF_RANDOM)
     for i_round in range(6):
         before = search.objective
         done = search.run_round(i_round, plan, hottest)
@@ -66,7 +66,7 @@ def test_run_round__lowers_the_objective(board):
 @both_boards
 def test_run_round__without_heat_never_raises_the_objective(board):
     search = begin(board.bench(200, BLOCKS), random_uses(1000, 200))
-    plan = Cooling.of(5)
+    plan = Cooling(5)
     for i_round in range(5, 15):
         before = search.objective
         done = search.run_round(i_round, plan, search.hottest(HEAT_OF_RANDOM))
@@ -111,7 +111,7 @@ def test_run_round__same_subset_with_any_number_of_threads(board):
 def test_run_round__resumed_goes_on_as_if_never_stopped(board):
     bench, uses = board.bench(200, BLOCKS), random_uses(1000, 200)
     whole = begin(bench, uses)
-    plan, hottest = Cooling.of(8), whole.hottest(HEAT_OF_RANDOM)
+    plan, hottest = Cooling(8), whole.hottest(HEAT_OF_RANDOM)
     for i_round in range(8):
         whole.run_round(i_round, plan, hottest)
     first = begin(bench, uses)
@@ -144,7 +144,7 @@ def test_run_round__whole_pool_in_the_subset_leaves_nothing_to_swap(board):
 def test_run_round__single_unit_finds_the_best_one(board):
     bench = board.bench(1, pool_of(40))
     search = begin(bench, random_uses(40, 1))
-    plan = Cooling.of(1)
+    plan = Cooling(1)
     for i_round in range(1, 200):
         search.run_round(i_round, plan, 0.0)
     assert search.uses.sum() == 1

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issodask.errors import InputError
-from issodask.fitting.schedule import N_SEGMENTS, Cooling, TrimPlan, read_rounds, rounds_for_effort, write_rounds
+from issodask.fitting.schedule import (
+    N_SEGMENTS,
+    Cooling,
+    TrimPlan,
+    read_rounds,
+    rounds_for_effort,
+    units_to_start_from,
+    write_rounds,
+)
 
 
 @st.composite
@@ -72,6 +80,16 @@ def test_cooling__rounds_grow_longer(n_rounds):
     assert (trials[0], trials[-1]) == (1 / 16, 1)
 
 
+@pytest.mark.parametrize(
+    ("n_pool", "oversize", "have_weights", "expected"),
+    [(1_200, None, True, 400), (9_999, None, True, 800), (300, None, True, 200), (1_200, None, False, 800)]
+    + [(1_200, 1.5, True, 150)],
+    ids=["a third of the pool", "at most eightfold", "at least twofold", "without weights", "as asked for"],
+)
+def test_units_to_start_from__what_weights_favour(n_pool, oversize, have_weights, expected):
+    assert units_to_start_from(n_pool, 100, oversize, have_weights) == expected
+
+
 @pytest.mark.parametrize(("effort", "n_rounds"), [(0.001, 1), (20, 1), (300, 15), (1000, 50)])
 def test_rounds_for_effort__at_least_one(effort, n_rounds):
     assert rounds_for_effort(effort) == n_rounds
@@ -89,7 +107,7 @@ def test_read_rounds__reads_what_was_written(n_done, planned):
 
 
 def test_read_rounds__plan_alone_is_all_of_its_rounds():
-    assert read_rounds("12") == (12, [12] * N_SEGMENTS)
+    assert read_rounds("12") == (3, [12] * N_SEGMENTS)
     assert read_rounds("500")[0] == Cooling.of(500).n_rounds
 
 
