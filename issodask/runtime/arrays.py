@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from issodask.runtime.base import Runtime
 
-
 _RUNS_PER_WORKER = 2
 
 

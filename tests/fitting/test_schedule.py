@@ -82,9 +82,13 @@ def test_cooling__rounds_grow_longer(n_rounds):
 
 @pytest.mark.parametrize(
     ("n_pool", "oversize", "have_weights", "expected"),
-    [(1_200, None, True, 400), (9_999, None, True, 800), (300, None, True, 200), (1_200, None, False, 800)]
-    + [(1_200, 1.5, True, 150)],
-    ids=["a third of the pool", "at most eightfold", "at least twofold", "without weights", "as asked for"],
+    [
+        pytest.param(1_200, None, True, 400, id="a third of the pool"),
+        pytest.param(9_999, None, True, 800, id="at most eightfold"),
+        pytest.param(300, None, True, 200, id="at least twofold"),
+        pytest.param(1_200, None, False, 800, id="without weights"),
+        pytest.param(1_200, 1.5, True, 150, id="as asked for"),
+    ],
 )
 def test_units_to_start_from__what_weights_favour(n_pool, oversize, have_weights, expected):
     assert units_to_start_from(n_pool, 100, oversize, have_weights) == expected
