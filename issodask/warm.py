@@ -15,14 +15,13 @@ from issodask.runtime import open_runtime
 from issodask.stages.select import select
 
 _ROWS = 100
+_EFFORT = 2_000.0  # enough that swaps are found, of rows and of groups
 
 
 def warm_up() -> None:
     """Compile, or load, everything that a selection of rows or of groups calls."""
     original, pool = _table(_ROWS, seed=1), _table(4 * _ROWS, seed=2)
-    config = SelectConfig(
-        effort=2_000.0, ipf_passes=2, bound=True
-    )  # enough that swaps are found, of rows and of groups
+    config = SelectConfig(effort=_EFFORT, ipf_passes=2, bound=True)
     with tempfile.TemporaryDirectory(prefix="issodask-warm-") as folder, open_runtime(1, "serial") as runtime:
         for group_key in (None, "key"):
             out = Path(folder) / f"{group_key}.parquet"
