@@ -68,7 +68,11 @@ class SelectConfig(_Section):
     """
 
     units: int | None = Field(default=None, gt=0, description="default: as many as the original has")
-    effort: float = Field(default=300.0, gt=0, description="gains computed per unit of the subset")
+    effort: float | None = Field(
+        default=None,
+        gt=0,
+        description="gains computed per unit of the subset; default: 300, for wide tables (more than 32 columns) fewer",
+    )
     rounds: str | None = Field(default=None, description="N, or M/N: stop after M rounds of a plan of N")
     time_limit_s: float | None = Field(default=None, gt=0)
     max_pairs: int = Field(default=5_000, ge=0, description="pairs that IPF fits, ranked by mutual information")

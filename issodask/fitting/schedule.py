@@ -23,6 +23,7 @@ _FIRST_ROUND, _LAST_ROUND = 1 / 16, 1.0
 _WARM_UP = 2
 _TRIM_ROUNDS_PER_ROUND = 4
 _MOST_ROUNDS = 40
+_USUAL_EFFORT, _USUAL_LOOK_UPS = 300.0, 1.65e6
 _LEAST_OVERSIZE, _MOST_OVERSIZE = 2.0, 8.0
 _SHORTEST_ROUND_S = 1e-3  # when no more units than the subset has are left, no gains are
 
@@ -163,6 +164,15 @@ def units_to_start_from(n_pool: int, n_units: int, oversize: float | None, have_
     if oversize is None:
         oversize = min(_MOST_OVERSIZE, max(_LEAST_OVERSIZE, n_pool / (3 * n_units))) if have_weights else _MOST_OVERSIZE
     return int(n_units * oversize)
+
+
+def usual_effort(cells_per_unit: float) -> float:
+    """Gains per unit of the subset that serve a table nobody tuned for.
+
+    Where a gain takes many look-ups it is more of them that help least: 20,000 rows of 80 columns end at an error of
+    0.0185 with an effort of 60, at 0.0181 with 400.
+    """
+    return min(_USUAL_EFFORT, _USUAL_LOOK_UPS / max(1.0, cells_per_unit))
 
 
 def swap_rounds_for_effort(gains_per_unit: float) -> int:

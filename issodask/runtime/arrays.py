@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 
 from issodask.runtime.base import Runtime
 
-_RUNS_PER_WORKER = 2
-
 
 def block_array(load: Callable[[Any], NDArray[Any]], blocks: Sequence[Any], n_columns: int) -> da.Array:
     """A Dask array (units x columns, uint8), a chunk per block; `load(block)` reads a chunk where it is needed."""
@@ -37,9 +35,9 @@ class BlockWeights:
     scale(codes, weights, table) -> weights and add_up(codes, weights, table) -> (1, n_sums) are a block's share of a
     step; `table` is whatever small thing the algorithm sends out.
 
-    A step writes its own graph, two tasks per run of neighbouring blocks, each of which opens the codes itself. Runs
-    are as many as keep all workers busy: a task is a quarter of a millisecond of Dask's time, a step on a million units
-    30 ms. (The same by `map_blocks` is shorter to write, but building and optimising it took as long as the step.)
+    A step writes its own graph, two tasks per run of neighbouring blocks, each of which opens the codes itself. There
+    is a run for each worker: a task is a quarter of a millisecond of Dask's time, a step on a million units 30 ms.
+    (The same by `map_blocks` is shorter to write, but building and optimising it took as long as the step.)
     """
 
     def __init__(
@@ -52,7 +50,7 @@ class BlockWeights:
         self._runtime = runtime
         graph = dict(codes.dask)
         loads = [graph[key] for (key,) in codes.__dask_keys__()]
-        n_runs = max(1, min(len(loads), _RUNS_PER_WORKER * runtime.n_workers))
+        n_runs = max(1, min(len(loads), runtime.n_workers))
         bounds = [len(loads) * i // n_runs for i in range(n_runs + 1)]
         self._runs = [loads[first:last] for first, last in pairwise(bounds)]
         rows = tuple(sum(codes.chunks[0][first:last]) for first, last in pairwise(bounds))

@@ -9,7 +9,14 @@ import numpy as np
 
 from issodask.config import JobConfig
 from issodask.fitting.ipf import n_fitted
-from issodask.fitting.schedule import Cooling, TrimPlan, read_rounds, rounds_for_effort, units_to_start_from
+from issodask.fitting.schedule import (
+    Cooling,
+    TrimPlan,
+    read_rounds,
+    rounds_for_effort,
+    units_to_start_from,
+    usual_effort,
+)
 from issodask.fitting.workbench import Workbench, time_gains
 from issodask.stages.generate import makes_pool
 from issodask.stages.original import KnownOriginal
@@ -83,11 +90,13 @@ def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) 
     seconds_per_gain = time_gains(unit_ids, bench)
     n_pairs = min(config.max_pairs, len(cliques.by_arity.get(2, ()))) if isinstance(cliques, Cliques) else 0
     ipf_s = (n_fitted(n_pool, n_units) * config.ipf_passes + n_pool) * n_pairs * _IPF_SECONDS_PER_PAIR
-    bytes_per_unit = bench.gather(unit_ids).bytes_per_unit
+    units = bench.gather(unit_ids)
+    bytes_per_unit = units.bytes_per_unit
     fitting = int(config.memory_gb * 1e9 / bytes_per_unit)
     wanted = units_to_start_from(n_pool, n_units, config.oversize, n_pairs > 0 and config.fits_weights)
     n_start = min(wanted, max(n_pool, n_units), max(fitting, n_units))
-    n_rounds = max(read_rounds(config.rounds)[1]) if config.rounds else rounds_for_effort(config.effort)
+    effort = config.effort if config.effort is not None else usual_effort(units.cells_per_unit)
+    n_rounds = max(read_rounds(config.rounds)[1]) if config.rounds else rounds_for_effort(effort)
     cooling = Cooling.of(n_rounds)
     trials = sum(cooling.trials_per_unit(i) for i in range(cooling.n_rounds)) * n_units
     gains = n_rounds * TrimPlan(n_start, n_units).gains_left(0) + 3 * _SWAP_SECONDS * trials

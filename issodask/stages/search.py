@@ -48,6 +48,7 @@ from issodask.fitting.schedule import (
     rounds_for_effort,
     swap_rounds_for_effort,
     units_to_start_from,
+    usual_effort,
     write_rounds,
 )
 from issodask.fitting.trim import Trimming, shuffled
@@ -302,10 +303,16 @@ class Search:
         if config.rounds is not None:
             return read_rounds(config.rounds)[1][0]
         if config.time_limit_s is None:
-            return swap_rounds_for_effort(config.effort)
+            return swap_rounds_for_effort(self._effort())
         seconds_per_gain = time_gains(self._some_units(), self._bench)
         per_round = seconds_per_gain * GAINS_PER_SWAP_ROUND * self._objective.n_units / self._runtime.n_workers
         return max(3, int(_TRIM_SHARE * config.time_limit_s / per_round))
+
+    def _effort(self) -> float:
+        """Gains per unit of the subset: those asked for, or as many as usual."""
+        if self._config.effort is not None:
+            return self._config.effort
+        return usual_effort(self._bench.gather(self._some_units()).cells_per_unit)
 
     def _refinement(self, state: SearchState, bench: Workbench, seed: int) -> Refinement:
         shared = self._runtime.share(bench)
@@ -330,7 +337,7 @@ class Search:
         if config.rounds is not None:
             return GivenPace(plan, read_rounds(config.rounds)[1])
         if config.time_limit_s is None:
-            return GivenPace(plan, [rounds_for_effort(config.effort)] * N_SEGMENTS)
+            return GivenPace(plan, [rounds_for_effort(self._effort())] * N_SEGMENTS)
         seconds_per_gain = time_gains(self._some_units(), self._bench)
         limit_s = _TRIM_SHARE * config.time_limit_s
         return TimedPace(plan, limit_s, self._clock.elapsed_s, seconds_per_gain, state.segment_began)

@@ -14,6 +14,7 @@ from issodask.fitting.schedule import (
     read_rounds,
     rounds_for_effort,
     units_to_start_from,
+    usual_effort,
     write_rounds,
 )
 
@@ -97,6 +98,11 @@ def test_units_to_start_from__what_weights_favour(n_pool, oversize, have_weights
 @pytest.mark.parametrize(("effort", "n_rounds"), [(0.001, 1), (20, 1), (300, 15), (1000, 50)])
 def test_rounds_for_effort__at_least_one(effort, n_rounds):
     assert rounds_for_effort(effort) == n_rounds
+
+
+@pytest.mark.parametrize(("cells_per_unit", "effort"), [(575, 300), (5_488, 300), (16_500, 100), (0, 300)])
+def test_usual_effort__less_where_a_gain_takes_long(cells_per_unit, effort):
+    assert usual_effort(cells_per_unit) == effort
 
 
 plans = st.one_of(
