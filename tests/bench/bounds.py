@@ -76,12 +76,12 @@ def _look_up(table, places):
 @numba.njit(nogil=True)
 def _add_up(sums, places):
     first, second, third, fourth = sums[0], sums[1], sums[2], sums[3]
-    for i in range(0, places.shape[0] - 3, 4):
-        own = places[i : i + 4]
-        first[own[0]] += 1.0
-        second[own[1]] += 1.0
-        third[own[2]] += 1.0
-        fourth[own[3]] += 1.0
+    for i in range(places.shape[0] // 4):
+        p = np.uint64(4 * i)
+        first[places[p]] += 1.0
+        second[places[p + np.uint64(1)]] += 1.0
+        third[places[p + np.uint64(2)]] += 1.0
+        fourth[places[p + np.uint64(3)]] += 1.0
 
 
 # the kernels
