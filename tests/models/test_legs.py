@@ -76,7 +76,7 @@ def test_epochs_per_leg__follow_from_the_size(n_values, n_epochs):
     assert epochs_per_leg(n_values) == n_epochs
 
 
-@pytest.mark.parametrize("epoch", [1, 3, 4, 5])
+@pytest.mark.parametrize("epoch", [1, 4])
 def test_train__interrupted_ends_in_the_same_bytes(undisturbed, tmp_path, epoch):
     interrupt(undisturbed.kind, tmp_path, epoch)
     began = resume(undisturbed.kind, tmp_path)
@@ -94,7 +94,7 @@ def test_train__interrupted_in_the_model_of_groups(undisturbed, tmp_path):
 
 
 def test_train__interrupted_again_and_again(undisturbed_rows, tmp_path):
-    for epoch in (1, 2, 3, 3, 5):
+    for epoch in (1, 3, 3):
         interrupt("rows", tmp_path, epoch)
     resume("rows", tmp_path)
     assert bytes_of_model(tmp_path) == undisturbed_rows.model
@@ -272,8 +272,7 @@ def test_legs__note_names_every_file(legs, tmp_path):
     assert set(noted["files"]) | {"leg.json"} == {path.name for path in (tmp_path / "leg-0001").iterdir()}
 
 
-@pytest.mark.parametrize("n_epochs", [1, 2, 5])
-def test_legs__change_the_order_of_rows_and_nothing_else(tmp_path, monkeypatch, n_epochs):
+def test_legs__change_the_order_of_rows_and_nothing_else(tmp_path, monkeypatch):
     """Without chance, a training in legs ends early in the same epoch and the same bytes as one in a single leg."""
     import torch
     from mostlyai.engine._tabular import training
@@ -283,7 +282,7 @@ def test_legs__change_the_order_of_rows_and_nothing_else(tmp_path, monkeypatch, 
     monkeypatch.setattr(torch.nn.functional, "dropout", lambda values, *_, **__: values)
     long = replace(TRAINING, max_epochs=60, batch_size=32)
     train_in_legs("rows", tmp_path / "whole", training=long, n_epochs=60)
-    train_in_legs("rows", tmp_path / "in legs", training=long, n_epochs=n_epochs)
+    train_in_legs("rows", tmp_path / "in legs", training=long, n_epochs=2)
     losses = [losses_told(tmp_path / name) for name in ("whole", "in legs")]
     assert losses[0] == losses[1]
     assert 5 < len(losses[0]) < 60, "stopped early"
