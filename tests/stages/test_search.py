@@ -21,7 +21,7 @@ from issodask.table import blocks
 from issodask.table.schema import Schema
 from tests.tables import QUICK, biased_pool, mixed_table, narrow, write_pool
 
-CONFIG = QUICK.model_copy(update={"effort": 120.0, "units": 400})
+CONFIG = QUICK.model_copy(update={"effort": 240.0, "units": 400})
 SUBSET, LINEAGE = "subset.parquet", "subset.lineage.parquet"
 WORK = {"search", "ipf", "trim", "refine"}
 
@@ -140,7 +140,7 @@ def test_search__rounds_repeat_a_refinement_that_the_time_cut_off(choose, tmp_pa
     with monkeypatch.context() as patch:
         ticking = SimpleNamespace(monotonic=lambda: float(next(clock)), perf_counter=time.perf_counter)
         patch.setattr(checkpoint, "time", ticking)
-        limited = choose(tmp_path / "a", CONFIG.model_copy(update={"time_limit_s": 1.6}))
+        limited = choose(tmp_path / "a", CONFIG.model_copy(update={"time_limit_s": 1.4}))
     done, _, planned = limited.rounds.partition("/")
     assert limited.stop_reason == "time limit"
     assert int(done) > 0
@@ -224,7 +224,7 @@ def test_search__goes_on_in_the_midst_of_trimming(choose, undisturbed, tmp_path,
     assert next(event["n"] for event in heard if event["event"] == "trim") == moments[-1]
     assert "ipf" not in stages_of(heard)
     assert bytes_of(tmp_path) == bytes_of(undisturbed)
-    assert finished.rounds == "6/6"
+    assert finished.rounds == "3/12"
 
 
 def test_search__rounds_repeat_a_time_limit_that_was_interrupted(choose, tmp_path, save_often):
