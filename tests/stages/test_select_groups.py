@@ -100,7 +100,7 @@ def test_select_groups__same_bytes_on_every_runtime(choose, undisturbed, tmp_pat
     [
         (TRIM, "encode", {"n": 2}),
         (TRIM, "trim", {"n": 200}),
-        (TRIM, "refine", {"i_round": 2}),
+        (TRIM, "refine", {"i_round": 0}),
         (COHERENCE, "preselect", {"n": 1}),
         (COHERENCE, "preselect", {"n": 3}),
         (COHERENCE, "refine", {"i_round": 2}),
