@@ -20,7 +20,7 @@ def removal_fall(r, slope, step):
 
     `slope` is ONE / width; at ONE / step, its largest value, this is |r| - |r + step| exactly.
     """
-    fall = -np.float32(2 * r + step) * slope
+    fall = -np.float32(np.int64(2) * r + step) * slope
     return np.int32(max(np.float32(-ONE), min(np.float32(ONE), fall)))
 
 
