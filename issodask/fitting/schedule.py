@@ -5,8 +5,10 @@ spends 20 N gains per unit of the subset. A time limit changes N while the trimm
 segments; the numbers are written down, and the plan can be read from them again.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from issodask.errors import InputError
@@ -16,7 +18,8 @@ _GAINS_PER_ROUND = 20.0
 GAINS_PER_SWAP_ROUND = 8.0
 """A round of a long cooling has 0.375 trials per unit on average. A trial walks the cells of four units; before that,
 the cells of all units that a lane may touch are listed anew."""
-_TRIM_STEPS = 400
+_UNITS_PER_LAST_STEP = 128
+_FEWEST_STEPS, _MOST_STEPS = 200, 4_000
 _RISE = 64.0
 _MOST_PICKS_OF_FEW = 256
 _FIRST_ROUND, _LAST_ROUND = 1 / 16, 1.0
@@ -37,7 +40,18 @@ class TrimPlan:
 
     n_start: int
     n_end: int
-    n_steps: int = _TRIM_STEPS
+    n_steps: int
+
+    @classmethod
+    def of(cls, n_start: int, n_end: int) -> "TrimPlan":
+        """The plan whose last steps remove 128 units each, in 200 to 4,000 steps.
+
+        Removals of a step look ahead to the target of its end. (Measured: 300, 150, 75 units ahead in the last steps
+        of ACS income end at 0.00161, 0.00150, 0.00152; 250, 125, 62 of census at 0.0048, 0.0046, 0.0046; 290, 140, 70
+        of 20,000 rows of 80 columns at 0.0194, 0.0192, 0.0193.)
+        """
+        n_steps = round(n_end * math.log(max(1.0, n_start / n_end)) / _UNITS_PER_LAST_STEP)
+        return cls(n_start, n_end, min(_MOST_STEPS, max(_FEWEST_STEPS, n_steps)))
 
     def size(self, i_step: int) -> int:
         """Units when step `i_step` begins."""
@@ -58,7 +72,7 @@ class TrimPlan:
         """Gains per round of the plan, from step `i_step` to the end."""
         return self._picks_per_round * self._risen_from(i_step)
 
-    @property
+    @cached_property
     def _picks_per_round(self) -> float:
         return _GAINS_PER_ROUND * self.n_end / max(1.0, self._risen_from(0))
 

@@ -9,28 +9,26 @@ errors of groups are softened (issodask.kernels.errors): at equal work they end 
 it is a matter of luck: better by a twentieth on census, worse by a quarter on ACS, with any width.) And gains are up to
 date: when they came in batches of 0.5 % of the subset, computed against one residual, census ended at 0.0071 instead of
 0.0044; at 0.01 %, as here, nothing is lost. (Where cells are many and units few, of 80 columns and 20,000 rows, 0.1 %
-loses nothing either, and takes a fifth less time; ACS income would lose a tenth by it.) That leaves no time to ask
-workers elsewhere, so trimming runs on the driver's own threads, on the units of the oversized subset.
+loses nothing either, and takes a fifth less time; ACS income would lose a tenth by it. As long as the subset is so many
+times too large, batches may be so many times longer everywhere.) That leaves no time to ask workers elsewhere, so
+trimming runs on the driver's own threads, on the units of the oversized subset.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.fitting.schedule import TrimPlan
-from issodask.fitting.workbench import Workbench
+from issodask.fitting.workbench import Crew, Workbench, cut
 from issodask.kernels.errors import ONE, retarget
 from issodask.kernels.swaps import choose_best, draw_units, trim_groups
 from issodask.kernels.units import Units, leave, removal_gains
 
 _UNITS_PER_GROUP = 8_192
 _UNITS_PER_GROUP_IF_SPARSE = 1_024
-_CELLS_PER_UNIT_IF_SPARSE = 200  # of the layout
+_CELLS_PER_UNIT_IF_SPARSE = 200  # of the subset
 _WORTH_THREADS = 2_000_000  # look-ups, about a millisecond's
 _GAINS_OF_LEAVING = 5  # what the removal of a unit takes, in gains
 _TOLD = 10
@@ -43,14 +41,6 @@ class Step:
 
     n_left: int
     objective: float | None
-
-
-class Crew(Protocol):
-    """Threads of the driver's own process: run `function(part)` for each part, all side by side, and wait."""
-
-    n_threads: int
-
-    def run(self, function: Callable[[slice], None], parts: Sequence[slice]) -> None: ...
 
 
 class Trimming:
@@ -86,7 +76,7 @@ class Trimming:
         by_id = np.argsort(order, kind="stable")
         self._unit_ids = order[by_id]
         self._n_left = len(order)
-        self._board = _Board.of(residual, _gather(self._unit_ids, bench, crew), np.argsort(by_id), bench, crew, typical)
+        self._board = _Board.of(residual, bench.gather_by(crew, self._unit_ids), np.argsort(by_id), bench, crew, typical)
 
     @property
     def order(self) -> NDArray[np.int64]:
@@ -117,24 +107,6 @@ class Trimming:
 def shuffled(unit_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """The order in which trimming begins."""
     return unit_ids[seeds.generator(seed, "trim").permutation(len(unit_ids))]
-
-
-def _gather(unit_ids: NDArray[np.int64], bench: Workbench, crew: Crew) -> Units:
-    """The units for the kernels, by all threads."""
-    parts: dict[int, Units] = {}
-
-    def gather(part: slice) -> None:
-        parts[part.start] = bench.gather(unit_ids[part])
-
-    crew.run(gather, _cut(len(unit_ids), crew.n_threads))
-    ordered = [parts.pop(start) for start in sorted(parts)]
-    return type(ordered[0]).stack(ordered)  # type: ignore[arg-type]
-
-
-def _cut(n: int, n_parts: int) -> list[slice]:
-    """[0, n) in at most so many parts of about the same length, none of them empty."""
-    bounds = np.unique(np.linspace(0, n, n_parts + 1).astype(int))
-    return [slice(a, b) for a, b in pairwise(bounds.tolist())]
 
 
 @dataclass(frozen=True)
@@ -177,7 +149,7 @@ class _Board:
             own = self.residual[part], objective.target[part], before, oversize, own_slopes, self.step, self.table[part]
             retarget(*own)
 
-        self.crew.run(take_up, _cut(len(self.residual), self.crew.n_threads))
+        self.crew.run(take_up, cut(len(self.residual), self.crew.n_threads))
 
     def remove(self, draws: NDArray[np.float64], n_left: int) -> int:
         """Remove a unit for each row of `draws` (float64, g x p); return how many are left.
@@ -200,8 +172,11 @@ class _Board:
         return n_left
 
     def _units_per_group(self, n_left: int) -> int:
-        is_sparse = len(self.residual) > _CELLS_PER_UNIT_IF_SPARSE * n_left
-        return _UNITS_PER_GROUP_IF_SPARSE if is_sparse else _UNITS_PER_GROUP
+        """How many units there are for each group of those whose gains are computed side by side."""
+        n_end = self.bench.objective.n_units
+        is_sparse = len(self.residual) > _CELLS_PER_UNIT_IF_SPARSE * n_end
+        in_the_end = _UNITS_PER_GROUP_IF_SPARSE if is_sparse else _UNITS_PER_GROUP
+        return max(1, in_the_end * n_end // n_left)
 
     def _gains(self, picks: NDArray[np.int64]) -> NDArray[np.float64]:
         """The removal gains of the picked units, by all threads."""
@@ -211,7 +186,7 @@ class _Board:
         def compute(part: slice) -> None:
             removal_gains(self.units, self.table, flat[part], gains[part])
 
-        self.crew.run(compute, _cut(len(flat), self.crew.n_threads))
+        self.crew.run(compute, cut(len(flat), self.crew.n_threads))
         return gains.reshape(picks.shape)
 
     def _leave(self, gone: NDArray[np.int64]) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +22,14 @@ class MapLanes(Protocol):
     def __call__(
         self, function: Callable[..., Any], items: Sequence[Any], residual: NDArray[np.int32]
     ) -> Iterable[Any]: ...
+
+
+class Crew(Protocol):
+    """Threads of the driver's own process: run `function(part)` for each part, all side by side, and wait."""
+
+    n_threads: int
+
+    def run(self, function: Callable[[slice], None], parts: Sequence[slice]) -> None: ...
 
 
 def even_weights(block: Block) -> NDArray[np.float64]:
@@ -47,6 +56,37 @@ class Workbench:
         pieces = [(self.load_codes(block), rows) for block, rows in rows_by_block(unit_ids, self.blocks)]
         return self.objective.cliques.gather(pieces, self.objective.unit, self.objective.weights)
 
+    def gather_by(self, crew: Crew, unit_ids: NDArray[np.int64]) -> Units:
+        """The same, by all threads."""
+        parts: dict[int, Units] = {}
+
+        def gather(part: slice) -> None:
+            parts[part.start] = self.gather(unit_ids[part])
+
+        crew.run(gather, cut(len(unit_ids), crew.n_threads))
+        ordered = [parts.pop(start) for start in sorted(parts)]
+        return type(ordered[0]).stack(ordered)  # type: ignore[arg-type]
+
+    def residual_by(self, crew: Crew, unit_ids: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The residual of a subset of the given units (ascending, may repeat), counted by all threads."""
+        cliques = self.objective.cliques
+        counted: list[NDArray[np.int64]] = []
+
+        def count(part: slice) -> None:
+            counts = np.zeros(cliques.n_cells, np.int64)
+            for block, rows in rows_by_block(unit_ids[part], self.blocks):
+                cliques.count(self.load_codes(block), counts, rows)
+            counted.append(counts)
+
+        crew.run(count, cut(len(unit_ids), crew.n_threads))
+        return self.objective.residual(total(counted, cliques.n_cells))
+
+
+def cut(n: int, n_parts: int) -> list[slice]:
+    """[0, n) in at most so many parts of about the same length, none of them empty."""
+    bounds = np.unique(np.linspace(0, n, n_parts + 1).astype(int))
+    return [slice(a, b) for a, b in pairwise(bounds.tolist())]
+
 
 def time_gains(unit_ids: NDArray[np.int64], bench: Workbench) -> float:
     """Seconds that one gain takes on this machine now, in batches, with everything compiled; tried on some units."""
@@ -59,15 +99,6 @@ def time_gains(unit_ids: NDArray[np.int64], bench: Workbench) -> float:
         removal_gains(units, table, places, np.empty(len(places)))
         seconds.append(time.perf_counter() - start)
     return min(seconds) / len(places)
-
-
-def count_chosen(item: tuple[Block, NDArray[np.int64]], bench: Workbench) -> NDArray[np.int64]:
-    """Marginals of the chosen units of a block: int64, (n_cells,); item: (block, positions in it)."""
-    block, chosen = item
-    cliques = bench.objective.cliques
-    counts = np.zeros(cliques.n_cells, np.int64)
-    cliques.count(bench.load_codes(block), counts, chosen)
-    return counts
 
 
 def total(counts: Iterable[NDArray[np.int64]], n_cells: int) -> NDArray[np.int64]:

@@ -24,6 +24,8 @@ from issodask.kernels.jit import kernel
 
 _BATCH = 256
 _LARGE_BATCH = 2_048
+_COUNTED_BATCH = 4_096  # below 65,536, which sums of uint16 hold
+_FEW = 256
 
 
 @kernel
@@ -35,8 +37,77 @@ def locate(x, first, positions):
 
 @kernel
 def count_units(codes, index, cells):
-    """Add 1 to every cell of every unit in `codes` (uint8, u x d): the marginals of all cliques."""
-    _add_rows(codes, index, np.ones(codes.shape[0], np.int64), cells)
+    """Add 1 to every cell of every unit in `codes` (uint8, u x d): the marginals of all cliques.
+
+    An addition to a cell that depends on the unit takes 3 to 4 ns, even in the first-level cache. So each unit becomes
+    a row of zeros and ones, one for each bin of each column, and the cells of a pair with all columns after it are
+    sums of such rows: vector additions without look-ups, 1.6 ns a cell of 80 columns.
+    """
+    if codes.shape[0] < _FEW:
+        _add_rows(codes, index, np.ones(codes.shape[0], np.int64), cells)
+        return
+    d = codes.shape[1]
+    end = index.first[d]
+    x = np.empty((d, _COUNTED_BATCH), np.uint8)
+    ones = np.empty((_COUNTED_BATCH, end), np.uint8)
+    rows = np.empty(_COUNTED_BATCH, np.int64)
+    sums = np.zeros(_widest(index), np.uint16)
+    for first in range(0, codes.shape[0], _COUNTED_BATCH):
+        n = min(_COUNTED_BATCH, codes.shape[0] - first)
+        ones[:] = 0
+        for i in range(n):
+            for a in range(d):
+                x[a, i] = codes[first + i, a]
+                ones[i, index.first[a] + codes[first + i, a]] = 1
+        rows[:] = 0
+        _sum_ones(ones, 0, rows, n, sums, cells[:end])
+        for a in range(d - 1):
+            after = index.first[a + 1]
+            n_rows = index.sizes[a]
+            for i in range(n):
+                rows[i] = x[a, i]
+            start = index.pair_rows[a]
+            _sum_ones(ones, after, rows, n, sums, cells[start : start + n_rows * (end - after)])
+            for b in range(a + 1, d - 1):
+                start = index.triple_rows[a, b]
+                if start < 0:
+                    continue
+                after = index.first[b + 1]
+                n_rows = index.sizes[a] * index.sizes[b]
+                for i in range(n):
+                    rows[i] = np.int64(x[a, i]) * index.sizes[b] + x[b, i]
+                _sum_ones(ones, after, rows, n, sums, cells[start : start + n_rows * (end - after)])
+
+
+@kernel
+def _sum_ones(ones, after, rows, n, sums, cells):
+    """Add to `cells`, row `rows[i]`, what the first `n` units have in `ones` from bin `after` on.
+
+    `sums` (uint16, at least as long as `cells`) is all 0 before and after.
+    """
+    width = ones.shape[1] - after
+    for i in range(n):
+        own = sums[rows[i] * width : (rows[i] + 1) * width]
+        bins = ones[i, after:]
+        for c in range(width):  # of two slices, or numba does not make vector instructions of it
+            own[c] += bins[c]
+    for m in range(cells.shape[0]):
+        cells[m] += sums[m]
+    sums[: cells.shape[0]] = 0
+
+
+@kernel
+def _widest(index):
+    """Cells of the longest stretch that `count_units` sums at once."""
+    d = index.sizes.shape[0]
+    end = index.first[d]
+    widest = end
+    for a in range(d - 1):
+        widest = max(widest, index.sizes[a] * (end - index.first[a + 1]))
+        for b in range(a + 1, d - 1):
+            if index.triple_rows[a, b] >= 0:
+                widest = max(widest, index.sizes[a] * index.sizes[b] * (end - index.first[b + 1]))
+    return widest
 
 
 @kernel

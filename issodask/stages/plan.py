@@ -99,7 +99,7 @@ def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) 
     n_rounds = max(read_rounds(config.rounds)[1]) if config.rounds else rounds_for_effort(effort)
     cooling = Cooling.of(n_rounds)
     trials = sum(cooling.trials_per_unit(i) for i in range(cooling.n_rounds)) * n_units
-    gains = n_rounds * TrimPlan(n_start, n_units).gains_left(0) + 3 * _SWAP_SECONDS * trials
+    gains = n_rounds * TrimPlan.of(n_start, n_units).gains_left(0) + 3 * _SWAP_SECONDS * trials
     search_s = gains * seconds_per_gain
     seconds = config.time_limit_s if config.time_limit_s is not None else ipf_s + search_s
     residuals = 4.0 * cliques.n_cells * 6

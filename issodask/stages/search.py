@@ -52,7 +52,7 @@ from issodask.fitting.schedule import (
     write_rounds,
 )
 from issodask.fitting.trim import Trimming, shuffled
-from issodask.fitting.workbench import Workbench, count_chosen, even_weights, time_gains, total
+from issodask.fitting.workbench import Workbench, even_weights, time_gains
 from issodask.runtime import Runtime
 from issodask.runtime.arrays import BlockWeights, block_array
 from issodask.runtime.local import Crew, available_threads
@@ -69,13 +69,13 @@ from issodask.stages.checkpoint import (
 from issodask.store.codes import Block, Codes
 from issodask.store.files import file_hash, write_json
 from issodask.store.reader import BlockReader, save_weights
-from issodask.table.blocks import chosen_by_block, draw_samples
+from issodask.table.blocks import draw_samples
 from issodask.table.cliques import Cliques
 from issodask.table.sequences import coherence_only
 
 _TRIM_SHARE = 0.85  # of the time limit; the rest is for refinement and for slow moments
 _QUIET_ROUNDS = 3
-_VERSION = 9
+_VERSION = 10
 
 
 @dataclass(frozen=True)
@@ -130,14 +130,16 @@ class Search:
         cliques = self._objective.cliques
         ipf = self._fit_weights(cliques) if isinstance(cliques, Cliques) else IpfResult("skipped", (), 0, ())
         state = self._load_state() or self._begin()
+        residual = None
         if state.stage == "trim":
-            self._trim(state)
+            residual = self._trim(state)
         if state.stage == "preselect":
-            self._preselect(state)
+            residual = self._preselect(state)
+        if residual is None:
+            residual = self._residual(state.units)
         if not state.stop_reason:
-            self._refine(state)
-        uses = self._uses(state.units)
-        objective = self._objective.value(self._residual(uses))
+            self._refine(state, residual)
+        uses, objective = self._uses(state.units), self._objective.value(residual)
         rounds = write_rounds(state.next_round, state.planned)
         timings = self._clock.timings()
         return Found(uses, objective, state.random_objective, state.stop_reason, rounds, ipf, timings)
@@ -205,21 +207,22 @@ class Search:
     def _begin(self) -> SearchState:
         """The state of a search that has fitted its weights."""
         self._events.emit("search", n_units=self._objective.n_units, start=self._config.start)
-        by_chance = self._random_uses()
+        by_chance = self._random_units()
         random_objective = self._objective.value(self._residual(by_chance))
         self._events.emit("random", objective=random_objective)
         if self._config.start == "coherence":
             planned = [self._swap_rounds()] * N_SEGMENTS
-            return SearchState("preselect", _units_of(by_chance), random_objective, planned=planned)
+            return SearchState("preselect", by_chance, random_objective, planned=planned)
         return SearchState("trim", np.zeros(0, np.int64), random_objective)
 
-    def _trim(self, state: SearchState) -> None:
+    def _trim(self, state: SearchState) -> NDArray[np.int32]:
+        """Trim to the subset's size; returns its residual."""
         with self._clock.stage("trim", state.stage_s), self._crew() as crew:
             if state.n_start == 0:
                 self._round(state)
-            plan = TrimPlan(state.n_start, self._objective.n_units)
+            plan = TrimPlan.of(state.n_start, self._objective.n_units)
             pace = self._pace(plan, state)
-            residual = self._residual(self._uses(state.units))
+            residual = self._residual(state.units)
             search = Trimming(state.units, residual, plan, self._bench, crew, self._seed, state.next, state.typical)
             state.typical = search.typical
             while state.next < plan.n_steps:
@@ -232,6 +235,7 @@ class Search:
                 self._events.emit("trim", **told, objective=step.objective)
                 self._save_when_due(state, lambda: search.order)
             self._enter_refinement(state, search.order)
+            return search.residual
 
     def _crew(self) -> Crew:
         """Threads to trim with: as many as there are workers and, here, processors."""
@@ -276,12 +280,16 @@ class Search:
         n_pool = self._codes.n_units
         return np.unique(np.linspace(0, n_pool - 1, min(n_pool, 4_096)).astype(np.int64))
 
-    def _preselect(self, state: SearchState) -> None:
-        """Swap groups of a random subset on coherence alone; a third of the rounds, the rest is for refinement."""
+    def _preselect(self, state: SearchState) -> NDArray[np.int32]:
+        """Swap groups of a random subset on coherence alone; a third of the rounds, the rest is for refinement.
+
+        Returns the residual that they leave.
+        """
         with self._clock.stage("preselect", state.stage_s):
             objective = replace(self._objective, weights=coherence_only(self._objective.weights))
             bench = replace(self._bench, objective=objective)
-            search = self._refinement(state, bench, seeds.integer(self._seed, "preselect"))
+            seed = seeds.integer(self._seed, "preselect")
+            search = self._refinement(state.units, self._residual(state.units), bench, seed)
             plan = Cooling(max(1, state.planned[0] // 3))
             if state.next == 0:
                 state.hottest = search.hottest(HEAT_OF_RANDOM)
@@ -291,6 +299,7 @@ class Search:
                 self._events.emit("preselect", n=state.next, of=plan.n_rounds, coherence_error=done.objective)
                 self._save_when_due(state, lambda: _units_of(search.uses))
             self._enter_refinement(state, _units_of(search.uses))
+            return search.residual
 
     def _enter_refinement(self, state: SearchState, units: NDArray[np.int64]) -> None:
         state.stage, state.units = "refine", units
@@ -314,12 +323,13 @@ class Search:
             return self._config.effort
         return usual_effort(self._bench.gather(self._some_units()).cells_per_unit)
 
-    def _refinement(self, state: SearchState, bench: Workbench, seed: int) -> Refinement:
+    def _refinement(
+        self, units: NDArray[np.int64], residual: NDArray[np.int32], bench: Workbench, seed: int
+    ) -> Refinement:
         shared = self._runtime.share(bench)
-        uses = self._uses(state.units)
         return Refinement(
-            uses,
-            self._residual(uses),
+            self._uses(units),
+            residual,
             bench,
             lambda function, lanes, residual: self._runtime.map(
                 function, lanes, self._runtime.share(residual), shared, label="refine"
@@ -342,10 +352,11 @@ class Search:
         limit_s = _TRIM_SHARE * config.time_limit_s
         return TimedPace(plan, limit_s, self._clock.elapsed_s, seconds_per_gain, state.segment_began)
 
-    def _refine(self, state: SearchState) -> None:
+    def _refine(self, state: SearchState, residual: NDArray[np.int32]) -> None:
+        """Swap units until there is a reason to stop; `residual`, that of the state's units, changes in place."""
         with self._clock.stage("refine", state.stage_s):
             plan = self._cooling(state)
-            search = self._refinement(state, self._bench, self._seed)
+            search = self._refinement(state.units, residual, self._bench, self._seed)
             if state.next_round == 0:
                 state.hottest = search.hottest(HEAT_OF_RANDOM if self._config.start == "coherence" else HEAT_OF_TRIMMED)
             while not (reason := self._reason_to_stop(state, search.is_perfect)):
@@ -370,17 +381,17 @@ class Search:
             return "time limit" if self._clock.elapsed_s() > config.time_limit_s else ""
         return "effort spent" if state.next_round >= plan.n_rounds else ""
 
-    def _random_uses(self) -> NDArray[np.uint16]:
-        """A subset without selection, to compare with."""
+    def _random_units(self) -> NDArray[np.int64]:
+        """A subset without selection, to compare with; ascending."""
         n_pool = self._codes.n_units
         random = seeds.generator(self._seed, "random sample")  # the same units as the report's sample of the pool
         drawn = random.choice(n_pool, self._objective.n_units, replace=n_pool < self._objective.n_units)
-        return self._uses(drawn)
+        return np.sort(drawn)
 
-    def _residual(self, uses: NDArray[np.uint16]) -> NDArray[np.int32]:
-        items = list(zip(self._codes.blocks, chosen_by_block(self._codes.blocks, uses), strict=True))
-        counts = self._runtime.map(count_chosen, items, self._shared_bench, label="count")
-        return self._objective.residual(total(counts, self._objective.cliques.n_cells))
+    def _residual(self, units: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The residual of the given units, once per use, counted anew."""
+        with self._crew() as crew:
+            return self._bench.residual_by(crew, np.sort(units))
 
     def _uses(self, units: NDArray[np.int64]) -> NDArray[np.uint16]:
         uses = np.zeros(self._codes.n_units, np.uint16)

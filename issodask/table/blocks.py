@@ -70,15 +70,6 @@ def draw_samples(blocks: Sequence[Block], n_units: int) -> list[Sample]:
     return [Sample(tuple(taken[i : i + per_sample])) for i in range(0, len(taken), per_sample)]
 
 
-def chosen_by_block(blocks: Sequence[Block], uses: NDArray[np.uint16]) -> list[NDArray[np.int64]]:
-    """Row numbers within each block of the units in the subset, once per use."""
-    chosen = []
-    for block in blocks:
-        own = uses[block.first_unit : block.first_unit + block.n_units]
-        chosen.append(np.repeat(np.arange(block.n_units), own))
-    return chosen
-
-
 def rows_by_block(units: NDArray[np.int64], blocks: Sequence[Block]) -> list[tuple[Block, NDArray[np.int64]]]:
     """Each block that holds some of `units` (ascending), with their row numbers within it."""
     starts = np.array([*(block.first_unit for block in blocks), blocks[-1].first_unit + blocks[-1].n_units])

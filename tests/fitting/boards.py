@@ -10,7 +10,7 @@ import pytest
 
 from issodask.fitting.objective import Objective
 from issodask.fitting.workbench import Workbench
-from issodask.table.blocks import SequenceCodes, chosen_by_block
+from issodask.table.blocks import SequenceCodes, rows_by_block
 from issodask.table.cliques import Cliques
 from issodask.table.marginals import count_marginals
 from issodask.table.sequences import Layout, SequenceCliques
@@ -113,7 +113,7 @@ def residual_of(uses, bench):
     """The residual, counted anew."""
     cliques = bench.objective.cliques
     counts = np.zeros(cliques.n_cells, np.int64)
-    for block, chosen in zip(bench.blocks, chosen_by_block(bench.blocks, uses), strict=True):
+    for block, chosen in rows_by_block(np.repeat(np.arange(len(uses)), uses), bench.blocks):
         cliques.count(bench.load_codes(block), counts, chosen)
     return bench.objective.residual(counts)
 

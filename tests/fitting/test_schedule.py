@@ -40,7 +40,7 @@ def test_trim_plan__picks_grow_and_are_never_none(plan, n_rounds):
 
 
 def test_trim_plan__spends_its_gains():
-    plan = TrimPlan(80_000, 10_000)
+    plan = TrimPlan.of(80_000, 10_000)
     removed = [plan.size(i) - plan.size(i + 1) for i in range(plan.n_steps)]
     n_gains = sum(n * plan.picks(i, 50) for i, n in enumerate(removed))
     assert n_gains == pytest.approx(20 * 50 * plan.n_end, rel=0.02)
@@ -57,7 +57,7 @@ def test_trim_plan__segments_in_order(plan):
 
 
 def test_trim_plan__nothing_to_trim():
-    plan = TrimPlan(7, 7)
+    plan = TrimPlan.of(7, 7)
     assert {plan.size(i) for i in range(plan.n_steps + 1)} == {7}
     assert plan.gains_left(0) == 0
     assert plan.picks(0, 5) >= 1

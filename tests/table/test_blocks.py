@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issodask.table.blocks import chosen_by_block, cut_strips, draw_samples, rows_by_block
+from issodask.table.blocks import cut_strips, draw_samples, rows_by_block
 from tests.fitting.boards import pool_of
 from tests.strategies import seeds
 
@@ -37,14 +37,6 @@ def test_cut_strips__every_unit_once_and_in_order(blocks, n_units):
     assert all(0 < strip.n_units <= n_units for strip in strips)
     assert all(blocks[s.i_block].first_unit + s.start == s.first_unit for s in strips)
     assert all(s.start + s.n_units <= blocks[s.i_block].n_units for s in strips)
-
-
-@given(pools(), seeds)
-def test_chosen_by_block__once_per_use(blocks, seed):
-    uses = np.random.default_rng(seed).integers(0, 3, len(all_units(blocks))).astype(np.uint16)
-    chosen = chosen_by_block(blocks, uses)
-    units = [block.first_unit + row for block, rows in zip(blocks, chosen, strict=True) for row in rows]
-    assert units == np.repeat(np.arange(len(uses)), uses).tolist()
 
 
 @given(pools(), seeds)
