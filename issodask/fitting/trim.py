@@ -76,7 +76,8 @@ class Trimming:
         by_id = np.argsort(order, kind="stable")
         self._unit_ids = order[by_id]
         self._n_left = len(order)
-        self._board = _Board.of(residual, bench.gather_by(crew, self._unit_ids), np.argsort(by_id), bench, crew, typical)
+        units = bench.gather_by(crew, self._unit_ids)
+        self._board = _Board.of(residual, units, np.argsort(by_id), bench, crew, typical)
 
     @property
     def order(self) -> NDArray[np.int64]:
