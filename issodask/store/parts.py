@@ -30,7 +30,8 @@ def iter_part(path: Path, schema: Schema) -> Iterator[pd.DataFrame]:
         return
     with _open_for(path, schema) as file:
         for i_group in range(file.num_row_groups):
-            yield from _iter_row_group(file, i_group, schema)
+            for table in _iter_row_group(file, i_group, schema):
+                yield _as_frame([table], schema)
 
 
 def iter_chosen(path: Path, schema: Schema, rows: np.ndarray) -> Iterator[pd.DataFrame]:
@@ -41,13 +42,16 @@ def iter_chosen(path: Path, schema: Schema, rows: np.ndarray) -> Iterator[pd.Dat
     if is_csv(path):
         yield from _chosen(iter_csv(path, schema, batch_rows(schema)), 0, rows)
         return
+    chosen: list[pa.Table] = []
     with _open_for(path, schema) as file:
-        start = 0
-        for i_group in range(file.num_row_groups):
-            stop = start + file.metadata.row_group(i_group).num_rows
-            if np.searchsorted(rows, start) < np.searchsorted(rows, stop):
-                yield from _chosen(_iter_row_group(file, i_group, schema), start, rows)
-            start = stop
+        for table, start in _iter_tables(file, schema, rows):
+            first, last = np.searchsorted(rows, [start, start + len(table)])
+            chosen.append(table.take(pa.array(rows[first:last] - start)))
+            if sum(map(len, chosen)) >= batch_rows(schema):
+                yield _as_frame(chosen, schema)
+                chosen = []
+    if chosen:
+        yield _as_frame(chosen, schema)
 
 
 def hash_keys(path: Path, group_key: str) -> pd.Series:
@@ -144,7 +148,24 @@ def _open_for(path: Path, schema: Schema) -> Iterator[pq.ParquetFile]:
         yield file
 
 
-def _iter_row_group(file: pq.ParquetFile, i_group: int, schema: Schema) -> Iterator[pd.DataFrame]:
+def _iter_row_group(file: pq.ParquetFile, i_group: int, schema: Schema) -> Iterator[pa.Table]:
     names = list(schema.names)
     for batch in file.iter_batches(batch_rows(schema), row_groups=[i_group], columns=names, use_threads=False):
-        yield to_frame(pa.Table.from_batches([batch]).select(names), keep_dtypes=False)
+        yield pa.Table.from_batches([batch])
+
+
+def _iter_tables(file: pq.ParquetFile, schema: Schema, rows: np.ndarray) -> Iterator[tuple[pa.Table, int]]:
+    """Yield those of a part's tables that have some of `rows`, and the number of the first row of each."""
+    start = 0
+    for i_group in range(file.num_row_groups):
+        stop = start + file.metadata.row_group(i_group).num_rows
+        if np.searchsorted(rows, start) < np.searchsorted(rows, stop):
+            for table in _iter_row_group(file, i_group, schema):
+                if np.searchsorted(rows, start) < np.searchsorted(rows, start + len(table)):
+                    yield table, start
+                start += len(table)
+        start = stop
+
+
+def _as_frame(tables: list[pa.Table], schema: Schema) -> pd.DataFrame:
+    return to_frame(pa.concat_tables(tables).select(list(schema.names)), keep_dtypes=False)
