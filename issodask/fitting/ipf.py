@@ -8,7 +8,8 @@ group are still correlated; to correct all of them at once in full would oversho
 the more so when a residual rises. (Measured on census: a damped pass gains what 0.7 classic passes gain.)
 
 A unit's weight is the product of its cells' factors, so the factors are all there is to find. A sample of a huge pool
-serves for that; the weights of all its units then take one more pass.
+serves for that; the weights of all its units then take one more pass. (20,000 rows of 80 columns from 1,000,000 end at
+an error of 0.01555 with factors of all of them, 0.01557, 0.01565, 0.01595 with those of a half, a quarter, an eighth.)
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ _PAIRS_AT_ONCE = 6.0  # corrected so many at a time in full, even closely relate
 _CONVERGED = 1e-4
 _STALLED = 0.02
 _LARGEST_FACTOR = 10.0
-_LEAST_FITTED, _FITTED_PER_UNIT = 2**20, 4
+_LEAST_FITTED, _FITTED_PER_UNIT = 2**18, 4
 _NOISE = 1e-9  # sums in another block order differ by less, and should not lead to another damping
 
 Status = Literal["converged", "stalled", "pass limit", "skipped"]
@@ -50,6 +51,9 @@ class Weights(Protocol):
     def step(self, scale_by: PairTable | None, sum_by: PairTable, n_sums: int) -> NDArray[np.float64]:
         """Scale all weights by a table's factors, then sum them by another table's cells."""
 
+    def largest(self) -> float:
+        """The largest weight."""
+
 
 @dataclass(frozen=True)
 class IpfResult:
@@ -71,12 +75,14 @@ class Fit:
     """The factors that were found: a unit's weight is the product of those of its cells (`weigh_block`).
 
     targets, factors  per group of pairs, the original's share of each cell, and the cell's factor
+    largest           the largest weight of the units that the factors were fitted on
     """
 
     status: Status
     residuals: tuple[float, ...]
     targets: tuple[PairTable, ...]
     factors: tuple[PairTable, ...]
+    largest: float
 
     def result(self, sums: NDArray[np.float64]) -> IpfResult:
         """What there is to say, when the weights of the whole pool add up to `sums` (see `sum_cells`)."""
@@ -90,12 +96,16 @@ class Fit:
         return IpfResult(self.status, self.residuals, n_pairs, ranked, distance / max(1, n_pairs))
 
 
-def weigh_block(codes: NDArray[np.uint8], factors: Sequence[PairTable]) -> NDArray[np.float64]:
-    """The weights of units (codes: u x d), float64, (u,)."""
+def weigh_block(codes: NDArray[np.uint8], factors: Sequence[PairTable], largest: float) -> NDArray[np.float64]:
+    """The weights of units (codes: u x d), float64, (u,); none is above `largest`.
+
+    Factors of cells that few units fill are large. As long as they are fitted, the sums hold them in bounds; of a unit
+    that they were not fitted on, hundreds of them may meet (1e17 was seen in a table of 80 columns).
+    """
     weights = np.ones(len(codes))
     for table in factors:
         scale_weights(codes, table.pairs, table.starts, table.sizes, table.factors, weights)
-    return weights
+    return np.minimum(weights, largest)
 
 
 def sum_cells(
@@ -124,6 +134,9 @@ class Repeated:
         else:
             self.sums.append(self._weights.step(scale_by, sum_by, n_sums))
         return self.sums[-1].copy()
+
+    def largest(self) -> float:
+        return self._weights.largest()
 
 
 def scale_block(codes: NDArray[np.uint8], weights: NDArray[np.float64], table: PairTable) -> NDArray[np.float64]:
@@ -196,11 +209,13 @@ def fit_weights(
         if len(residuals) > 1 and residuals[-1] > (1 - _STALLED) * residuals[-2]:
             status = "stalled"
             break
+    largest = 1.0
     if pending is not None:
         sums = weights.step(pending, pending, len(pending.factors))
         found[-1] *= _level(sums, len(pending.pairs), total)
+        largest = weights.largest() * total * len(pending.pairs) / sums.sum()
     factors = [group._replace(factors=own) for group, own in zip(groups, found, strict=True)]
-    return Fit(status, tuple(residuals), tuple(groups), tuple(factors))
+    return Fit(status, tuple(residuals), tuple(groups), tuple(factors), largest)
 
 
 def _level(sums: NDArray[np.float64], n_pairs: int, total: float) -> float:

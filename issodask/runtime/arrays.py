@@ -73,6 +73,11 @@ class BlockWeights:
             held = total.dask[total.name, 0]  # on a cluster a future, here the sums
             return held if isinstance(held, np.ndarray) else np.asarray(total.compute())
 
+    def largest(self) -> float:
+        """The largest weight."""
+        with self._runtime.dask_scheduler():
+            return float(self.weights.max().compute())
+
     def compute(self) -> NDArray[np.float64]:
         """All weights, in the order of the blocks."""
         with self._runtime.dask_scheduler():

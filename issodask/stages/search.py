@@ -155,7 +155,12 @@ class Search:
             folder.mkdir(parents=True)
             share = self._runtime.share
             written = self._runtime.map(
-                _weigh, self._codes.blocks, share(fit.factors), share(self._reader), share(folder), label="weigh"
+                _weigh,
+                self._codes.blocks,
+                share((fit.factors, fit.largest)),
+                share(self._reader),
+                share(folder),
+                label="weigh",
             )
             hashes: dict[str, str] = {}
             sums = np.zeros(sum(len(table.factors) for table in fit.factors))
@@ -444,12 +449,12 @@ class Search:
 
 
 def _weigh(
-    block: Block, factors: Sequence[PairTable], reader: BlockReader, folder: Path
+    block: Block, fitted: tuple[Sequence[PairTable], float], reader: BlockReader, folder: Path
 ) -> tuple[str, str, NDArray[np.float64]]:
     """Write a block's weights. Returns the file's name and hash, and the weights' sums by cell."""
     codes = reader.codes(block)
-    weights = weigh_block(codes, factors)
-    return *save_weights(folder, block, weights), sum_cells(codes, weights, factors)
+    weights = weigh_block(codes, *fitted)
+    return *save_weights(folder, block, weights), sum_cells(codes, weights, fitted[0])
 
 
 def _with_weights(item: tuple[Any, Any], function: Callable[..., Any], bench: Workbench) -> Any:

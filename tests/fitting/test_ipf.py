@@ -29,9 +29,12 @@ class BlockByBlock:
             self.weights = [scale_block(codes, weights, scale_by) for codes, weights in pairs]
         return sum(sum_block(c, w, sum_by)[0] for c, w in zip(self.blocks, self.weights, strict=True))
 
-    def weigh(self, factors):
+    def largest(self):
+        return max(own.max(initial=0) for own in self.weights)
+
+    def weigh(self, found):
         """The weights that the factors stand for."""
-        self.weights = [weigh_block(codes, factors) for codes in self.blocks]
+        self.weights = [weigh_block(codes, found.factors, found.largest) for codes in self.blocks]
 
     def sums(self, tables):
         return sum(sum_cells(codes, own, tables) for codes, own in zip(self.blocks, self.weights, strict=True))
@@ -48,7 +51,7 @@ def fit(original, blocks, sizes, n_passes=8, limit=5_000, **options):
     weights = BlockByBlock(blocks)
     pairs = rank_pairs(marginals, layout, limit)
     found = fit_weights(weights, marginals, layout, pairs, n_passes, **options)
-    weights.weigh(found.factors)
+    weights.weigh(found)
     return weights, found.result(weights.sums(found.targets))
 
 
@@ -115,7 +118,20 @@ def test_fit_weights__the_factors_are_those_that_the_weights_were_scaled_by(seed
     weights = BlockByBlock([pool])
     found = fit_weights(weights, marginals, layout, rank_pairs(marginals, layout, 100), 3)
     scaled = weights.all * len(pool) / weights.all.sum()
-    assert weigh_block(pool, found.factors) == pytest.approx(scaled)
+    assert weigh_block(pool, found.factors, found.largest) == pytest.approx(scaled)
+
+
+@given(seeds, wide)
+def test_weigh_block__no_unit_outweighs_those_that_the_factors_were_fitted_on(seed, sizes):
+    original, pool = two_tables(seed, sizes)
+    layout = Cliques.of(sizes)
+    marginals = count_marginals([original], layout)
+    weights = BlockByBlock([pool[:30]])
+    found = fit_weights(weights, marginals, layout, rank_pairs(marginals, layout, 100), 3)
+    others = weigh_block(pool[30:], found.factors, found.largest)
+    assert others.max() <= found.largest == pytest.approx(weights.all.max() * 30 / weights.all.sum())
+    free = weigh_block(pool[30:], found.factors, np.inf)
+    assert np.array_equal(others, np.minimum(free, found.largest))
 
 
 @given(seeds, wide)
