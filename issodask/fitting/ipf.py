@@ -139,11 +139,9 @@ class Repeated:
         return self._weights.largest()
 
 
-def scale_block(codes: NDArray[np.uint8], weights: NDArray[np.float64], table: PairTable) -> NDArray[np.float64]:
-    """A block's share of a step: its weights, scaled."""
-    scaled = weights.copy()
-    scale_weights(codes, table.pairs, table.starts, table.sizes, table.factors, scaled)
-    return scaled
+def scale_block(codes: NDArray[np.uint8], weights: NDArray[np.float64], table: PairTable) -> None:
+    """A block's share of a step: scale its weights, in place."""
+    scale_weights(codes, table.pairs, table.starts, table.sizes, table.factors, weights)
 
 
 def sum_block(codes: NDArray[np.uint8], weights: NDArray[np.float64], table: PairTable) -> NDArray[np.float64]:

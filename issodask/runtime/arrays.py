@@ -4,7 +4,7 @@ Codes come from files whenever a task needs them; weights stay with the workers 
 a table of factors goes out, weighted sums come back.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -32,8 +32,8 @@ def block_array(load: Callable[[Any], NDArray[Any]], blocks: Sequence[Any], n_co
 class BlockWeights:
     """One weight per unit, as a Dask array by block, scaled and summed by the workers.
 
-    scale(codes, weights, table) -> weights and add_up(codes, weights, table) -> (1, n_sums) are a block's share of a
-    step; `table` is whatever small thing the algorithm sends out.
+    scale(codes, weights, table), which changes the weights, and add_up(codes, weights, table) -> (1, n_sums) are a
+    block's share of a step; `table` is whatever small thing the algorithm sends out.
 
     A step writes its own graph, two tasks per run of neighbouring blocks, each of which opens the codes itself. There
     is a run for each worker: a task is a quarter of a millisecond of Dask's time, a step on a million units 30 ms.
@@ -44,7 +44,7 @@ class BlockWeights:
         self,
         runtime: Runtime,
         codes: da.Array,
-        scale: Callable[..., NDArray[np.float64]],
+        scale: Callable[..., None],
         add_up: Callable[..., NDArray[np.float64]],
     ) -> None:
         self._runtime = runtime
@@ -86,7 +86,7 @@ class BlockWeights:
     def _scaled(self, scale_by: Any) -> da.Array:
         name = f"{self._name}-scaled-{self._n_steps}"
         tasks = {
-            (name, i): (partial(_run, loads, self._scale, scale_by), key)
+            (name, i): (partial(_scale_run, loads, self._scale, scale_by), key)
             for i, (loads, key) in enumerate(zip(self._runs, self.weights.__dask_keys__(), strict=True))
         }
         graph = HighLevelGraph.from_collections(name, tasks, dependencies=[self.weights])
@@ -95,7 +95,7 @@ class BlockWeights:
     def _total(self, weights: da.Array, sum_by: Any, n_sums: int) -> da.Array:
         name = f"{self._name}-sums-{self._n_steps}"
         tasks: dict[Any, Any] = {
-            (name, "run", i): (partial(_run, loads, self._add_up, sum_by), key)
+            (name, "run", i): (partial(_sum_run, loads, self._add_up, sum_by), key)
             for i, (loads, key) in enumerate(zip(self._runs, weights.__dask_keys__(), strict=True))
         }
         tasks[name, 0] = (_add_blocks, list(tasks))
@@ -103,19 +103,33 @@ class BlockWeights:
         return da.Array(graph, name, chunks=((n_sums,),), dtype=np.float64)
 
 
-def _run(
-    loads: Sequence[tuple[Callable[[Any], NDArray[np.uint8]], Any]],
-    function: Callable[..., NDArray[Any]],
-    table: Any,
-    weights: NDArray[np.float64],
+_Load = tuple[Callable[[Any], NDArray[np.uint8]], Any]
+
+
+def _scale_run(
+    loads: Sequence[_Load], scale: Callable[..., None], table: Any, weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    scaled = weights.copy()  # a task that is repeated finds its input as it was
+    for codes, own in _blocks(loads, scaled):
+        scale(codes, own, table)
+    return scaled
+
+
+def _sum_run(
+    loads: Sequence[_Load], add_up: Callable[..., NDArray[Any]], table: Any, weights: NDArray[np.float64]
 ) -> NDArray[Any]:
-    """Each block's share of a step, one after the other."""
-    shares, first = [], 0
+    return np.concatenate([add_up(codes, own, table) for codes, own in _blocks(loads, weights)])
+
+
+def _blocks(
+    loads: Sequence[_Load], weights: NDArray[np.float64]
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float64]]]:
+    """The codes of each block of a run, and its own part of the weights."""
+    first = 0
     for load, block in loads:
         codes = load(block)
-        shares.append(function(codes, weights[first : first + len(codes)], table))
+        yield codes, weights[first : first + len(codes)]
         first += len(codes)
-    return shares[0] if len(shares) == 1 else np.concatenate(shares)
 
 
 def _add_blocks(sums: list[NDArray[np.float64]]) -> NDArray[np.float64]:

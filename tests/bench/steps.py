@@ -29,6 +29,8 @@ from issodask.table.cliques import Cliques
 from issodask.table.marginals import count_marginals
 from tests.bench import baseline
 
+_IPF_RUNS = 3
+
 
 class Watch:
     """Seconds since it was made: by the clock, and of processor time in all threads, which other work disturbs less."""
@@ -52,7 +54,10 @@ def encode(original: str, pool: str, workers: int) -> dict[str, Any]:
 
 
 def ipf(original: str, pool: str, workers: int, passes: int) -> dict[str, Any]:
-    """Weights by the product's own IPF: pair-rows are the weights summed and scaled, passes x pairs x rows."""
+    """Weights by the product's own IPF: pair-rows are the weights summed and scaled, passes x pairs x rows.
+
+    As of the baseline's, the fastest of three runs counts: one takes seconds, and a moment's noise is much of it.
+    """
     with tempfile.TemporaryDirectory(prefix="issodask-bench-") as folder, open_runtime(workers) as runtime:
         known = KnownOriginal.of(as_frame(original), None)
         opened = as_pool(pool, folder, known.schema)
@@ -72,7 +77,7 @@ def ipf(original: str, pool: str, workers: int, passes: int) -> dict[str, Any]:
             return watch.read(), result.residuals
 
         fit(pairs[:1], 1)  # everything is compiled and mapped then
-        taken, residuals = fit(pairs, passes)
+        taken, residuals = min((fit(pairs, passes) for _ in range(_IPF_RUNS)), key=lambda run: run[0]["seconds"])
     return {**taken, "pair_rows": len(residuals) * len(pairs) * codes.n_units, "residual": residuals[-1]}
 
 
@@ -80,9 +85,12 @@ def baseline_ipf(original: str, pool: str, pairs: int, flat: bool) -> dict[str, 
     """One pass of the baseline over some pairs; with two indices a row as published, or with one (`flat`)."""
     target, codes, sizes = baseline.bin_frames(as_frame(original), pd.read_parquet(pool))
     chosen = baseline.top_pairs(target, sizes, pairs)
-    watch = Watch()
-    _, passes = baseline.fit_weights(target, codes, sizes, chosen, 1, oversize=1.25, flat=flat)
-    return {**watch.read(), "pair_rows": passes * len(chosen) * codes.shape[1]}
+    runs = []
+    for _ in range(_IPF_RUNS):
+        watch = Watch()
+        _, passes = baseline.fit_weights(target, codes, sizes, chosen, 1, oversize=1.25, flat=flat)
+        runs.append({**watch.read(), "pair_rows": passes * len(chosen) * codes.shape[1]})
+    return min(runs, key=lambda run: run["seconds"])
 
 
 def select(original: str, pool: str, out: str, workers: int, config: dict[str, Any]) -> dict[str, Any]:

@@ -24,9 +24,9 @@ class BlockByBlock:
 
     def step(self, scale_by, sum_by, n_sums):
         self.summed.append(sum_by)
-        pairs = list(zip(self.blocks, self.weights, strict=True))
         if scale_by is not None:
-            self.weights = [scale_block(codes, weights, scale_by) for codes, weights in pairs]
+            for codes, weights in zip(self.blocks, self.weights, strict=True):
+                scale_block(codes, weights, scale_by)
         return sum(sum_block(c, w, sum_by)[0] for c, w in zip(self.blocks, self.weights, strict=True))
 
     def largest(self):
