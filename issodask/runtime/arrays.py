@@ -67,11 +67,13 @@ class BlockWeights:
         """
         self._n_steps += 1
         weights = self.weights if scale_by is None else self._scaled(scale_by)
-        total = self._total(weights, sum_by, n_sums)
+        sums = self._sums(weights, sum_by, n_sums)
         with self._runtime.dask_scheduler():
-            self.weights, total = dask.persist(weights, total, optimize_graph=False)
-            held = total.dask[total.name, 0]  # on a cluster a future, here the sums
-            return held if isinstance(held, np.ndarray) else np.asarray(total.compute())
+            self.weights, sums = dask.persist(weights, sums, optimize_graph=False)
+            held = [sums.dask[key] for (key,) in sums.__dask_keys__()]
+            here = all(isinstance(own, np.ndarray) for own in held)  # on a cluster they are futures
+            by_block = np.concatenate(held) if here else np.asarray(sums.compute())
+        return np.asarray(by_block.sum(axis=0))
 
     def largest(self) -> float:
         """The largest weight."""
@@ -92,15 +94,16 @@ class BlockWeights:
         graph = HighLevelGraph.from_collections(name, tasks, dependencies=[self.weights])
         return da.Array(graph, name, chunks=self.weights.chunks, dtype=np.float64)
 
-    def _total(self, weights: da.Array, sum_by: Any, n_sums: int) -> da.Array:
+    def _sums(self, weights: da.Array, sum_by: Any, n_sums: int) -> da.Array:
+        """Each block's sums: (blocks, n_sums)."""
         name = f"{self._name}-sums-{self._n_steps}"
-        tasks: dict[Any, Any] = {
-            (name, "run", i): (partial(_sum_run, loads, self._add_up, sum_by), key)
+        tasks = {
+            (name, i, 0): (partial(_sum_run, loads, self._add_up, sum_by), key)
             for i, (loads, key) in enumerate(zip(self._runs, weights.__dask_keys__(), strict=True))
         }
-        tasks[name, 0] = (_add_blocks, list(tasks))
         graph = HighLevelGraph.from_collections(name, tasks, dependencies=[weights])
-        return da.Array(graph, name, chunks=((n_sums,),), dtype=np.float64)
+        blocks = tuple(len(loads) for loads in self._runs)
+        return da.Array(graph, name, chunks=(blocks, (n_sums,)), dtype=np.float64)
 
 
 _Load = tuple[Callable[[Any], NDArray[np.uint8]], Any]
@@ -130,7 +133,3 @@ def _blocks(
         codes = load(block)
         yield codes, weights[first : first + len(codes)]
         first += len(codes)
-
-
-def _add_blocks(sums: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    return np.concatenate(sums).sum(axis=0)
