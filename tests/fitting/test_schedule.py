@@ -48,6 +48,17 @@ def test_trim_plan__spends_its_gains():
     assert plan.gains_left(plan.n_steps) == 0
 
 
+@given(st.integers(1, 200_000), st.floats(1, 20))
+def test_trim_plan__last_steps_look_so_many_units_ahead(n_end, oversize):
+    plan = TrimPlan.of(int(n_end * oversize), n_end)
+    last = plan.size(plan.n_steps - 1) - n_end
+    assert 200 <= plan.n_steps <= 4_000
+    if 200 < plan.n_steps < 4_000:
+        assert last == pytest.approx(128, rel=0.02, abs=1)
+    else:
+        assert last <= 128 * 1.02 + 1 or plan.n_steps == 4_000
+
+
 @given(trim_plans())
 def test_trim_plan__segments_in_order(plan):
     segments = [plan.segment(i) for i in range(plan.n_steps)]

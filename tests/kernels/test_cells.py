@@ -8,6 +8,7 @@ from issodask.kernels.cells import count_units, locate
 from issodask.kernels.units import RowUnits, gain
 from issodask.table.cliques import Cliques
 from tests import naive
+from tests.kernels.test_without_jit import PLAIN
 from tests.strategies import as_dict, row_cases
 
 
@@ -37,6 +38,22 @@ def test_count_units__adds_to_what_is_there(case):
     counts = counted(case.codes, case.layout)
     count_units(case.codes[::-1].copy(), case.layout.index, counts)
     assert np.array_equal(counts, 2 * counted(case.codes, case.layout))
+
+
+@pytest.mark.parametrize("n_units", [255, 256, 4_096, 4_100])
+@pytest.mark.parametrize("max_triples", [4, 1])
+def test_count_units__many_at_once_or_few_by_few(n_units, max_triples):
+    layout = Cliques.of([2, 1, 3, 2], max_triples=max_triples)
+    codes = np.random.default_rng(n_units).integers(0, [2, 1, 3, 2], (n_units, 4)).astype(np.uint8)
+    few_by_few = sum(counted(codes[first : first + 200], layout) for first in range(0, n_units, 200))
+    assert np.array_equal(counted(codes, layout), few_by_few)
+    assert few_by_few.sum() == n_units * layout.n_cliques
+
+
+def test_count_units__more_of_one_kind_than_two_bytes_hold():
+    n_units = 1_000 if PLAIN else 70_000
+    counts = counted(np.ones((n_units, 3), np.uint8), Cliques.of([2, 2, 2]))
+    assert set(counts.tolist()) == {0, n_units}
 
 
 def test_count_units__empty_block():
