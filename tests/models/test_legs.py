@@ -54,6 +54,20 @@ def interrupt(kind, folder, epoch, phase="train"):
         train_in_legs(kind, folder, report)
 
 
+@pytest.fixture(scope="module")
+def interrupted_rows(tmp_path_factory):
+    """A training of rows that was interrupted at the end of an epoch: done once, a copy for each test."""
+    folders = {}
+
+    def copy_to(folder, epoch):
+        if epoch not in folders:
+            folders[epoch] = tmp_path_factory.mktemp("interrupted")
+            interrupt("rows", folders[epoch], epoch)
+        shutil.copytree(folders[epoch], folder, dirs_exist_ok=True)
+
+    return copy_to
+
+
 def resume(kind, folder):
     """Train to the end; return what the training began with."""
     train_in_legs(kind, folder)
@@ -121,8 +135,8 @@ def test_train__killed_in_its_second_leg_ends_in_the_same_bytes(undisturbed, tmp
         (["leg-0002/optimizer.pt", "leg-0001/leg.json"], 0),
     ],
 )
-def test_train__damaged_legs_are_done_again(undisturbed_rows, tmp_path, damaged, epoch):
-    interrupt("rows", tmp_path, 5)
+def test_train__damaged_legs_are_done_again(undisturbed_rows, interrupted_rows, tmp_path, damaged, epoch):
+    interrupted_rows(tmp_path, 5)
     assert legs_in(tmp_path) == ["leg-0001", "leg-0002"]
     for name in damaged:
         content = (tmp_path / name).read_bytes()
@@ -131,8 +145,8 @@ def test_train__damaged_legs_are_done_again(undisturbed_rows, tmp_path, damaged,
     assert bytes_of_model(tmp_path) == undisturbed_rows.model
 
 
-def test_train__what_was_half_written_is_ignored(undisturbed_rows, tmp_path):
-    interrupt("rows", tmp_path, 3)
+def test_train__what_was_half_written_is_ignored(undisturbed_rows, interrupted_rows, tmp_path):
+    interrupted_rows(tmp_path, 3)
     shutil.copytree(tmp_path / "leg-0001", tmp_path / "leg.work")
     (tmp_path / "leg.work/leg.json").unlink()
     (tmp_path / "leg-0002").mkdir()
@@ -151,17 +165,17 @@ def test_train__finished_stays_finished(undisturbed_rows, tmp_path):
     assert bytes_of_model(folder) == undisturbed_rows.model
 
 
-def test_begin_anew__ends_in_the_same_bytes(undisturbed_rows, tmp_path):
-    interrupt("rows", tmp_path, 3)
+def test_begin_anew__ends_in_the_same_bytes(undisturbed_rows, interrupted_rows, tmp_path):
+    interrupted_rows(tmp_path, 3)
     mostly.begin_anew(tmp_path)
     assert legs_in(tmp_path) == []
     assert resume("rows", tmp_path)["epoch"] == 0
     assert bytes_of_model(tmp_path) == undisturbed_rows.model
 
 
-def test_train__time_is_given_to_all_legs_together(tmp_path):
+def test_train__time_is_given_to_all_legs_together(interrupted_rows, tmp_path):
     """The time of earlier legs counts: the first step of the next one is the last, and the best of them all stays."""
-    interrupt("rows", tmp_path, 3)
+    interrupted_rows(tmp_path, 3)
     best = (tmp_path / "leg-0001/best-weights.pt").read_bytes()
     train_in_legs("rows", tmp_path, training=replace(TRAINING, max_time_min=0.0001))
     assert (tmp_path / "workspace/ModelStore/model-data/model-weights.pt").read_bytes() == best
