@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
-import dask
 import dask.array as da
 import numpy as np
 from dask.base import tokenize
@@ -68,12 +67,12 @@ class BlockWeights:
         self._n_steps += 1
         weights = self.weights if scale_by is None else self._scaled(scale_by)
         sums = self._sums(weights, sum_by, n_sums)
-        with self._runtime.dask_scheduler():
-            self.weights, sums = dask.persist(weights, sums, optimize_graph=False)
-            held = [sums.dask[key] for (key,) in sums.__dask_keys__()]
-            here = all(isinstance(own, np.ndarray) for own in held)  # on a cluster they are futures
-            by_block = np.concatenate(held) if here else np.asarray(sums.compute())
-        return np.asarray(by_block.sum(axis=0))
+        self.weights, sums = self._runtime.persist(weights, sums)
+        held = [sums.dask[key] for (key,) in sums.__dask_keys__()]
+        if not all(isinstance(own, np.ndarray) for own in held):  # on a cluster they are futures
+            with self._runtime.dask_scheduler():
+                held = [np.asarray(sums.compute())]
+        return np.asarray(np.concatenate(held).sum(axis=0))
 
     def largest(self) -> float:
         """The largest weight."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from issodask.errors import InputError, LostError
 
 if TYPE_CHECKING:
+    import dask.array as da
     from distributed import Client
 
 
@@ -57,6 +58,10 @@ class Runtime(ABC):
     def dask_scheduler(self) -> Iterator[None]:
         """Within this context, Dask collections compute on this runtime."""
         yield
+
+    @abstractmethod
+    def persist(self, *arrays: "da.Array") -> tuple["da.Array", ...]:
+        """Compute Dask arrays, whose chunks stay where they are; their graphs are taken as they are."""
 
     def keep_in(self, folder: Path) -> None:  # noqa: B027
         """Let what tasks share lie in `folder`, which all workers see."""

@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import dask
@@ -20,6 +20,9 @@ from issodask.errors import InputError, LostError
 from issodask.runtime.address import find_cluster
 from issodask.runtime.base import Runtime, attempt
 from issodask.runtime.shared import received, share_in
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 EXCLUSIVE = "generator"
 """The worker resource of which each worker has one, so that one training runs on it at a time."""
@@ -139,6 +142,10 @@ class Cluster(Runtime):
     def dask_scheduler(self) -> Iterator[None]:
         with self.client.as_current(), _losses_told():
             yield
+
+    def persist(self, *arrays: "da.Array") -> tuple["da.Array", ...]:
+        with self.dask_scheduler():
+            return tuple(dask.persist(*arrays, optimize_graph=False))
 
     @contextmanager
     def performance_report(self, path: Path | None) -> Iterator[None]:

@@ -8,13 +8,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dask
 import dask.threaded
+from dask.core import flatten
 
 from issodask.runtime.base import Runtime, attempt
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 
 class Serial(Runtime):
@@ -39,6 +44,9 @@ class Serial(Runtime):
     def dask_scheduler(self) -> Iterator[None]:
         with dask.config.set(scheduler=dask.get):
             yield
+
+    def persist(self, *arrays: "da.Array") -> tuple["da.Array", ...]:
+        return _persisted(dask.get, arrays)
 
 
 class Threads(Runtime):
@@ -82,8 +90,22 @@ class Threads(Runtime):
         with dask.config.set(scheduler=dask.threaded.get, pool=self._pool):
             yield
 
+    def persist(self, *arrays: "da.Array") -> tuple["da.Array", ...]:
+        return _persisted(partial(dask.threaded.get, pool=self._pool), arrays)
+
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
+
+
+def _persisted(get: Callable[..., Any], arrays: Sequence["da.Array"]) -> tuple["da.Array", ...]:
+    """What `dask.persist` does, but for its search for collections and better graphs: 2 ms however small they are."""
+    keys = [list(flatten(array.__dask_keys__())) for array in arrays]
+    graph = {key: task for array in arrays for key, task in array.dask.items()}
+    chunks = get(graph, keys)
+    return tuple(
+        type(array)(dict(zip(own, computed, strict=True)), array.name, array.chunks, array.dtype)
+        for array, own, computed in zip(arrays, keys, chunks, strict=True)
+    )
 
 
 def available_threads() -> int:
