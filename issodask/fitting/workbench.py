@@ -14,6 +14,7 @@ from issodask.kernels.units import Units, removal_gains
 from issodask.table.blocks import Block, rows_by_block
 
 _TIMED = 4_096
+_LEAST_COUNTED = 4_096  # by a thread, which takes a table of all cells for it
 
 
 class MapLanes(Protocol):
@@ -42,7 +43,7 @@ class Workbench:
     """Small and read-only; travels to each worker once per stage.
 
     load_codes(block) -> uint8 (u x d), or SequenceCodes of u groups
-    load_weights(block) -> float64 (u,): its IPF weights, mean 1 over the pool
+    load_weights(block) -> float64 (u,): its IPF weights, mean 1 over the units that they were fitted on
     """
 
     objective: Objective
@@ -78,7 +79,8 @@ class Workbench:
                 cliques.count(self.load_codes(block), counts, rows)
             counted.append(counts)
 
-        crew.run(count, cut(len(unit_ids), crew.n_threads))
+        n_parts = min(crew.n_threads, 1 + len(unit_ids) // _LEAST_COUNTED)
+        crew.run(count, cut(len(unit_ids), n_parts))
         return self.objective.residual(total(counted, cliques.n_cells))
 
 
