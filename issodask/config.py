@@ -75,7 +75,7 @@ class SelectConfig(_Section):
     )
     rounds: str | None = Field(default=None, description="N, or M/N: stop after M rounds of a plan of N")
     time_limit_s: float | None = Field(default=None, gt=0)
-    max_pairs: int = Field(default=5_000, ge=0, description="pairs that IPF fits, ranked by mutual information")
+    max_pairs: int = Field(default=2_000, ge=0, description="pairs that IPF fits, ranked by mutual information")
     ipf_passes: int = Field(default=3, ge=0)
     oversize: float | None = Field(
         default=None,

@@ -71,17 +71,27 @@ class Workbench:
     def residual_by(self, crew: Crew, unit_ids: NDArray[np.int64]) -> NDArray[np.int32]:
         """The residual of a subset of the given units (ascending, may repeat), counted by all threads."""
         cliques = self.objective.cliques
-        counted: list[NDArray[np.int64]] = []
 
-        def count(part: slice) -> None:
-            counts = np.zeros(cliques.n_cells, np.int64)
+        def count(part: slice, cells: NDArray[np.int64]) -> None:
             for block, rows in rows_by_block(unit_ids[part], self.blocks):
-                cliques.count(self.load_codes(block), counts, rows)
-            counted.append(counts)
+                cliques.count(self.load_codes(block), cells, rows)
 
-        n_parts = min(crew.n_threads, 1 + len(unit_ids) // _LEAST_COUNTED)
-        crew.run(count, cut(len(unit_ids), n_parts))
-        return self.objective.residual(total(counted, cliques.n_cells))
+        return self.objective.residual(count_by(crew, count, len(unit_ids), cliques.n_cells))
+
+
+def count_by(
+    crew: Crew, count: Callable[[slice, NDArray[np.int64]], None], n_units: int, n_cells: int
+) -> NDArray[np.int64]:
+    """Marginals, int64, (n_cells,), by all threads: `count(part, cells)` adds those of a part of the units."""
+    counted: list[NDArray[np.int64]] = []
+
+    def count_part(part: slice) -> None:
+        cells = np.zeros(n_cells, np.int64)
+        count(part, cells)
+        counted.append(cells)
+
+    crew.run(count_part, cut(n_units, min(crew.n_threads, 1 + n_units // _LEAST_COUNTED)))
+    return total(counted, n_cells)
 
 
 def cut(n: int, n_parts: int) -> list[slice]:

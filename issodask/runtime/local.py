@@ -120,6 +120,11 @@ class Crew:
         self.n_threads = n_threads
         self._pool = ThreadPoolExecutor(max(1, self.n_threads - 1), thread_name_prefix="issodask-crew")
 
+    @classmethod
+    def beside(cls, runtime: Runtime) -> "Crew":
+        """As many as the runtime has workers and this process, here, processors."""
+        return cls(min(available_threads(), runtime.n_workers))
+
     def run(self, function: Callable[[slice], None], parts: Sequence[slice]) -> None:
         """Run `function` on each part, side by side, and wait for all."""
         futures = [self._pool.submit(function, part) for part in parts[1:]]

@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from issodask.fitting.objective import Objective
+from issodask.fitting.workbench import Crew, count_by
 from issodask.table.bins import Bins
 from issodask.table.cliques import Cliques
 from issodask.table.groups import Groups, key_column
-from issodask.table.marginals import count_marginals
 from issodask.table.schema import Schema
 from issodask.table.sequences import Layout, SequenceBins, SequenceCliques
 
@@ -60,7 +60,11 @@ class KnownOriginal:
         unseen_in_pool = np.array([counts[-1] for counts in pool_counts])
         return Cliques.of(self.bins.sizes - (unseen_in_pool == 0))
 
-    def target(self, cliques: Layout, n_units: int) -> tuple[Objective, NDArray[np.int64]]:
+    def target(self, cliques: Layout, n_units: int, crew: Crew) -> tuple[Objective, NDArray[np.int64]]:
         """The objective of a subset of `n_units`, and the original's marginals that it comes from."""
-        marginals = count_marginals([self.codes], cliques)
+
+        def count(part: slice, cells: NDArray[np.int64]) -> None:
+            cliques.count(self.codes, cells, np.arange(part.start, part.stop))
+
+        marginals = count_by(crew, count, self.n_units, cliques.n_cells)
         return Objective.of(marginals, cliques, self.n_units, n_units), marginals

@@ -18,6 +18,7 @@ from issodask.fitting.schedule import (
     usual_effort,
 )
 from issodask.fitting.workbench import Workbench, time_gains
+from issodask.runtime.local import Crew, available_threads
 from issodask.stages.generate import makes_pool
 from issodask.stages.original import KnownOriginal
 from issodask.stages.run import POOL_UNITS_PER_UNIT, read_original
@@ -83,7 +84,8 @@ def _generating(job: JobConfig, n_pool: int, row_bytes: float) -> Estimate:
 def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) -> Estimate:
     config = job.select
     cliques = known.cliques(n_units)
-    objective, _ = known.target(cliques, n_units)
+    with Crew(available_threads()) as crew:
+        objective, _ = known.target(cliques, n_units, crew)
     whole = Strip(0, 0, known.n_units, 0)
     bench = Workbench(objective, [whole], lambda block: known.codes)
     unit_ids = np.arange(min(known.n_units, 4_096))

@@ -55,7 +55,7 @@ from issodask.fitting.trim import Trimming, shuffled
 from issodask.fitting.workbench import Workbench, even_weights, time_gains
 from issodask.runtime import Runtime
 from issodask.runtime.arrays import BlockWeights, block_array
-from issodask.runtime.local import Crew, available_threads
+from issodask.runtime.local import Crew
 from issodask.stages.checkpoint import (
     Clock,
     Pacer,
@@ -222,7 +222,7 @@ class Search:
 
     def _trim(self, state: SearchState) -> NDArray[np.int32]:
         """Trim to the subset's size; returns its residual."""
-        with self._clock.stage("trim", state.stage_s), self._crew() as crew:
+        with self._clock.stage("trim", state.stage_s), Crew.beside(self._runtime) as crew:
             if state.n_start == 0:
                 self._round(state)
             plan = TrimPlan.of(state.n_start, self._objective.n_units)
@@ -241,10 +241,6 @@ class Search:
                 self._save_when_due(state, lambda: search.order)
             self._enter_refinement(state, search.order)
             return search.residual
-
-    def _crew(self) -> Crew:
-        """Threads to trim with: as many as there are workers and, here, processors."""
-        return Crew(min(available_threads(), self._runtime.n_workers))
 
     def _round(self, state: SearchState) -> None:
         """From weights to the units that trimming begins from."""
@@ -395,7 +391,7 @@ class Search:
 
     def _residual(self, units: NDArray[np.int64]) -> NDArray[np.int32]:
         """The residual of the given units, once per use, counted anew."""
-        with self._crew() as crew:
+        with Crew.beside(self._runtime) as crew:
             return self._bench.residual_by(crew, np.sort(units))
 
     def _uses(self, units: NDArray[np.int64]) -> NDArray[np.uint16]:

@@ -19,6 +19,7 @@ from issodask.errors import InputError
 from issodask.events import Events
 from issodask.fitting.schedule import read_rounds
 from issodask.runtime import Runtime, open_runtime
+from issodask.runtime.local import Crew
 from issodask.stages.bound import bound_objective
 from issodask.stages.encode import EncodedPart, encode_pool
 from issodask.stages.original import KnownOriginal
@@ -124,7 +125,8 @@ def _select(
     _check_units(opened, opened.n_rows if group_key is None else opened.n_units, n_units, config)
     codes = _encode(opened, known, folder, runtime, events, timings)
     _check_units(opened, codes.n_units, n_units, config)
-    objective, marginals = known.target(known.cliques(n_units, codes.counts), n_units)
+    with Crew.beside(runtime) as crew:
+        objective, marginals = known.target(known.cliques(n_units, codes.counts), n_units, crew)
     found = Search(codes, objective, marginals, config, seed, folder / "select", runtime, events).run()
     timings |= found.timings
     bound = None

@@ -29,7 +29,7 @@ from issodask.table.cliques import Cliques
 from issodask.table.marginals import count_marginals
 from tests.bench import baseline
 
-_IPF_RUNS = 3
+_IPF_RUNS = 5
 
 
 class Watch:
@@ -56,7 +56,7 @@ def encode(original: str, pool: str, workers: int) -> dict[str, Any]:
 def ipf(original: str, pool: str, workers: int, passes: int) -> dict[str, Any]:
     """Weights by the product's own IPF: pair-rows are the weights summed and scaled, passes x pairs x rows.
 
-    As of the baseline's, the fastest of three runs counts: one takes seconds, and a moment's noise is much of it.
+    As of the baseline's, the fastest of five runs counts: one takes seconds, and a moment's noise is much of it.
     """
     with tempfile.TemporaryDirectory(prefix="issodask-bench-") as folder, open_runtime(workers) as runtime:
         known = KnownOriginal.of(as_frame(original), None)
