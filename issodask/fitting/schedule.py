@@ -26,7 +26,7 @@ _FIRST_ROUND, _LAST_ROUND = 1 / 16, 1.0
 _WARM_UP = 2
 _TRIM_ROUNDS_PER_ROUND = 4
 _MOST_ROUNDS = 40
-_USUAL_EFFORT, _USUAL_LOOK_UPS = 300.0, 1.65e6
+_USUAL_EFFORT, _USUAL_LOOK_UPS = 300.0, 1.06e6
 _LEAST_OVERSIZE, _MOST_OVERSIZE = 2.0, 8.0
 _SHORTEST_ROUND_S = 1e-3  # when no more units than the subset has are left, no gains are
 

@@ -52,6 +52,14 @@ class RowUnits(NamedTuple):
         opened = np.count_nonzero(self.index.triple_rows >= 0, axis=0)  # triples (a, b, c) are held for so many a
         return d + d * (d - 1) / 2 + float(opened @ (d - 1 - np.arange(d)))
 
+    @property
+    def sketch(self) -> "RowUnits | None":
+        """Where triples are only a sample of all, the same rows, but with cells of one and two columns alone."""
+        d = self.codes.shape[1]
+        if np.count_nonzero(self.index.triple_rows >= 0) == (d - 1) * (d - 2) // 2:
+            return None
+        return self._replace(index=self.index._replace(triple_rows=np.full_like(self.index.triple_rows, -1)))
+
     def take(self, rows: NDArray[np.int64]) -> "RowUnits":
         return self._replace(codes=self.codes[rows])
 
@@ -93,6 +101,11 @@ class GroupUnits(NamedTuple):
     def cells_per_unit(self) -> float:
         """Look-ups of one gain, about."""
         return len(self.cells) / max(1, self.n_units)
+
+    @property
+    def sketch(self) -> None:
+        """Groups have none."""
+        return None
 
     def take(self, rows: NDArray[np.int64]) -> "GroupUnits":
         """The given units; their cells are not copied."""

@@ -75,7 +75,7 @@ from issodask.table.sequences import coherence_only
 
 _TRIM_SHARE = 0.85  # of the time limit; the rest is for refinement and for slow moments
 _QUIET_ROUNDS = 3
-_VERSION = 10
+_VERSION = 11
 
 
 @dataclass(frozen=True)
