@@ -33,9 +33,9 @@ _SHORTEST_ROUND_S = 1e-3  # when no more units than the subset has are left, no 
 
 @dataclass(frozen=True)
 class TrimPlan:
-    """From `n_start` to `n_end` units in steps that shrink the subset by the same factor each.
+    """From `n_start` to `n_end` units in steps of the same share of 1 / size: the larger the subset, the longer.
 
-    A removal is the best of some picks; the last steps have 64 times as many as the first ones.
+    A removal is the best of some picks, in the end of 64 times as many as in the beginning.
     """
 
     n_start: int
@@ -48,16 +48,18 @@ class TrimPlan:
 
         Removals of a step look ahead to the target of its end. (Measured: 300, 150, 75 units ahead in the last steps
         of ACS income end at 0.00161, 0.00150, 0.00152; 250, 125, 62 of census at 0.0048, 0.0046, 0.0046; 290, 140, 70
-        of 20,000 rows of 80 columns at 0.0194, 0.0192, 0.0193.)
+        of 20,000 rows of 80 columns at 0.0194, 0.0192, 0.0193. Twice as many steps, that shrink the subset by the same
+        factor each, end better by 1 % on ACS, worse by 1 % on census, and the same at 80 columns.)
         """
-        n_steps = round(n_end * math.log(max(1.0, n_start / n_end)) / _UNITS_PER_LAST_STEP)
+        n_steps = round((n_end - n_end**2 / max(n_start, 1)) / _UNITS_PER_LAST_STEP)
         return cls(n_start, n_end, min(_MOST_STEPS, max(_FEWEST_STEPS, n_steps)))
 
     def size(self, i_step: int) -> int:
         """Units when step `i_step` begins."""
         if i_step == self.n_steps:
             return self.n_end
-        return round(self.n_start * (self.n_end / self.n_start) ** (i_step / self.n_steps))
+        done = i_step / self.n_steps
+        return round(1 / ((1 - done) / self.n_start + done / self.n_end))
 
     def segment(self, i_step: int) -> int:
         """The segment that a step belongs to."""
@@ -80,7 +82,9 @@ class TrimPlan:
         return sum((self.size(i) - self.size(i + 1)) * self._rise(i) for i in range(i_step, self.n_steps))
 
     def _rise(self, i_step: int) -> float:
-        return float(_RISE ** (i_step / max(1, self.n_steps - 1)))
+        if self.n_start == self.n_end:
+            return 1.0
+        return float(_RISE ** (math.log(self.n_start / self.size(i_step)) / math.log(self.n_start / self.n_end)))
 
 
 class Pace(Protocol):
