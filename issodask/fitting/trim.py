@@ -10,11 +10,12 @@ it is a matter of luck: better by a twentieth on census, worse by a quarter on A
 date: when they came in batches of 0.5 % of the subset, computed against one residual, census ended at 0.0071 instead of
 0.0044; at 0.01 %, as here, nothing is lost. (Where cells are many and units few, of 80 columns and 20,000 rows, 0.1 %
 loses nothing either, and takes a fifth less time; ACS income would lose a tenth by it. As long as the subset is so many
-times too large, batches may be so many times longer everywhere.) Where triples are a sample, most of a gain's look-ups are
-theirs, and gains in pairs alone say which picks are worth them. (With a quarter of the picks, 100,000 rows of 80 columns
-are trimmed in 114 s to 0.00668, not in 162 s to 0.00661. Of 32 columns, whose triples are all held, it costs as much
-accuracy as it saves time.) That leaves no time to ask workers elsewhere, so
+times too large, batches may be so many times longer everywhere.) That leaves no time to ask workers elsewhere, so
 trimming runs on the driver's own threads, on the units of the oversized subset.
+
+Where triples are a sample, most of a gain's look-ups are theirs, and gains in pairs alone say which picks are worth
+them. (With a quarter of the picks, 100,000 rows of 80 columns are trimmed in 114 s to 0.00668, not in 162 s to 0.00661.
+Of 32 columns, whose triples are all held, it costs as much accuracy as it saves time.)
 """
 
 from dataclasses import dataclass
@@ -163,12 +164,13 @@ class _Board:
     def remove(self, draws: NDArray[np.float64], n_left: int) -> int:
         """Remove a unit for each row of `draws` (float64, g x p); return how many are left.
 
-        All threads work side by side when there is enough to do between two removals, else one compiled loop. Where
-        there is nothing to choose from, no gains are needed, and all units leave at once.
+        All threads work side by side when there is enough to do between two removals (as where picks are screened),
+        else one compiled loop. Where there is nothing to choose from, no gains are needed, and all units leave at once.
         """
         n_gains = draws.shape[1] if draws.shape[1] > 1 else 0
         n_side_by_side = max(1, n_left // self._units_per_group(n_left)) if n_gains else len(draws)
-        if n_side_by_side * (n_gains + _GAINS_OF_LEAVING) * self.units.cells_per_unit < _WORTH_THREADS:
+        n_look_ups = n_side_by_side * (n_gains + _GAINS_OF_LEAVING) * self.units.cells_per_unit
+        if self.sketch is None and n_look_ups < _WORTH_THREADS:
             fixed = self.residual, self.table, self.slopes, self.step, self.units, self.left, self.places
             return int(trim_groups(*fixed, n_left, draws, n_side_by_side))
         for first in range(0, len(draws), n_side_by_side):
