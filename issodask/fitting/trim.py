@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.fitting.schedule import TrimPlan
-from issodask.fitting.workbench import Crew, Workbench, cut
+from issodask.fitting.workbench import Crew, Workbench, cut, time_gains
 from issodask.kernels.errors import ONE, retarget
 from issodask.kernels.swaps import choose_best, draw_units, trim_groups
 from issodask.kernels.units import Units, leave, removal_gains
@@ -113,6 +113,13 @@ class Trimming:
 def shuffled(unit_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """The order in which trimming begins."""
     return unit_ids[seeds.generator(seed, "trim").permutation(len(unit_ids))]
+
+
+def time_picks(unit_ids: NDArray[np.int64], bench: Workbench) -> float:
+    """Seconds that one pick of a removal takes: those of a gain or, where picks are screened, of a part of it."""
+    units = bench.gather(unit_ids[:1])
+    share = 1.0 if units.sketch is None else units.sketch.cells_per_unit / units.cells_per_unit + 1 / _SCREENED
+    return share * time_gains(unit_ids, bench)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from issodask.fitting.schedule import (
     units_to_start_from,
     usual_effort,
 )
-from issodask.fitting.workbench import Workbench, time_gains
+from issodask.fitting.trim import time_picks
+from issodask.fitting.workbench import Workbench
 from issodask.runtime.local import Crew, available_threads
 from issodask.stages.generate import makes_pool
 from issodask.stages.original import KnownOriginal
@@ -89,7 +90,7 @@ def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) 
     whole = Strip(0, 0, known.n_units, 0)
     bench = Workbench(objective, [whole], lambda block: known.codes)
     unit_ids = np.arange(min(known.n_units, 4_096))
-    seconds_per_gain = time_gains(unit_ids, bench)
+    seconds_per_pick = time_picks(unit_ids, bench)
     n_pairs = min(config.max_pairs, len(cliques.by_arity.get(2, ()))) if isinstance(cliques, Cliques) else 0
     ipf_s = (n_fitted(n_pool, n_units) * config.ipf_passes + n_pool) * n_pairs * _IPF_SECONDS_PER_PAIR
     units = bench.gather(unit_ids)
@@ -101,8 +102,8 @@ def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) 
     n_rounds = max(read_rounds(config.rounds)[1]) if config.rounds else rounds_for_effort(effort)
     cooling = Cooling.of(n_rounds)
     trials = sum(cooling.trials_per_unit(i) for i in range(cooling.n_rounds)) * n_units
-    gains = n_rounds * TrimPlan.of(n_start, n_units).gains_left(0) + 3 * _SWAP_SECONDS * trials
-    search_s = gains * seconds_per_gain
+    picks = n_rounds * TrimPlan.of(n_start, n_units).gains_left(0) + 3 * _SWAP_SECONDS * trials
+    search_s = picks * seconds_per_pick
     seconds = config.time_limit_s if config.time_limit_s is not None else ipf_s + search_s
     residuals = 4.0 * cliques.n_cells * 6
     mapped = min(n_pool, MAPPED_BLOCKS * BLOCK_UNITS) * (bytes_per_unit + 8.0)

@@ -51,7 +51,7 @@ from issodask.fitting.schedule import (
     usual_effort,
     write_rounds,
 )
-from issodask.fitting.trim import Trimming, shuffled
+from issodask.fitting.trim import Trimming, shuffled, time_picks
 from issodask.fitting.workbench import Workbench, even_weights, time_gains
 from issodask.runtime import Runtime
 from issodask.runtime.arrays import BlockWeights, block_array
@@ -349,9 +349,9 @@ class Search:
             return GivenPace(plan, read_rounds(config.rounds)[1])
         if config.time_limit_s is None:
             return GivenPace(plan, [rounds_for_effort(self._effort())] * N_SEGMENTS)
-        seconds_per_gain = time_gains(self._some_units(), self._bench)
+        seconds_per_pick = time_picks(self._some_units(), self._bench)
         limit_s = _TRIM_SHARE * config.time_limit_s
-        return TimedPace(plan, limit_s, self._clock.elapsed_s, seconds_per_gain, state.segment_began)
+        return TimedPace(plan, limit_s, self._clock.elapsed_s, seconds_per_pick, state.segment_began)
 
     def _refine(self, state: SearchState, residual: NDArray[np.int32]) -> None:
         """Swap units until there is a reason to stop; `residual`, that of the state's units, changes in place."""

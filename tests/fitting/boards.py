@@ -1,7 +1,7 @@
 """Pools in memory, of rows and of groups, and what a search needs of them: for the tests of trimming and refinement."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -104,9 +104,12 @@ def load_weights(block):
 
 
 ROWS = Board(load_rows, draw_rows, lambda codes, rows: codes[rows], lambda n_units: Cliques.of(SIZES))
+WIDE = replace(ROWS, layout=lambda n_units: Cliques.of(SIZES, max_triples=1))
+NO_TRIPLES = replace(ROWS, layout=lambda n_units: Cliques.of(SIZES, max_triples=0))
 GROUPS = Board(load_groups, draw_groups, take_groups, lambda n_units: SequenceCliques.of(BINS, n_units))
 
 both_boards = pytest.mark.parametrize("board", [ROWS, GROUPS], ids=["rows", "groups"])
+all_boards = pytest.mark.parametrize("board", [ROWS, WIDE, GROUPS], ids=["rows", "wide", "groups"])
 
 
 def residual_of(uses, bench):

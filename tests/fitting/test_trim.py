@@ -9,7 +9,17 @@ from issodask.fitting import trim as trim_room
 from issodask.fitting.schedule import TrimPlan
 from issodask.fitting.trim import Trimming, shuffled
 from issodask.runtime.local import Crew
-from tests.fitting.boards import GROUPS, ROWS, both_boards, pool_of, random_uses, residual_of, value_of
+from tests.fitting.boards import (
+    GROUPS,
+    NO_TRIPLES,
+    ROWS,
+    WIDE,
+    all_boards,
+    pool_of,
+    random_uses,
+    residual_of,
+    value_of,
+)
 
 
 def start(uses, bench, crew, n_steps=20, seed=1):
@@ -42,7 +52,7 @@ def trimmed(uses, bench, n_steps=20, n_picks=4, n_threads=1, seed=1):
 
 
 @settings(max_examples=30)
-@given(st.data(), st.sampled_from([ROWS, GROUPS]), st.integers(1, 60), st.integers(1, 5), st.integers(1, 30))
+@given(st.data(), st.sampled_from([ROWS, WIDE, GROUPS]), st.integers(1, 60), st.integers(1, 5), st.integers(1, 30))
 def test_trim__ends_at_the_exact_size(data, board, n_start, n_picks, n_steps):
     n_units = data.draw(st.integers(1, n_start))
     n_original = data.draw(st.sampled_from([n_units, 17]))
@@ -54,14 +64,14 @@ def test_trim__ends_at_the_exact_size(data, board, n_start, n_picks, n_steps):
     assert sizes == sorted(sizes, reverse=True)
 
 
-@both_boards
+@all_boards
 def test_trim__units_used_twice_may_go_once(board):
     uses, _ = trimmed(np.full(30, 2, np.uint16), board.bench(45, pool_of(20, 10), may_repeat=True))
     assert uses.sum() == 45
     assert set(uses.tolist()) <= {0, 1, 2}
 
 
-@both_boards
+@all_boards
 def test_trim__beats_chance(board):
     bench = board.bench(100, pool_of(300, 300))
     uses, _ = trimmed(np.ones(600, np.uint16), bench, n_picks=16)
@@ -69,7 +79,7 @@ def test_trim__beats_chance(board):
     assert value_of(uses, bench) < 0.7 * min(by_chance)
 
 
-@both_boards
+@all_boards
 def test_trim__any_number_of_threads(board, monkeypatch):
     bench, before = board.bench(30, pool_of(120)), random_uses(120, 90)
     expected, _ = trimmed(before, bench)
@@ -79,7 +89,7 @@ def test_trim__any_number_of_threads(board, monkeypatch):
         assert np.array_equal(uses, expected)
 
 
-@both_boards
+@all_boards
 def test_trim__several_units_side_by_side_by_any_number_of_threads(board, monkeypatch):
     monkeypatch.setattr(trim_room, "_UNITS_PER_GROUP", 20)
     bench, before = board.bench(30, pool_of(120)), random_uses(120, 90)
@@ -89,7 +99,15 @@ def test_trim__several_units_side_by_side_by_any_number_of_threads(board, monkey
     assert all(np.array_equal(trimmed(before, bench, n_threads=n)[0], expected) for n in (1, 3))
 
 
-@both_boards
+@pytest.mark.parametrize(("n_picks", "screened"), [(2, True), (4, True), (5, False), (40, False)])
+def test_trim__where_triples_are_a_sample_pairs_say_which_quarter_is_looked_at(n_picks, screened):
+    before = random_uses(120, 90)
+    of_pairs, _ = trimmed(before, NO_TRIPLES.bench(30, pool_of(120)), n_picks=n_picks)
+    wide, _ = trimmed(before, WIDE.bench(30, pool_of(120)), n_picks=n_picks)
+    assert np.array_equal(of_pairs, wide) == screened
+
+
+@all_boards
 def test_trim__any_cut_into_blocks(board):
     before = random_uses(120, 90)
     expected, _ = trimmed(before, board.bench(30, pool_of(120)))
@@ -97,7 +115,7 @@ def test_trim__any_cut_into_blocks(board):
         assert np.array_equal(trimmed(before, board.bench(30, blocks))[0], expected)
 
 
-@both_boards
+@all_boards
 def test_trim__seed_decides(board):
     bench, before = board.bench(30, pool_of(120)), random_uses(120, 90)
     first, again, other = (trimmed(before, bench, seed=seed)[0] for seed in (1, 1, 2))
@@ -105,7 +123,7 @@ def test_trim__seed_decides(board):
     assert not np.array_equal(first, other)
 
 
-@both_boards
+@all_boards
 @pytest.mark.parametrize("n_units", [1, 60])
 def test_trim__nothing_to_do(board, n_units):
     before = random_uses(60, n_units)
@@ -114,7 +132,7 @@ def test_trim__nothing_to_do(board, n_units):
     assert set(sizes) == {n_units}
 
 
-@both_boards
+@all_boards
 @pytest.mark.parametrize("i_step", [0, 1, 9, 19, 20])
 @pytest.mark.parametrize("may_repeat", [False, True])
 def test_trim__goes_on_from_any_step(board, i_step, may_repeat):
@@ -133,7 +151,7 @@ def test_trim__goes_on_from_any_step(board, i_step, may_repeat):
     assert np.array_equal(uses_of(second, bench), expected)
 
 
-@both_boards
+@all_boards
 def test_trim__units_are_left_in_an_order_that_is_part_of_the_result(board):
     bench, before = board.bench(45, pool_of(90)), np.ones(90, np.uint16)
     expected, _ = trimmed(before, bench)

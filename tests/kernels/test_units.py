@@ -1,5 +1,7 @@
 """What rows and groups have in common: what a unit changes, what that gains, and who they are when taken or stacked."""
 
+from math import comb
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -82,6 +84,25 @@ def test_removal_gains__unsoftened_are_the_gains_of_rows(case):
     case.slopes[:] = ONE / case.step
     gains = [gain(case.units, case.residual, u, 1) for u in range(case.n_units)]
     assert gains_of(case, range(case.n_units)) * case.scale / ONE == pytest.approx(gains, abs=4e-3 * case.scale)
+
+
+@given(row_cases(min_units=1))
+def test_sketch__where_triples_are_a_sample_it_leaves_them_out(case):
+    n_triples = len(case.layout.by_arity.get(3, ()))
+    if n_triples == comb(case.codes.shape[1], 3):
+        assert case.units.sketch is None
+    else:
+        in_pairs = case.units._replace(weights=case.units.weights * [1, 1, 0])
+        chosen = np.arange(case.n_units)
+        sketched, expected = np.empty(case.n_units), np.empty(case.n_units)
+        removal_gains(case.units.sketch, case.removal_table(), chosen, sketched)
+        removal_gains(in_pairs, case.removal_table(), chosen, expected)
+        assert np.array_equal(sketched, expected)
+
+
+@given(group_cases())
+def test_sketch__groups_have_none(case):
+    assert case.units.sketch is None
 
 
 @given(cases(min_units=1), st.integers(0, 3), st.integers(1, 4))
