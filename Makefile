@@ -39,8 +39,8 @@ setup: $(STAMP) ## Make .venv and install everything into it (skipped while noth
 demo: $(STAMP) ## Synthesise a real table, from training to the report, in a few minutes
 	@$(BIN)/issodask run examples/flat.toml
 
-test: $(STAMP) ## Run the tests
-	@$(BIN)/python -m pytest
+test: $(STAMP) ## Run the tests, two files at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-faults: $(STAMP) ## Kill workers, nannies, schedulers and drivers in every stage; the results must be the same bytes
 	@$(BIN)/python -m tests.faults $(FAULTS)

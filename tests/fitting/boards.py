@@ -103,9 +103,14 @@ def load_weights(block):
     return weights[block.first_unit : block.first_unit + block.n_units]
 
 
+def without_triples(cliques):
+    index = cliques.index._replace(triple_rows=np.full_like(cliques.index.triple_rows, -1))
+    return Cliques(index, int(cliques.family_starts[2]))
+
+
 ROWS = Board(load_rows, draw_rows, lambda codes, rows: codes[rows], lambda n_units: Cliques.of(SIZES))
 WIDE = replace(ROWS, layout=lambda n_units: Cliques.of(SIZES, max_triples=1))
-NO_TRIPLES = replace(ROWS, layout=lambda n_units: Cliques.of(SIZES, max_triples=0))
+NO_TRIPLES = replace(ROWS, layout=lambda n_units: without_triples(Cliques.of(SIZES)))
 GROUPS = Board(load_groups, draw_groups, take_groups, lambda n_units: SequenceCliques.of(BINS, n_units))
 
 both_boards = pytest.mark.parametrize("board", [ROWS, GROUPS], ids=["rows", "groups"])
