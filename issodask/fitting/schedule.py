@@ -188,7 +188,7 @@ def usual_effort(cells_per_unit: float) -> float:
     """Gains per unit of the subset that serve a table nobody tuned for.
 
     Where a gain takes many look-ups it is more of them that help least: 20,000 rows of 80 columns end at an error of
-    0.0185 with an effort of 60, at 0.0181 with 400; 100,000 of 32 columns at 0.00120, 0.00117, 0.00115 with 60, 193, 300.
+    0.0185 with an effort of 60, at 0.0181 with 400; 100,000 rows of 32 at 0.00120, 0.00117, 0.00115 with 60, 193, 300.
     """
     return min(_USUAL_EFFORT, _USUAL_LOOK_UPS / max(1.0, cells_per_unit))
 
