@@ -31,7 +31,7 @@ from issodask.kernels.swaps import choose_best, draw_units, trim_groups
 from issodask.kernels.units import Units, leave, removal_gains
 
 _UNITS_PER_GROUP = 8_192
-_UNITS_PER_GROUP_IF_SPARSE = 1024
+_UNITS_PER_GROUP_IF_SPARSE = 1_024
 _CELLS_PER_UNIT_IF_SPARSE = 200  # of the subset
 _WORTH_THREADS = 2_000_000  # look-ups, about a millisecond's
 _SCREENED = 4  # picks, of which the best in pairs goes on
