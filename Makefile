@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-faults bench lint lock clean always cluster-up cluster-status cluster-down
+.PHONY: help setup demo test test-faults bench zoo lint lock clean always cluster-up cluster-status cluster-down
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -47,6 +47,9 @@ test-faults: $(STAMP) ## Kill workers, nannies, schedulers and drivers in every 
 
 bench: $(STAMP) ## Measure time, memory and accuracy, compare them with NumPy and pandas, write the table in README.md
 	@$(BIN)/python -m tests.bench run $(BENCH)
+
+zoo: $(STAMP) ## Select from pools of all kinds for 27 real tables, write docs/zoo.md: an hour on two cores, resumable
+	@$(BIN)/python -m tests.zoo run $(ZOO)
 
 cluster-up: $(STAMP) ## Start a Dask cluster on this machine: WORKERS=4 MEMORY=4GB (of each), both optional
 	@$(BIN)/issodask cluster up $(if $(WORKERS),--workers $(WORKERS)) $(if $(MEMORY),--memory $(MEMORY))
