@@ -24,7 +24,8 @@ ByColumn = Mapping[str, NDArray[np.float64]]
 class Accuracy:
     """1 - total variation distance of the marginals: mean over the cliques of each level, and the mean of these means.
 
-    `*_max` is the accuracy that two samples of one distribution would be expected to show. `cliques[arity]` are column
+    `*_max` is the accuracy that two samples of one distribution would be expected to show: mostlyai-qa's, but of no
+    clique lower than is possible (`_farthest_differences`). `cliques[arity]` are column
     numbers (k, arity); `by_clique[arity]` and `by_clique_max[arity]` their accuracies (k,). Of groups, `by_column` and
     `by_column_max` have the parts of coherence, (d,) each, by `COHERENCE_FAMILIES`; a row has none. Levels that the
     table is too narrow for are None or absent. Source: mostlyai-qa's `calculate_accuracy_cnts`,
@@ -139,8 +140,9 @@ def compare(
     p = reference / total_reference
     distance = cliques.sum_by_clique(np.abs(p - table / total_table))
     expected = cliques.sum_by_clique(_expected_differences(p, total_reference / unit, total_table / unit))
+    farthest = cliques.sum_by_clique(_farthest_differences(p))
     by_clique = {arity: 1 - values / 2 for arity, values in distance.items()}
-    by_clique_max = {arity: 1 - values / 2 for arity, values in expected.items()}
+    by_clique_max = {arity: 1 - np.minimum(values, farthest[arity]) / 2 for arity, values in expected.items()}
     return Accuracy.of(names, cliques.by_arity, by_clique, by_clique_max)
 
 
@@ -148,13 +150,26 @@ def agreement(reference: NDArray[Any], table: NDArray[Any]) -> tuple[float, floa
     """Accuracy of one clique and its expected maximum; both arrays: how often each cell occurs, (cells,)."""
     n_reference, n_table = float(reference.sum()), float(table.sum())
     p = reference / n_reference
-    expected = _expected_differences(p, n_reference, n_table).sum()
+    expected = min(_expected_differences(p, n_reference, n_table).sum(), _farthest_differences(p).sum())
     return float(1 - np.abs(p - table / n_table).sum() / 2), float(1 - expected / 2)
 
 
 def _expected_differences(p: NDArray[np.float64], n_reference: float, n_table: float) -> NDArray[np.float64]:
-    """How far the shares of each cell are apart on average, in two samples of these sizes."""
+    """How far the shares of each cell are apart on average, in two samples of these sizes, if shares were normal.
+
+    That takes counts of many; of few in many cells it says more than can be: see `_farthest_differences`.
+    """
     return np.sqrt(p * (1 - p) * (1 / n_reference + 1 / n_table) * 2 / np.pi)
+
+
+def _farthest_differences(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the average difference of each cell's shares can't exceed, however small the two samples are.
+
+    Shares are means over units of values a and b in [0, 1] whose mean is p, so by the triangle inequality
+    E|mean a - mean b| <= E|a - b|, and that is largest where each is 0 or 1: 2 p (1 - p). Of all cells of a clique the
+    half of it is 1 - sum of p squared, below 1: an expected maximum stays above 0.
+    """
+    return 2 * p * (1 - p)
 
 
 def _means(by_clique: ByClique, by_column: ByColumn) -> dict[str, float]:

@@ -44,6 +44,12 @@ class SuccessorMap:
     shares: dict[str, NDArray[np.float64]]
     accuracy: dict[str, float]
 
+    @property
+    def is_used(self) -> NDArray[np.bool_]:
+        """Cells that the original or the subset has, and that may be shown: (labels, next_labels)."""
+        original, subset = self.shares["original"], self.shares["subset"]
+        return ~np.isnan(original) & ((original > 0) | (subset > 0))
+
 
 @dataclass(frozen=True)
 class GroupFindings:
@@ -71,6 +77,7 @@ def group_findings(
     n_groups = {name: table.n_units for name, table in tables.items()}
     labels, lengths = length_shares({name: table.groups.lengths for name, table in tables.items()})
     worst = {family: _worst_first(scored.accuracies["subset"], family) for family in (DISTINCT, CATEGORIES)}
+    maps = [_successor_map(j, scored, coherence) for j in _worst_first(scored.accuracies["subset"], SUCCESSORS)]
     return GroupFindings(
         n_groups=n_groups,
         length_labels=labels,
@@ -83,10 +90,7 @@ def group_findings(
             _panel(CATEGORIES, j, category_labels(coherence, j), scored, coherence, n_groups)
             for j in sorted(worst[CATEGORIES][:MAX_PANELS])
         ),
-        successors=tuple(
-            _successor_map(j, scored, coherence)
-            for j in _worst_first(scored.accuracies["subset"], SUCCESSORS)[:MAX_MAPS]
-        ),
+        successors=tuple([found for found in maps if found.is_used.any()][:MAX_MAPS]),
         identical=identical,
     )
 

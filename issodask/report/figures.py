@@ -209,8 +209,7 @@ def successors(found: SuccessorMap) -> dict[str, Figure]:
     Rows and columns that are empty in every table are left out.
     """
     original, subset = found.shares["original"], found.shares["subset"]
-    is_used = ~np.isnan(original) & ((original > 0) | (subset > 0))
-    rows, columns = np.flatnonzero(is_used.any(axis=1)), np.flatnonzero(is_used.any(axis=0))
+    rows, columns = (np.flatnonzero(found.is_used.any(axis=axis)) for axis in (1, 0))
     labels = [found.labels[i] for i in rows], [found.next_labels[i] for i in columns]
     original, subset = original[np.ix_(rows, columns)], subset[np.ix_(rows, columns)]
     difference = subset - original

@@ -127,6 +127,51 @@ def test_evaluate__leaves_its_inputs_as_they_were(tables):
         pd.testing.assert_frame_equal(table, before[name])
 
 
+SHAPES = {
+    "without values": ["gone"],
+    "all unique": ["name", "wage"],
+    "all kinds": ["constant", "gone", "name", "wage", "since", "half"],
+}
+
+
+def awkward_table(n_rows, seed, columns):
+    random = np.random.default_rng(seed)
+    table = {
+        "constant": ["x"] * n_rows,
+        "gone": [None] * n_rows,
+        "name": [f"{seed} {i}" for i in range(n_rows)],
+        "wage": random.normal(size=n_rows),
+        "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(random.integers(0, 99, n_rows), "D"),
+        "half": pd.Series(random.normal(size=n_rows)).mask(random.random(n_rows) < 0.5),
+    }
+    return pd.DataFrame({name: table[name] for name in columns})
+
+
+@pytest.mark.parametrize("n_rows", [1, 10])
+@pytest.mark.parametrize("is_grouped", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_evaluate__tiny_tables_end_in_a_report(shape, is_grouped, n_rows, tmp_path):
+    tables = [awkward_table(n, n, SHAPES[shape]) for n in (n_rows, n_rows + 1, n_rows + 2)]
+    if is_grouped:
+        tables = [table.assign(person=np.arange(len(table)) // 2) for table in tables]
+    places = {"json_path": tmp_path / "metrics.json", "html_path": tmp_path / "report.html"}
+    original, subset, holdout = tables
+    key = "person" if is_grouped else None
+    for some in (None, holdout):
+        evaluate(original, subset, some, some, CONFIG, group_key=key, **places)
+        found = json.loads(places["json_path"].read_text(encoding="utf-8"))["accuracy"]
+        assert all(0 <= value <= 1 for value in found.values() if value is not None)
+        page = places["html_path"].read_text(encoding="utf-8")
+        assert "nan%" not in page[page.index("<main>") :]
+
+
+def test_evaluate__fifty_rows_against_a_thousand():
+    random = np.random.default_rng(1)
+    tables = [pd.DataFrame(random.normal(size=(n, 6))).rename(columns=str) for n in (1_000, 50)]
+    found = evaluate(*tables, config=CONFIG)["accuracy"]
+    assert 0 < found["trivariate_max"] < found["trivariate"] < 0.1
+
+
 def test_evaluate__importing_it_loads_neither_mostlyai_nor_plotly():
     heavy = "{'mostlyai', 'plotly', 'sklearn', 'torch'}"
     check = f"import sys, issodask.stages.evaluate; print(sorted({heavy} & set(sys.modules)))"
