@@ -1,0 +1,77 @@
+"""What is looked at to find the roles of a table's columns.
+
+In: values as plain arrays (distinct texts and each row's position among them, or numbers), and the unit of each row.
+Out: a `Profile` per column. A column that never changes within a group counts once per group.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from issodask.table.roles import Kind, Profile
+
+Units = NDArray[np.int64] | None
+"""The number of each row's group, from 0, each of which occurs; None where rows are units."""
+
+
+def profile_of_texts(name: str, texts: Sequence[str], codes: NDArray[np.integer[Any]], units: Units) -> Profile:
+    """`codes`: the position of each row's text among `texts`, which all differ; below 0 where it is missing."""
+    codes, units = once_per_group(codes, units)
+    n_sharing = count_sharing(codes, len(texts), units)
+    is_used = n_sharing > 0
+    values = np.array(texts, dtype=object)[is_used]
+    n_missing = int((codes < 0).sum())
+    is_ascending = len(codes) - n_missing == len(values) and _is_ascending([texts[code] for code in codes[codes >= 0]])
+    return Profile(
+        name, "text", len(codes) - n_missing, n_missing, values, n_sharing[is_used], len(values), is_ascending
+    )
+
+
+def profile_of_whole_numbers(name: str, numbers: NDArray[Any], is_missing: NDArray[np.bool_], units: Units) -> Profile:
+    """`numbers`: int64 or uint64, one per row; any number where it is missing."""
+    known = numbers[~is_missing]
+    values, known_codes = np.unique(known, return_inverse=True)
+    codes = np.full(len(numbers), -1)
+    codes[~is_missing] = known_codes
+    codes, units = once_per_group(codes, units)
+    n_missing = int((codes < 0).sum())
+    n_sharing = count_sharing(codes, len(values), units)
+    is_ascending = bool((np.diff(codes) > 0).all())
+    return Profile(
+        name, "whole number", len(codes) - n_missing, n_missing, values, n_sharing, len(values), is_ascending
+    )
+
+
+def profile_of_others(name: str, kind: Kind, n_distinct: int, is_missing: NDArray[np.bool_]) -> Profile:
+    """Of values whose role follows from their kind; `n_distinct` may end at 2."""
+    n_missing = int(is_missing.sum())
+    nothing = np.zeros(0, np.int64)
+    return Profile(name, kind, len(is_missing) - n_missing, n_missing, nothing, nothing, n_distinct)
+
+
+def once_per_group(
+    codes: NDArray[np.integer[Any]], units: Units
+) -> tuple[NDArray[np.integer[Any]], NDArray[np.int64] | None]:
+    """The codes and units as they are, or where the codes never change within a group: one of each, and no units."""
+    if units is None or not len(units):
+        return codes, None
+    firsts = np.unique(units, return_index=True)[1]
+    if not (codes == codes[firsts][units]).all():
+        return codes, units
+    return codes[np.sort(firsts)], None
+
+
+def count_sharing(codes: NDArray[np.integer[Any]], n_values: int, units: Units) -> NDArray[np.int64]:
+    """How many units have each of `n_values` values: int64."""
+    is_known = codes >= 0
+    if units is None:
+        return np.bincount(codes[is_known], minlength=n_values)
+    pairs = np.unique(units[is_known] * max(1, n_values) + codes[is_known])
+    return np.bincount(pairs % max(1, n_values), minlength=n_values)
+
+
+def _is_ascending(texts: Sequence[str]) -> bool:
+    return all(text < following for text, following in itertools.pairwise(texts))
