@@ -11,7 +11,7 @@ from rich.table import Table as Printed
 
 from tests.bench.measure import machine
 from tests.zoo.page import HEADS, Finding, findings, markdown, promises, remarks
-from tests.zoo.runner import Case, Zoo, forget
+from tests.zoo.runner import STEPS, Case, Zoo, forget
 from tests.zoo.tables import KINDS, matching
 
 _ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def _chooses(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @main.command()
 @_chooses
-@click.option("--again", type=click.Choice(["pool", "select"]), help="Do this step again, and what follows from it.")
+@click.option("--again", type=click.Choice(STEPS), help="Do this step again, and what follows from it.")
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Side by side, a core each.")
 @click.option("--limit", "limit_s", type=float, default=900, show_default=True, help="Seconds that a step may take.")
 @click.option("--page", type=_PATH, help="Where a whole run writes its table.  [default: docs/zoo.md]")

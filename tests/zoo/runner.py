@@ -21,12 +21,15 @@ from time import perf_counter
 from typing import Any
 
 from issodask.store.files import read_json, write_json
-from tests.zoo.tables import Table
+from tests.zoo.tables import KINDS, Table
 
 _ROOT = Path(__file__).parents[2]
 _COPULA = "python:examples/copula.py:draw"
 _MODEL = "MOSTLY_AI/Medium"
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": ""}
+
+STEPS = ("pool", "select", "evaluate")
+"""Of each case, in order; the split before them is the table's."""
 
 Tell = Callable[[str], None]
 
@@ -57,7 +60,7 @@ class Case:
 
     def found(self) -> dict[str, Any]:
         """What there is to say of it: receipts of its steps, and how it failed if it did."""
-        paths = {"split": self.home, "pool": self.folder, "select": self.folder, "evaluate": self.folder}
+        paths = {"split": self.home, **dict.fromkeys(STEPS, self.folder)}
         notes = {step: read_json(folder / f"{step}.json") for step, folder in paths.items()}
         return {step: note["found"] for step, note in notes.items() if note} | (
             read_json(self.folder / "failed.json") or {}
@@ -74,10 +77,14 @@ class Zoo:
         self._running: set[subprocess.Popen[str]] = set()
 
     def run(self, cases: Sequence[Case], jobs: int) -> None:
-        """Run what is not finished. The locks keep two kinds from splitting the same table."""
+        """Run what is not finished, trainings first, so that no core is idle at the end.
+
+        The locks keep two kinds from splitting the same table.
+        """
         self._locks = {case.table.name: Lock() for case in cases}
+        in_order = sorted(cases, key=lambda case: list(KINDS).index(case.kind))
         with ThreadPoolExecutor(jobs) as threads:
-            running = [threads.submit(self._run, case) for case in cases]
+            running = [threads.submit(self._run, case) for case in in_order]
             try:
                 for i, done in enumerate(as_completed(running), 1):
                     self._tell(f"{i:3} of {len(cases)}   {done.result()}")
@@ -203,9 +210,10 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 
 def forget(cases: Iterable[Case], step: str) -> None:
-    """Let a step (`pool` or `select`) of these cases be done again."""
+    """Let a step of these cases (of STEPS) be done again, with what follows from it."""
     for case in cases:
-        (case.folder / f"{step}.json").unlink(missing_ok=True)
+        for each in STEPS[STEPS.index(step) :]:
+            (case.folder / f"{each}.json").unlink(missing_ok=True)
 
 
 def _generate(case: Case, units: int) -> list[str]:

@@ -4,7 +4,6 @@ A step gets its arguments as JSON and prints what it found as one line of JSON, 
 """
 
 import json
-import resource
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
@@ -73,7 +72,6 @@ def select(original: str, pool: str, out: str, key: str | None) -> dict[str, Any
     facts = selected.facts
     return {
         "seconds": perf_counter() - began,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "random": selected.random_accuracy,
         "subset": selected.accuracy,
         "faults": _faults(pq.read_table(original), pq.read_table(out), key, selected.n_units),
