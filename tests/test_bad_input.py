@@ -152,11 +152,12 @@ def hole_in_a_part(folder):
     part.write_bytes(data)
 
 
-def latin_1_in_pool(folder):
+def two_encodings_in_pool(folder):
     no_pool(folder)
     (folder / "pool").mkdir()
-    table = narrow(biased_pool()).replace({"job": {"lamp 💡": "lamp"}})
-    table.to_csv(folder / "pool" / "a.csv", index=False, encoding="latin-1")
+    narrow(biased_pool()).to_csv(folder / "pool" / "a.csv", index=False)
+    with (folder / "pool" / "a.csv").open("ab") as file:
+        file.write("7,1,Köhler,True\n".encode("latin-1"))
 
 
 BAD = [
@@ -178,7 +179,7 @@ BAD = [
     (duplicate_names_in_pool, ["a.csv has duplicate column names 'age'", "rename"]),
     (truncated_part, ["part-1.parquet is not a whole Parquet file", "again"]),
     (hole_in_a_part, ["part-1.parquet is not a whole Parquet file", "again"]),
-    (latin_1_in_pool, ["a.csv is not UTF-8", "line"]),
+    (two_encodings_in_pool, ["a.csv is not UTF-8", "line"]),
 ]
 
 

@@ -1,27 +1,30 @@
-"""CSV, also compressed, read the way pandas.read_csv reads it, with faults told in one line.
+"""CSV as Arrow tables: a whole file for originals, record batches for the parts of a pool.
 
-A whole file for originals, chunks for the parts of a pool. Text columns of a pool stay text even if they look like
-numbers, since the original says that they are text.
+In: a path and what is given of its dialect. Out: tables; faults are told in one line. All fields are read as text by
+Arrow's parser and turned into values afterwards (csv_values.py), since a type that Arrow infers would round long
+numbers and drop leading zeros.
 """
 
-import bz2
-import gzip
-import lzma
-import zlib
-from collections.abc import Callable, Iterator
+import csv
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
 
 from issodask.errors import InputError
-from issodask.table.schema import Schema, check_names
+from issodask.store.csv_values import Reading, as_reading, infer, uses_decimal_commas
+from issodask.store.dialects import Dialect, find_dialect, one_line, open_text, open_utf8
+from issodask.table.schema import check_names
 
-CHUNK_ROWS = 65_536
+BATCH_ROWS = 65_536
+BLOCK_BYTES = 8 << 20
 CSV_SUFFIXES = (".csv", ".tsv")
-_OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-COMPRESSIONS = (*_OPENERS, ".zip", ".zst")
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip", ".zst")
+_DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
 
 def is_csv(path: Path) -> bool:
@@ -31,102 +34,126 @@ def is_csv(path: Path) -> bool:
     return plain.endswith(CSV_SUFFIXES)
 
 
-def csv_columns(path: Path) -> list[str]:
+def csv_columns(path: Path, given: Dialect | None = None) -> list[str]:
     """The header, with pandas' names for columns that have none.
 
-    Raises InputError for an empty file and for duplicate names, which pandas would silently number.
+    Raises InputError for an empty file and for duplicate names.
     """
-    with _faults_of(path):
-        raw = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, sep=_separator(path))
-        check_names([name for name in raw.iloc[0] if name], where=str(path))
-        return [str(name) for name in pd.read_csv(path, nrows=0, sep=_separator(path)).columns]
+    return _columns(path, find_dialect(path, given))
 
 
-def read_csv(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """The whole file, with the types that pandas finds. Raises InputError for what can't be read."""
-    csv_columns(path)
-    with _faults_of(path):
-        frame = pd.read_csv(path, usecols=columns, low_memory=False, sep=_separator(path))
-    _check_index(frame, path)
-    return frame
+def read_csv(path: Path, given: Dialect | None = None) -> pa.Table:
+    """The whole file, each column with the type that all its values have (see csv_values).
+
+    Raises InputError for what can't be read.
+    """
+    dialect = find_dialect(path, given)
+    names = _columns(path, dialect)
+    with _parsed(path, dialect, names, dict.fromkeys(names, pa.string())) as batches:
+        table = pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in names]))
+    if dialect.decimal is None and uses_decimal_commas(table.columns, dialect.separator or ","):
+        dialect = replace(dialect, decimal=",")
+    columns = [infer(column, dialect.decimal or ".") for column in table.columns]
+    return pa.table(columns, names=names)
 
 
-def iter_csv(path: Path, schema: Schema, chunk_rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
-    """Chunks of rows, in order, with the columns of `schema`; its texts and dates as categories of text."""
-    csv_columns(path)
-    as_text = {column.name: "category" for column in schema.columns if column.kind != "numeric"}
-    with _faults_of(path):
-        chunks = pd.read_csv(  # type: ignore[call-overload]
-            path,
-            usecols=list(schema.names),
-            dtype=as_text,
-            dtype_backend="numpy_nullable",  # whole numbers with missing values are exact only there
-            chunksize=chunk_rows,
-            low_memory=False,
-            sep=_separator(path),
-        )
-        with chunks:
-            for i_chunk, chunk in enumerate(chunks):
-                if i_chunk == 0:
-                    _check_index(chunk, path)
-                yield chunk.reset_index(drop=True)
+def iter_csv(
+    path: Path, readings: Mapping[str, Reading], given: Dialect | None = None, batch_rows: int = BATCH_ROWS
+) -> Iterator[pa.Table]:
+    """Tables of at most `batch_rows` rows, in order, with the columns named in `readings` and what each is to be.
+
+    Texts are dictionaries, numbers int64, uint64 or float64, whichever a batch needs. Raises InputError for what can't
+    be read.
+    """
+    dialect = find_dialect(path, given)
+    names = _columns(path, dialect)
+    decimal = dialect.decimal or "."
+    types = {name: pa.string() if reading == "number" else _DICTIONARY for name, reading in readings.items()}
+    with _parsed(path, dialect, names, types) as batches:
+        for batch in batches:
+            for start in range(0, len(batch), batch_rows):
+                part = batch.slice(start, batch_rows)
+                yield pa.table({name: as_reading(part[name], reading, decimal) for name, reading in readings.items()})
 
 
-def count_csv_rows(path: Path) -> int:
+def count_csv_rows(path: Path, given: Dialect | None = None) -> int:
     """Rows as `iter_csv` finds them."""
-    first = csv_columns(path)[:1]
-    with (
-        _faults_of(path),
-        pd.read_csv(path, usecols=first, dtype=str, chunksize=CHUNK_ROWS, sep=_separator(path)) as chunks,
-    ):
-        return sum(len(chunk) for chunk in chunks)
+    dialect = find_dialect(path, given)
+    names = _columns(path, dialect)
+    with _parsed(path, dialect, names, {names[0]: pa.string()}) as batches:
+        return sum(len(batch) for batch in batches)
 
 
-def _separator(path: Path) -> str:
-    return "\t" if ".tsv" in path.suffixes else ","
-
-
-def _check_index(frame: pd.DataFrame, path: Path) -> None:
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise InputError(f"{path}: rows have more fields than the header has names: name every column in the header")
+def _columns(path: Path, dialect: Dialect) -> list[str]:
+    with open_utf8(path, dialect.encoding) as stream, _faults_of(path, dialect):
+        records = csv.reader(open_text(stream), delimiter=dialect.separator or ",")
+        header = next((record for record in records if record), [])
+    check_names([name for name in header if name], where=str(path))
+    return [name or f"Unnamed: {i}" for i, name in enumerate(header)]
 
 
 @contextmanager
-def _faults_of(path: Path) -> Iterator[None]:
-    """Turn what pandas and the decompressors raise into one line that names the file."""
+def _parsed(
+    path: Path, dialect: Dialect, names: Sequence[str], types: Mapping[str, pa.DataType]
+) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Within this context: the record batches of the columns in `types`; faults anywhere in it are told of the file."""
+    options = {
+        "read_options": pacsv.ReadOptions(
+            use_threads=False, block_size=BLOCK_BYTES, column_names=list(names), skip_rows_after_names=1
+        ),
+        "parse_options": pacsv.ParseOptions(delimiter=dialect.separator, newlines_in_values=True),
+        "convert_options": pacsv.ConvertOptions(
+            column_types=types,
+            include_columns=list(types),
+            null_values=[""],
+            strings_can_be_null=True,
+            check_utf8=False,
+        ),
+    }
+    with open_utf8(path, dialect.encoding) as stream, _faults_of(path, dialect, stream.raw):
+        yield _iter_batches(stream, options, path)
+
+
+def _iter_batches(stream: Any, options: dict[str, Any], path: Path) -> Iterator[pa.RecordBatch]:
+    last = None
+    with pacsv.open_csv(stream, **options) as batches:
+        for batch in batches:
+            if len(batch):
+                last = batch
+                yield batch
+    if stream.raw.n_quotes % 2 and last is not None and _ends_within_quotes(last):
+        raise InputError(f"{path} ends within a quoted field: close the quote")
+
+
+def _ends_within_quotes(batch: pa.RecordBatch) -> bool:
+    # Arrow takes the rest of the file for the field.
+    return any("\n" in str(column[-1]) for column in batch.columns)
+
+
+@contextmanager
+def _faults_of(path: Path, dialect: Dialect, stream: Any = None) -> Iterator[None]:
+    """Turn what Arrow and Python's csv raise into one line that names the file, and the line if it can be found."""
     try:
         yield
-    except UnicodeDecodeError as error:
-        raise InputError(_describe_bad_bytes(path, error)) from error
-    except pd.errors.EmptyDataError as error:
-        raise InputError(f"{path} is empty: a CSV file needs a header line and rows") from error
-    except (pd.errors.ParserError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} can't be read as CSV ({_one_line(error)}): mend that line") from error
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise InputError(f"{path} is not a whole compressed file ({_one_line(error)}): copy it again") from error
+    except (pa.ArrowInvalid, csv.Error) as error:
+        if getattr(stream, "fault", None) is not None:
+            raise stream.fault from error
+        raise InputError(_describe(path, dialect, one_line(error))) from error
 
 
-def _describe_bad_bytes(path: Path, error: UnicodeDecodeError) -> str:
-    found = f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x}"
-    open_bytes = _OPENERS.get(path.suffix.lower(), lambda plain: plain.open("rb"))
-    with open_bytes(path) as lines:
-        for i_line, line in enumerate(lines, start=1):
-            bad = _first_bad_byte(line)
-            if bad is not None:
-                found = f"{path} is not UTF-8: byte 0x{line[bad]:02x} in line {i_line:,}, position {bad + 1:,}"
-                break
-    return f"{found}: convert it, for example with `iconv -f ISO-8859-1 -t UTF-8`"
-
-
-def _first_bad_byte(line: bytes) -> int | None:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.start
-    return None
-
-
-def _one_line(error: Any) -> str:
-    return " ".join(str(error).split())
+def _describe(path: Path, dialect: Dialect, reason: str) -> str:
+    if "straddl" in reason:
+        return f"{path} has a row of more than {BLOCK_BYTES >> 20} MB: close the quote that may be open before it"
+    with open_utf8(path, dialect.encoding) as stream:
+        reader = csv.reader(open_text(stream), delimiter=dialect.separator or ",")
+        records = (record for record in reader if record)
+        n_names = len(next(records, []))
+        for i_record, record in enumerate(records):
+            if len(record) > n_names and i_record == 0:
+                return f"{path}: rows have more fields than the header has names: name every column in the header"
+            if len(record) != n_names:
+                return (
+                    f"{path} has {len(record)} fields in line {reader.line_num:,}, but the header names {n_names}: "
+                    "mend that line, or give another csv separator"
+                )
+    return f"{path} can't be read as CSV ({reason}): mend that line"

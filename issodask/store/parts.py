@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from issodask.errors import InputError
 from issodask.store.arrow import text_columns, to_frame
 from issodask.store.csv_files import count_csv_rows, is_csv, iter_csv
+from issodask.store.csv_values import Reading
 from issodask.store.tables import open_parquet
 from issodask.table.schema import Column, Schema
 
@@ -26,7 +27,7 @@ def iter_part(path: Path, schema: Schema) -> Iterator[pd.DataFrame]:
     Raises InputError when the file is damaged.
     """
     if is_csv(path):
-        yield from iter_csv(path, schema, batch_rows(schema))
+        yield from _iter_csv_frames(path, schema)
         return
     with _open_for(path, schema) as file:
         for i_group in range(file.num_row_groups):
@@ -40,7 +41,7 @@ def iter_chosen(path: Path, schema: Schema, rows: np.ndarray) -> Iterator[pd.Dat
     `rows`: int64, positions within the part, ascending, may repeat.
     """
     if is_csv(path):
-        yield from _chosen(iter_csv(path, schema, batch_rows(schema)), 0, rows)
+        yield from _chosen(_iter_csv_frames(path, schema), 0, rows)
         return
     chosen: list[pa.Table] = []
     with _open_for(path, schema) as file:
@@ -91,8 +92,8 @@ def _only(group_key: str) -> Schema:
 
 def _iter_keys(path: Path, group_key: str) -> Iterator[pa.Array]:
     if is_csv(path):
-        for frame in iter_csv(path, _only(group_key), MAX_BATCH_ROWS):
-            yield pa.Array.from_pandas(frame[group_key])
+        for table in iter_csv(path, {group_key: "text"}, batch_rows=MAX_BATCH_ROWS):
+            yield table[group_key].combine_chunks()
         return
     with _open_for(path, _only(group_key)) as file:
         for batch in file.iter_batches(MAX_BATCH_ROWS, columns=[group_key], use_threads=False):
@@ -130,6 +131,19 @@ def _hash_texts(texts: pa.DictionaryArray) -> tuple[np.ndarray, np.ndarray]:
     hashes = pd.util.hash_array(distinct, categorize=False)
     places = texts.indices.fill_null(-1).to_numpy()
     return np.append(hashes, np.uint64(0))[places], places < 0
+
+
+def _iter_csv_frames(path: Path, schema: Schema) -> Iterator[pd.DataFrame]:
+    readings = {column.name: _reading(column) for column in schema.columns}
+    for table in iter_csv(path, readings, batch_rows=batch_rows(schema)):
+        yield to_frame(table, keep_dtypes=False)
+
+
+def _reading(column: Column) -> Reading:
+    """What a column of a CSV part is to be for a column of the original."""
+    if column.kind == "numeric" and column.dtype not in ("bool", "boolean"):
+        return "number"
+    return "text" if column.kind == "categorical" and column.values == "text" else "value"
 
 
 def _chosen(frames: Iterator[pd.DataFrame], start: int, rows: np.ndarray) -> Iterator[pd.DataFrame]:

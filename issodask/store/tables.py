@@ -113,7 +113,7 @@ def parquet_columns(file: pq.ParquetFile) -> list[str]:
 
 def _read_file(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
     if is_csv(path):
-        return read_csv(path)
+        return to_frame(read_csv(path), where=str(path))
     with open_parquet(path) as file:
         names = parquet_columns(file)
         check_names(names, where=str(path))
