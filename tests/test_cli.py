@@ -168,3 +168,19 @@ def test_select__on_a_running_scheduler_same_bytes(folder, two_processes):
     done = select(folder, "--effort", 60, "--scheduler", two_processes.client.scheduler.address, out="again.parquet")
     assert done.exit_code == 0
     assert (folder / "again.parquet").read_bytes() == (folder / "subset.parquet").read_bytes()
+
+
+def test_select__says_what_to_know_before_sharing(tmp_path):
+    """The pool is the original, but for one category: copies, and cells that nothing fills."""
+    original = narrow(mixed_table()).assign(kind=["rare" if i % 9 == 0 else "usual" for i in range(len(mixed_table()))])
+    original.to_parquet(tmp_path / "original.parquet")
+    (tmp_path / "pool").mkdir()
+    original[original["kind"] == "usual"].to_parquet(tmp_path / "pool" / "part.parquet")
+    told = select(tmp_path, "--effort", 40, "--units", 100).stdout.splitlines()
+    assert re.match(r"copies    \d+ of 100 rows equal a row that the original has only once; chance", told[2])
+    assert re.match(r"unfilled  [\d,]+ cells of pairs of columns .*, such as .*kind = rare", told[3])
+
+
+def test_select__of_an_honest_pool_says_nothing_of_copies(folder):
+    told = select(folder, "--effort", 40).stdout.splitlines()
+    assert "copies" not in [line.split()[0] for line in told]

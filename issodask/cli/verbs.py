@@ -1,5 +1,6 @@
 """The stages' verbs. Heavy imports wait until a verb needs them, so that `--help` answers at once."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -197,10 +198,37 @@ def _changed(section: Any, **settings: Any) -> Any:
 def _tell_selected(selected: Any) -> None:
     click.echo(f"subset    {selected.out}: {selected.n_units:,} units")
     click.echo(f"stopped   {selected.stop_reason}; --rounds {selected.rounds} repeats it")
+    for line in _warnings(selected.facts):
+        click.echo(line)
     if selected.highest_accuracy is not None:
         from issodask.report.readings import rounded_up
 
         click.echo(f"bound     {rounded_up(selected.highest_accuracy)}: no subset of this pool can be more accurate")
+
+
+def _warnings(facts: dict[str, Any]) -> Iterator[str]:
+    """What to know of a subset before it is shared."""
+    copies, unsupported = facts["copies"], facts["unsupported"]
+    if copies["beyond_chance"]:
+        unit = copies["unit"]
+        yield (
+            f"copies    {copies['n_of_once']:,} of {copies['n_units']:,} {unit}s equal a {unit} that the original has "
+            f"only once; chance explains {copies['by_chance']:,.0f} at most: find out why before you share them"
+        )
+    if unsupported["cells"]:
+        yield f"unfilled  {_unfilled(unsupported)}: the pool has no such row; only another pool can fill them"
+
+
+def _unfilled(unsupported: dict[str, Any]) -> str:
+    """What the pool can't fill, with the worst cell as an example, unless it tells of few."""
+    from issodask.report.findings import PROTECTED_ROWS
+
+    told = f"{unsupported['cells']:,} cells of pairs of columns ({unsupported['share']:.2%} of the original)"
+    for cell in unsupported["worst"][:1]:
+        if cell["rows"] >= PROTECTED_ROWS:
+            values = [f"{name} = {label}" for name, label in zip(cell["columns"], cell["bins"], strict=True)]
+            told += f", such as {' with '.join(values)}"
+    return told
 
 
 def _tell_accuracies(metrics: dict[str, Any]) -> None:

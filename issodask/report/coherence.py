@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from issodask.report.accuracy import Accuracy
+from issodask.report.copies import Copies
 from issodask.report.scores import CATEGORIES, DISTINCT, SUCCESSORS, Coherence, Scored
 from issodask.report.tables import Table
 from issodask.table.bins import OTHER
@@ -58,7 +59,7 @@ class GroupFindings:
     lengths     shares of groups by their number of rows, for each table: (labels,)
     distinct    per column: shares of groups by how many distinct categories they have
     categories  per column: shares of groups in which a category occurs
-    identical   shares of groups that equal an original group, by table
+    copies      groups that equal an original group, by table
     """
 
     n_groups: dict[str, int]
@@ -67,11 +68,11 @@ class GroupFindings:
     distinct: tuple[Panel, ...]
     categories: tuple[Panel, ...]
     successors: tuple[SuccessorMap, ...]
-    identical: dict[str, float]
+    copies: dict[str, Copies]
 
 
 def group_findings(
-    tables: Mapping[str, Table], scored: Scored, coherence: Coherence, identical: dict[str, float]
+    tables: Mapping[str, Table], scored: Scored, coherence: Coherence, copies: dict[str, Copies]
 ) -> GroupFindings:
     """Gather them; `scored` has the original as reference."""
     n_groups = {name: table.n_units for name, table in tables.items()}
@@ -91,7 +92,7 @@ def group_findings(
             for j in sorted(worst[CATEGORIES][:MAX_PANELS])
         ),
         successors=tuple([found for found in maps if found.is_used.any()][:MAX_MAPS]),
-        identical=identical,
+        copies=copies,
     )
 
 

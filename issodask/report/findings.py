@@ -12,6 +12,7 @@ import numpy as np
 from issodask.events import read_events
 from issodask.report.accuracy import Accuracy
 from issodask.report.coherence import PROTECTED_ROWS, GroupFindings
+from issodask.report.copies import Copies
 from issodask.report.privacy import Privacy
 from issodask.report.scores import Scored
 from issodask.table.bins import Bins
@@ -60,8 +61,9 @@ class Findings:
 
     `shares[table][column]` is float64 (n_bins,). `against_original`, `against_holdout` hold one Accuracy per table that
     was scored against that reference; `against_both` has the subset against original and holdout together, which is
-    what mostlyai-qa's report takes as reference when it is given a holdout. Of a table of groups, `bins` include
-    Sequence Length, `shares` are those of groups in expectation over drawn rows, and `groups` says the rest.
+    what mostlyai-qa's report takes as reference when it is given a holdout. `copies` are rows that equal an original
+    one. Of a table of groups, `bins` include Sequence Length, `shares` are those of groups in expectation over drawn
+    rows, and `groups` says the rest.
     """
 
     bins: Bins
@@ -73,7 +75,7 @@ class Findings:
     worst: tuple[WorstClique, ...] = ()
     privacy: Privacy | None = None
     pool_privacy: Privacy | None = None
-    identical: dict[str, float] = field(default_factory=dict)
+    copies: dict[str, Copies] = field(default_factory=dict)
     groups: GroupFindings | None = None
     history: tuple[Point, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
@@ -88,6 +90,11 @@ class Findings:
     def n_units(self) -> dict[str, int]:
         """Rows, or groups, of each table."""
         return self.n_rows if self.groups is None else self.groups.n_groups
+
+    @property
+    def copies_of_units(self) -> dict[str, Copies]:
+        """Rows, or groups, of each table that equal one of the original."""
+        return self.copies if self.groups is None else self.groups.copies
 
     @property
     def unit(self) -> str:

@@ -5,12 +5,14 @@ In: `Findings`. Out: a JSON-able dict. `ModelMetrics.model_validate_json` of mos
 
 import json
 import platform
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 from issodask.report.accuracy import LEVELS, Accuracy
+from issodask.report.copies import Copies
 from issodask.report.findings import Findings
 from issodask.report.qa import qa_session
 
@@ -74,8 +76,9 @@ def _own_facts(findings: Findings) -> dict[str, Any]:
         "distances": {
             "rows": findings.privacy.n_rows if findings.privacy else None,
             "dcr_share_of_pool_sample": findings.pool_privacy.dcr_share if findings.pool_privacy else None,
-            "identical_to_an_original_row": findings.identical,
-            "identical_to_an_original_group": findings.groups.identical if findings.groups else None,
+            "identical_to_an_original_row": _shares(findings.copies),
+            "identical_to_an_original_group": _shares(findings.groups.copies) if findings.groups else None,
+            "copies": copies_record(findings.copies_of_units["subset"], findings.unit),
         },
         "objective": [
             {"seconds": round(point.seconds, 3), "stage": point.stage, "objective": point.objective}
@@ -83,6 +86,15 @@ def _own_facts(findings: Findings) -> dict[str, Any]:
         ],
         "select": findings.facts,
     }
+
+
+def copies_record(copies: Copies, unit: str) -> dict[str, Any]:
+    """How many units (rows or groups) equal one of the original, and whether chance explains them: see Copies."""
+    return {"unit": unit, **asdict(copies), "beyond_chance": copies.are_beyond_chance}
+
+
+def _shares(copies: dict[str, Copies]) -> dict[str, float]:
+    return {table: found.share for table, found in copies.items()}
 
 
 def _by_table(accuracies: dict[str, Accuracy]) -> dict[str, dict[str, Any]]:

@@ -19,7 +19,10 @@ from issodask.report.findings import PROTECTED_ROWS, Findings
 
 MAX_PANELS = 40
 MAX_UNSUPPORTED = 15
-KNOWN_FACTS = {"job", "timings", "unsupported", "lineage", "stop_reason", "rounds", "pool_units", "objective_bound"}
+KNOWN_FACTS = {
+    *("job", "timings", "unsupported", "lineage", "stop_reason", "rounds", "pool_units", "objective_bound"),
+    *("copies", "start"),
+}
 
 
 def render_page(findings: Findings, title: str = "Synthetic table") -> str:
@@ -31,7 +34,8 @@ def render_page(findings: Findings, title: str = "Synthetic table") -> str:
     - rounds and seed: what to pass to repeat the run;
     - job: settings by section; timings: seconds by stage;
     - unsupported: {"cells": count, "share": of the original's mass, "worst": [{"columns", "bins", "rows"}]};
-    - lineage: [{"generator", "pool_units", "units"}].
+    - lineage: [{"generator", "pool_units", "units"}];
+    - ipf: how weights were fitted; start: {"chosen", "errors" by name}, what trimming started from.
 
     Anything else in it is shown by its name.
     """
@@ -57,6 +61,7 @@ def render_page(findings: Findings, title: str = "Synthetic table") -> str:
         coherence_panels=_coherence_panels(findings),
         table_names=TABLE_NAMES,
         readings=readings.read(findings),
+        start=readings.start(findings.facts, findings.unit),
         panels=_panels(findings),
         unsupported=_unsupported(findings.facts.get("unsupported")),
         settings=_settings(findings.facts),

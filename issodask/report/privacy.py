@@ -2,7 +2,7 @@
 
 In: the original, the subset and (better) a holdout, as frames with the same columns. Out: `Privacy`. Rows are drawn,
 encoded and compared by mostlyai-qa's own functions, so these are the numbers of its report on the same draw. Groups are
-compared by their rows (`rows_to_compare`), and as wholes only for being identical.
+compared by their rows (`rows_to_compare`).
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,8 @@ from issodask import seeds
 from issodask.report.qa import qa_session
 from issodask.report.tables import Table
 
-_MISSING_TEXT = "\ue000"  # private use: no text has it; pandas hashes "\\0" like ""
 MIN_ROWS = 10  # NNDR is the 10th smallest ratio
 MOST_ROWS, LONG_GROUPS = 100, 0.95
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIXERS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 
 
 @dataclass(frozen=True)
@@ -149,39 +146,3 @@ def _some_rows(table: Table, most_rows: float, random: np.random.Generator) -> N
     shuffled = np.lexsort((random.random(len(group_of_row)), group_of_row))
     ranks = np.arange(len(group_of_row)) - np.repeat(starts[:-1], lengths)
     return np.sort(shuffled[ranks < most_rows])
-
-
-def identical_groups(original: Table, table: Table) -> float:
-    """Share of the groups of `table` that equal some group of `original`: the same rows in the same order."""
-    known = _group_hashes(original, original)
-    return float(np.isin(_group_hashes(table, original), known).mean())
-
-
-def _group_hashes(table: Table, original: Table) -> NDArray[np.uint64]:
-    """One uint64 per group: the sum of its rows' hashes, each mixed with the row's place."""
-    groups = table.groups
-    places = np.arange(len(table.rows)) - np.repeat(groups.starts[:-1], groups.lengths)
-    hashes = _row_hashes(table.rows, original.rows) + (places + 1).astype(np.uint64) * _GOLDEN
-    for shift, factor in _MIXERS:  # splitmix64
-        hashes = (hashes ^ (hashes >> np.uint64(shift))) * np.uint64(factor)
-    return np.add.reduceat(hashes ^ (hashes >> np.uint64(31)), groups.starts[:-1])
-
-
-def identical_share(original: pd.DataFrame, table: pd.DataFrame) -> float:
-    """Share of all rows of `table` that equal some row of `original` in every column, missing values included."""
-    known = _row_hashes(original, original)
-    return float(np.isin(_row_hashes(table, original), known).mean())
-
-
-def _row_hashes(table: pd.DataFrame, original: pd.DataFrame) -> np.ndarray:
-    """One uint64 per row; each column is compared as the kind of value that it has in the original."""
-    columns = {i: _comparable(table[name], original[name]) for i, name in enumerate(original.columns)}
-    return pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy()
-
-
-def _comparable(values: pd.Series, original: pd.Series) -> np.ndarray:
-    if pd.api.types.is_numeric_dtype(original):
-        return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    if pd.api.types.is_datetime64_any_dtype(original):
-        return pd.to_datetime(values, errors="coerce").to_numpy(dtype="datetime64[us]")
-    return values.astype("string").fillna(_MISSING_TEXT).to_numpy(dtype=object)

@@ -5,12 +5,20 @@ In: `Findings`. Out: short sentences with a tone (good, note, warning) for the p
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
+from issodask.report.copies import Copies
 from issodask.report.findings import Findings
 from issodask.report.privacy import Privacy
 
 HIGH_DCR_SHARE = 0.6  # a plain copy of 40 % of the original scores about 0.7
 LOW_NNDR_RATIO = 0.5
+STARTS = {
+    "weighted": "a sample by the fitted weights",
+    "even": "a sample with even weights",
+    "whole": "the whole pool",
+    "random": "a random sample of the subset’s size",
+}
 NO_EFFECT = 0.02  # two random samples differ by about this share of their error
 
 
@@ -42,6 +50,22 @@ def _accuracy(findings: Findings) -> list[Reading]:
 def rounded_up(accuracy: float) -> str:
     """An upper bound in five digits, so that it stays one."""
     return f"{math.ceil(1e5 * accuracy - 1e-9) / 1e5:.5f}"
+
+
+def start(facts: dict[str, Any], unit: str) -> str:
+    """What trimming started from, and how far the weights concentrate the pool; nothing where that is not known."""
+    told = []
+    found = facts.get("start") or {}
+    if found.get("chosen") in STARTS:
+        errors = [f"{name} {error:.4f}" for name, error in (found.get("errors") or {}).items()]
+        best = f", the best of these by their error: {', '.join(errors)}" if len(errors) > 1 else ""
+        told.append(f"Trimming started from {STARTS[found['chosen']]}{best}.")
+    effective, n_pool = (facts.get("ipf") or {}).get("effective_units"), facts.get("pool_units")
+    if effective is not None and n_pool:
+        told.append(
+            f"The fitted weights spread over the pool as if {effective:,.0f} of its {n_pool:,} {unit}s counted alike."
+        )
+    return " ".join(told)
 
 
 def _effect_of_selection(removed: float) -> Reading:
@@ -111,7 +135,7 @@ def _generalisation(findings: Findings) -> list[Reading]:
 def _privacy(findings: Findings) -> list[Reading]:
     privacy = findings.privacy
     if privacy is None:
-        return [Reading("note", "Too few rows: distances were not measured.")]
+        return [Reading("note", "Too few rows: distances were not measured."), *_identical(findings)]
     found = []
     if privacy.dcr_share is None:
         found.append(
@@ -123,7 +147,7 @@ def _privacy(findings: Findings) -> list[Reading]:
         )
     else:
         found += [_dcr_share(privacy, privacy.dcr_share), *_selection_effect(findings), *_nndr(privacy)]
-    return found + _identical(findings)
+    return [*found, *_identical(findings)]
 
 
 def _dcr_share(privacy: Privacy, share: float) -> Reading:
@@ -192,21 +216,26 @@ def _nndr(privacy: Privacy) -> list[Reading]:
 def _identical(findings: Findings) -> list[Reading]:
     if findings.groups is not None:
         equal = "the same rows in the same order as an original group"
-        return _identical_units(findings.groups.identical, "group", "has", "have", equal)
-    return _identical_units(findings.identical, "row", "equals", "equal", "an original row in every column")
+        return [_identical_units(findings.groups.copies, "group", "has", "have", equal)]
+    return [_identical_units(findings.copies, "row", "equals", "equal", "an original row in every column")]
 
 
-def _identical_units(shares: dict[str, float], unit: str, one: str, many: str, what: str) -> list[Reading]:
-    subset, holdout = shares.get("subset"), shares.get("holdout")
-    if subset is None:
-        return []
-    some = f"{subset:.2%} of all subset {unit}s {many}" if subset > 0 else f"No subset {unit} {one}"
+def _identical_units(copies: dict[str, Copies], unit: str, one: str, many: str, what: str) -> Reading:
+    """Against the holdout where there is one, else against what the original's own repeats explain."""
+    subset, holdout = copies["subset"], copies.get("holdout")
+    some = f"{subset.share:.2%} of all subset {unit}s {many}" if subset.n_equal else f"No subset {unit} {one}"
     seen = f"{some} {what}"
-    if holdout is None:
-        return [Reading("note", f"{seen}. Without a holdout there is no telling how many would by coincidence.")]
-    suspicious = subset > 2 * holdout + 0.001
-    return [
-        Reading(
-            "warning" if suspicious else "good", f"{seen}; of the holdout’s {unit}s, by coincidence, {holdout:.2%}."
+    if subset.are_beyond_chance and not (holdout and holdout.are_beyond_chance):
+        return Reading(
+            "warning",
+            f"{seen}. {subset.n_of_once:,} of them equal a {unit} that the original has only once, where chance "
+            f"explains {subset.by_chance:,.0f} at most: the pool holds copies of the original. Do not release this "
+            "table before finding out why.",
         )
-    ]
+    if holdout is None:
+        return Reading("note", f"{seen}; chance explains that." if subset.n_equal else f"{seen}.")
+    is_suspicious = subset.share > 2 * holdout.share + 0.001
+    return Reading(
+        "warning" if is_suspicious else "good",
+        f"{seen}; of the holdout’s {unit}s, by coincidence, {holdout.share:.2%}.",
+    )

@@ -14,10 +14,11 @@ from issodask import seeds
 from issodask.config import EvaluateConfig
 from issodask.errors import InputError
 from issodask.report.coherence import group_findings
+from issodask.report.copies import Copies, Fingerprints
 from issodask.report.findings import Findings, read_history, worst_cliques
 from issodask.report.metrics import installed_versions, metrics_record, to_json
 from issodask.report.page import render_page
-from issodask.report.privacy import Privacy, identical_groups, identical_share, measure_privacy, rows_to_compare
+from issodask.report.privacy import Privacy, measure_privacy, rows_to_compare
 from issodask.report.qa import write_qa_report
 from issodask.report.scores import score
 from issodask.report.tables import TABLES, Table
@@ -76,13 +77,11 @@ def measure_findings(
 ) -> Findings:
     """Everything that the report says about the tables, which are named as in TABLES."""
     scored = score(tables, "original", seed)
-    original, has_holdout = tables["original"], "holdout" in tables
-    others = [name for name in tables if name != "original"]
+    has_holdout = "holdout" in tables
     rows = rows_to_compare(tables, seed)
     groups = None
     if scored.coherence is not None:
-        identical = {name: identical_groups(original, tables[name]) for name in others}
-        groups = group_findings(tables, scored, scored.coherence, identical)
+        groups = group_findings(tables, scored, scored.coherence, _copies(tables))
 
     def privacy_of(name: str) -> Privacy | None:
         return measure_privacy(
@@ -99,13 +98,18 @@ def measure_findings(
         worst=worst_cliques(scored),
         privacy=privacy_of("subset"),
         pool_privacy=privacy_of("pool_sample") if has_holdout and "pool_sample" in tables else None,
-        identical={name: identical_share(original.rows, tables[name].rows) for name in others},
+        copies=_copies({name: Table.flat(table.rows) for name, table in tables.items()}),
         groups=groups,
         history=read_history(events_path),
         facts=facts,
         versions=installed_versions(),
         seed=seed,
     )
+
+
+def _copies(tables: Tables) -> dict[str, Copies]:
+    known = Fingerprints.of(tables["original"])
+    return {name: known.copies_in(table) for name, table in tables.items() if name != "original"}
 
 
 def _against_both(tables: Tables) -> Tables:

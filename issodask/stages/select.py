@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import xxhash
 from numpy.typing import NDArray
 
@@ -18,6 +19,9 @@ from issodask.config import SelectConfig
 from issodask.errors import InputError
 from issodask.events import Events
 from issodask.fitting.schedule import read_rounds
+from issodask.report.copies import Fingerprints
+from issodask.report.metrics import copies_record
+from issodask.report.tables import Table
 from issodask.runtime import Runtime, open_runtime
 from issodask.runtime.local import Crew
 from issodask.stages.bound import bound_objective
@@ -113,7 +117,9 @@ def _select(
     runtime.keep_in(folder)
     timings: dict[str, float] = {}
     began = monotonic()
-    known = KnownOriginal.of(as_frame(original), group_key)
+    frame = as_frame(original)
+    known, fingerprints = KnownOriginal.of(frame, group_key), Fingerprints.of(_table(frame, group_key))
+    del frame
     opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", known.schema, group_key)
     timings["read"] = round(monotonic() - began, 2)
     runtime.check_seen(folder, opened.folder)
@@ -140,10 +146,21 @@ def _select(
     unit_ids = np.repeat(used, found.uses[used])
     _write(opened, codes, unit_ids, known, out, folder / "select" / "written.json", runtime, events)
     timings["write"] = round(monotonic() - began, 2)
+    began = monotonic()
+    copies = fingerprints.copies_in(_table(as_frame(out), group_key))
+    timings["compare"] = round(monotonic() - began, 2)
 
     facts = _facts(found, codes, opened, known, unit_ids, config, seed, timings)
     facts["objective_bound"] = bound
-    events.emit("selected", out=str(out), accuracy=1 - found.objective, rounds=found.rounds, reason=found.stop_reason)
+    facts["copies"] = copies_record(copies, "row" if group_key is None else "group")
+    events.emit(
+        "selected",
+        out=str(out),
+        accuracy=1 - found.objective,
+        rounds=found.rounds,
+        reason=found.stop_reason,
+        copies=facts["copies"],
+    )
     return Selected(
         out,
         n_units,
@@ -154,6 +171,13 @@ def _select(
         facts,
         None if bound is None else 1 - bound,
     )
+
+
+def _table(frame: pd.DataFrame, group_key: str | None) -> Table:
+    """The units of a frame, as they are compared."""
+    if group_key is None:
+        return Table.flat(frame)
+    return Table.grouped(frame.drop(columns=[group_key]), frame[group_key], "the table")
 
 
 def _check_config(config: SelectConfig, group_key: str | None) -> None:

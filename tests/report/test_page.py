@@ -33,7 +33,8 @@ FACTS = {
         ],
     },
     "lineage": [{"generator": 0, "pool_units": 1000, "units": 40}, {"generator": "other", "units": 2}],
-    "ipf": {"status": "converged"},
+    "ipf": {"status": "converged", "effective_units": 21_600.5},
+    "start": {"chosen": "weighted", "errors": {"weighted": 0.011, "even": 0.052, "whole": 0.06}},
     "note": "loose",
 }
 

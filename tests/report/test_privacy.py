@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from issodask.report.privacy import identical_groups, identical_share, measure_privacy, rows_to_compare
+from issodask.report.privacy import measure_privacy, rows_to_compare
 from issodask.report.qa import qa_session
 from issodask.report.tables import Table
-from tests.report.tables import as_table, grouped, narrow_table, real_table, sequence_table
+from tests.report.tables import as_table, grouped, narrow_table, real_table
 
 N = 400
 
@@ -99,24 +99,6 @@ def test_qa_session__restores_after_an_error(monkeypatch):
     assert os.environ["HF_HUB_OFFLINE"] == "0"
 
 
-def test_identical_share__counts_equal_rows_of_any_dtype():
-    original = pd.DataFrame({"n": [1, 2, 3], "t": ["a", None, ""], "d": pd.to_datetime(["2020-01-01", None, None])})
-    table = pd.DataFrame(
-        {
-            "n": pd.Series([2, 1, 3, 3, None], dtype="Int64"),
-            "t": pd.Series([None, "a", None, "", "a"], dtype="string"),
-            "d": pd.Series(pd.to_datetime([None, "2020-01-01", None, None, None])).dt.as_unit("s"),
-        }
-    )
-    assert identical_share(original, table) == pytest.approx(3 / 5)
-
-
-def test_identical_share__is_one_for_a_copy_and_nothing_for_new_rows():
-    original = real_table(N, 1)
-    assert identical_share(original, original.sample(frac=1, random_state=1)) == 1
-    assert identical_share(original, real_table(N, 2)) == 0
-
-
 def groups_of(*values):
     """A table of groups with these values in one column."""
     lengths = np.array([len(group) for group in values])
@@ -144,15 +126,3 @@ def test_rows_to_compare__are_at_most_a_hundred_of_a_group():
 def test_rows_to_compare__are_all_rows_of_a_flat_table():
     table = real_table(20, 1)
     assert rows_to_compare({"original": Table.flat(table)}, seed=1)["original"] is table
-
-
-def test_identical_groups__same_rows_in_the_same_order():
-    original = groups_of([1, 2, 3], [1, 2], [7])
-    table = groups_of([1, 2, 3], [2, 1], [1], [7], [3, 2, 1], [1, 2, 3, 3], [1, 2], [8, 7])
-    assert identical_groups(original, table) == 3 / 8
-
-
-def test_identical_groups__all_of_a_copy_and_none_of_a_fresh_sample():
-    original = as_table(sequence_table(100, 1), "person")
-    assert identical_groups(original, original) == 1
-    assert identical_groups(original, as_table(sequence_table(100, 2), "person")) == 0

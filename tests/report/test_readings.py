@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from issodask.report.copies import Copies
 from issodask.report.privacy import Neighbours, Privacy
-from issodask.report.readings import read
+from issodask.report.readings import read, start
 from tests.report.tables import findings_of, real_table, sequence_table
 
 
@@ -55,12 +56,46 @@ def test_readings__copied_outliers_warn(honest):
     assert "conspicuously close" in texts(replace(honest, privacy=privacy(0.5, nndr=0.01)), "privacy", "warning")
 
 
+def equal(n, by_chance=10.0):
+    """Copies of which `n` of 1,000 rows equal one that the original has once."""
+    return Copies(1_000, n, n, by_chance)
+
+
 def test_readings__many_identical_rows_warn(honest):
-    copied = replace(honest, identical={"subset": 0.2, "holdout": 0.01})
-    assert "20.00% of all subset rows" in texts(copied, "privacy", "warning")
-    unique = replace(honest, identical={"subset": 0.0, "holdout": 0.0})
+    copied = replace(honest, copies={"subset": equal(200), "holdout": equal(10)})
+    assert "200 of them equal a row that the original has only once" in texts(copied, "privacy", "warning")
+    unique = replace(honest, copies={"subset": equal(0), "holdout": equal(0)})
     assert "No subset row equals" in texts(unique, "privacy", "good")
-    assert not texts(replace(honest, identical={"subset": 0.011, "holdout": 0.01}), "privacy", "warning")
+    assert not texts(replace(honest, copies={"subset": equal(9), "holdout": equal(8)}), "privacy", "warning")
+
+
+def test_readings__what_the_holdout_shows_too_is_no_copy(honest):
+    as_often = {"subset": equal(90), "holdout": equal(80)}
+    assert not texts(replace(honest, copies=as_often), "privacy", "warning")
+    assert "20.00% of all subset rows" in texts(
+        replace(honest, copies={**as_often, "subset": equal(200)}), "privacy", "warning"
+    )
+
+
+def test_readings__identical_rows_without_a_holdout(honest):
+    assert "the pool holds copies" in texts(replace(honest, copies={"subset": equal(11)}), "privacy", "warning")
+    within = texts(replace(honest, copies={"subset": equal(9)}), "privacy", "note")
+    assert "0.90% of all subset rows equal an original row in every column; chance explains that" in within
+
+
+def test_readings__too_few_rows_for_distances_still_tell_of_copies():
+    original = real_table(9, 1)
+    assert "100.00% of all subset rows" in texts(findings_of(original, original), "privacy", "warning")
+
+
+def test_start__says_what_there_is():
+    assert start({}, "row") == ""
+    assert start({"start": {"chosen": "even"}}, "row") == "Trimming started from a sample with even weights."
+    errors = {"weighted": 0.21, "even": 0.0123}
+    told = start({"start": {"chosen": "even", "errors": errors}, "ipf": {"effective_units": 812.4}}, "row")
+    assert told.endswith("even weights, the best of these by their error: weighted 0.2100, even 0.0123.")
+    told = start({"ipf": {"effective_units": 812.4}, "pool_units": 2_000}, "row")
+    assert told == "The fitted weights spread over the pool as if 812 of its 2,000 rows counted alike."
 
 
 def test_readings__a_real_copy_warns():

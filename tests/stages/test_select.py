@@ -86,7 +86,7 @@ def test_select__facts_describe_the_search(world, choose):
     facts = selected.facts
     assert facts["pool_units"] == 6_000
     assert facts["lineage"] == [{"generator": None, "pool_units": 6_000, "units": 600}]
-    assert set(facts["timings"]) == {"read", "encode", "ipf", "trim", "refine", "write"}
+    assert set(facts["timings"]) == {"read", "encode", "ipf", "trim", "refine", "write", "compare"}
     assert facts["ipf"]["n_pairs"] == 21
 
 
