@@ -4,8 +4,14 @@ In: the target of all pairs. Out: a weight per pool unit, and how well the weigh
 
 Classic IPF fits one pair at a time, and needs one synchronisation for each. Here the pairs go in groups that share no
 column (the rounds of a round-robin tournament), so a pass over d columns needs d - 1 synchronisations. Pairs of a
-group are still correlated; to correct all of them at once in full would overshoot and diverge, so factors are damped,
-the more so when a residual rises. (Measured on census: a damped pass gains what 0.7 classic passes gain.)
+group may still be related, and to correct all of them in full at once would overshoot: the correction is shortened, by
+as much as the last one should have been.
+
+What keeps that from diverging is the dual of the fit, log(sum of weights) - sum(target * log(factors)). It is convex,
+its minimum is the fit, and its value comes with the sums. A step that raises it is taken back in part. Of p pairs a
+p-th part of the correction always lowers it (generalised iterative scaling, Darroch and Ratcliff 1972), so each step
+ends well. So that few units can't carry all the weight, no step may leave fewer effective units, (sum of
+weights)^2 / sum of squares (Kish 1965), than the subset will have.
 
 A unit's weight is the product of its cells' factors, so the factors are all there is to find. A sample of a huge pool
 serves for that; the weights of all its units then take one more pass. (20,000 rows of 80 columns from 1,000,000 end at
@@ -22,15 +28,16 @@ from numpy.typing import NDArray
 from issodask.kernels.ipf import scale_weights, sum_weights
 from issodask.table.cliques import Cliques
 
-_DAMPING = 0.5
-_PAIRS_AT_ONCE = 6.0  # corrected so many at a time in full, even closely related pairs do not overshoot
+_BOLDEST = 0.5  # share of a correction; later groups correct the same columns too
+_PAIRS_AT_ONCE = 6.0  # corrected in full by the first step; each step says what would have served
+_MOST_BOLDER = 2.0  # a step than the one before
 _CONVERGED = 1e-4
 _STALLED = 0.02
-_LARGEST_FACTOR = 10.0
+_LARGEST_CHANGE, _LARGEST_CHANGE_OF_A_UNIT = np.log(10), 40 * np.log(10)  # of a factor, and of a weight, in a step
 _LEAST_FITTED, _FITTED_PER_UNIT = 2**18, 4
-_NOISE = 1e-9  # sums in another block order differ by less, and should not lead to another damping
+_NOISE = 1e-12  # by which the dual may rise: sums are rounded
 
-Status = Literal["converged", "stalled", "pass limit", "skipped"]
+Status = Literal["converged", "stalled", "pass limit", "few rows left", "skipped"]
 
 
 class PairTable(NamedTuple):
@@ -49,7 +56,7 @@ class Weights(Protocol):
     """The weights of all units, wherever they are."""
 
     def step(self, scale_by: PairTable | None, sum_by: PairTable, n_sums: int) -> NDArray[np.float64]:
-        """Scale all weights by a table's factors, then sum them by another table's cells."""
+        """Scale all weights by a table's factors, then sum them by another table's cells; last, sum their squares."""
 
     def largest(self) -> float:
         """The largest weight."""
@@ -59,8 +66,9 @@ class Weights(Protocol):
 class IpfResult:
     """How the fit ended. `residuals`: per pass, the mean total variation distance of the pairs, as met on the way.
 
-    `pool_residual` is that distance in the end, of the whole weighted pool. `unfillable` lists the target cells
-    (column a, column b, bin a, bin b, share of the original) that no pool unit has.
+    `pool_residual` is that distance in the end, of the whole weighted pool, `effective_units` as how many equally
+    heavy units it counts: (sum of weights)^2 / sum of squares. `unfillable` lists the target cells (column a, column b,
+    bin a, bin b, share of the original) that no pool unit has.
     """
 
     status: Status
@@ -68,6 +76,7 @@ class IpfResult:
     n_pairs: int
     unfillable: tuple[tuple[int, int, int, int, float], ...]
     pool_residual: float = 0.0
+    effective_units: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -76,16 +85,19 @@ class Fit:
 
     targets, factors  per group of pairs, the original's share of each cell, and the cell's factor
     largest           the largest weight of the units that the factors were fitted on
+    duals             of the fit, at its start and after each step; never rising
     """
 
     status: Status
     residuals: tuple[float, ...]
+    duals: tuple[float, ...]
     targets: tuple[PairTable, ...]
     factors: tuple[PairTable, ...]
     largest: float
 
     def result(self, sums: NDArray[np.float64]) -> IpfResult:
         """What there is to say, when the weights of the whole pool add up to `sums` (see `sum_cells`)."""
+        *_, total, squares = sums
         n_pairs = sum(len(target.pairs) for target in self.targets)
         bounds = np.cumsum([len(target.factors) for target in self.targets])
         distance, unfillable = 0.0, []
@@ -93,7 +105,8 @@ class Fit:
             unfillable += _cells_without_support(target, own)
             distance += float(np.abs(own * (len(target.pairs) / own.sum()) - target.factors).sum()) / 2
         ranked = tuple(sorted(unfillable, key=lambda cell: -cell[4]))
-        return IpfResult(self.status, self.residuals, n_pairs, ranked, distance / max(1, n_pairs))
+        effective = float(total**2 / squares)
+        return IpfResult(self.status, self.residuals, n_pairs, ranked, distance / max(1, n_pairs), effective)
 
 
 def weigh_block(codes: NDArray[np.uint8], factors: Sequence[PairTable], largest: float) -> NDArray[np.float64]:
@@ -111,8 +124,12 @@ def weigh_block(codes: NDArray[np.uint8], factors: Sequence[PairTable], largest:
 def sum_cells(
     codes: NDArray[np.uint8], weights: NDArray[np.float64], tables: Sequence[PairTable]
 ) -> NDArray[np.float64]:
-    """Sums of weights by cell, of all tables one after the other: float64, (cells,)."""
-    return np.concatenate([np.zeros(0), *(sum_block(codes, weights, table)[0] for table in tables)])
+    """Sums of weights by cell, of all tables one after the other, then of all weights and of their squares.
+
+    float64, (cells + 2,)
+    """
+    by_table = [sum_block(codes, weights, table)[0, :-1] for table in tables]
+    return np.concatenate([*by_table, [weights.sum(), np.square(weights).sum()]])
 
 
 class Repeated:
@@ -145,9 +162,10 @@ def scale_block(codes: NDArray[np.uint8], weights: NDArray[np.float64], table: P
 
 
 def sum_block(codes: NDArray[np.uint8], weights: NDArray[np.float64], table: PairTable) -> NDArray[np.float64]:
-    """A block's share of a step: the sums of its weights by cell, (1, cells)."""
-    sums = np.zeros((1, len(table.factors)))
-    sum_weights(codes, table.pairs, table.starts, table.sizes, weights, sums[0])
+    """A block's share of a step: the sums of its weights by cell, and of their squares: (1, cells + 1)."""
+    sums = np.zeros((1, len(table.factors) + 1))
+    sum_weights(codes, table.pairs, table.starts, table.sizes, weights, sums[0, :-1])
+    sums[0, -1] = np.square(weights).sum()
     return sums
 
 
@@ -170,64 +188,157 @@ def fit_weights(
     cliques: Cliques,
     pairs: NDArray[np.int64],
     n_passes: int,
+    least_effective: float = 1.0,
     on_pass: Callable[[int, float], None] = lambda n, residual: None,
 ) -> Fit:
     """Fit `weights`, all 1, to the original's `marginals` (int64, n_cells) of `pairs` (p, 2) in at most so many passes.
 
-    Their total stays what it was.
+    Their total stays what it was, and at least `least_effective` units stay effective.
     Stops as converged when the mean residual of a pass is below 1e-4, as stalled when it fell by less than 2 %.
     """
     groups = [_table(group, marginals, cliques) for group in _disjoint_groups(pairs, cliques.n_columns)]
-    found = [np.ones_like(group.factors) for group in groups]
-    damping = [min(_DAMPING, _PAIRS_AT_ONCE / len(group.pairs)) for group in groups]
-    before = [np.inf] * len(groups)
+    descent = _Descent(weights, groups, least_effective)
     residuals: list[float] = []
     status: Status = "pass limit"
-    pending: PairTable | None = None
-    total = 0.0
     for n in range(n_passes if groups else 0):
-        distances = []
-        for i, group in enumerate(groups):
-            sums = weights.step(pending, group, len(group.factors))
-            total = total or sums.sum() / len(group.pairs)
-            level = _level(sums, len(group.pairs), total)
-            sums *= len(group.pairs) / sums.sum()
-            distance = np.abs(sums - group.factors).sum() / 2
-            if distance > before[i] * (1 + _NOISE):
-                damping[i] /= 2
-            before[i] = distance
-            distances.append(distance)
-            pending = group._replace(factors=level * _damped(group.factors, sums, damping[i]))
-            found[i] *= pending.factors
+        distances = [descent.step(i_group) for i_group in range(len(groups))]
         residuals.append(float(sum(distances) / len(pairs)))
         on_pass(n + 1, residuals[-1])
+        if descent.is_at_limit:
+            status = "few rows left"
+            break
         if residuals[-1] < _CONVERGED:
             status = "converged"
             break
         if len(residuals) > 1 and residuals[-1] > (1 - _STALLED) * residuals[-2]:
             status = "stalled"
             break
-    largest = 1.0
-    if pending is not None:
-        sums = weights.step(pending, pending, len(pending.factors))
-        found[-1] *= _level(sums, len(pending.pairs), total)
-        largest = weights.largest() * total * len(pending.pairs) / sums.sum()
-    factors = [group._replace(factors=own) for group, own in zip(groups, found, strict=True)]
-    return Fit(status, tuple(residuals), tuple(groups), tuple(factors), largest)
+    return descent.end(status, tuple(residuals))
 
 
-def _level(sums: NDArray[np.float64], n_pairs: int, total: float) -> float:
-    """The factor that, applied once for each pair, brings the weights back to their total."""
-    return float((total * n_pairs / sums.sum()) ** (1 / n_pairs))
+@dataclass(frozen=True)
+class _Correction:
+    """A step towards the target of one group of pairs.
 
-
-def _damped(target: NDArray[np.float64], sums: NDArray[np.float64], damping: float) -> NDArray[np.float64]:
-    """Factors of a correction in part; above 0 also where the target is 0.
-
-    In a wide table every unit may have some pair of bins that the original lacks; factors of 0 would leave none.
+    change   of the logarithms of the group's factors: float64, (cells,)
+    slope    of the dual along the whole of it, where it begins; negative
+    at_once  how many pairs it corrects in full
+    safe     the share of it that lowers the dual for sure
     """
-    ratio = np.divide(target, sums, out=np.ones_like(sums), where=sums > 0)
-    return np.clip(ratio**damping, 1 / _LARGEST_FACTOR, _LARGEST_FACTOR)
+
+    i_group: int
+    change: NDArray[np.float64]
+    slope: float
+    at_once: float
+    safe: float
+
+
+class _Descent:
+    """The way down the dual, a group of pairs at a time.
+
+    What a correction does to the dual shows when the next group is summed; until then it is pending.
+    """
+
+    def __init__(self, weights: Weights, groups: Sequence[PairTable], least_effective: float) -> None:
+        self.is_at_limit = False
+        self._weights = weights
+        self._groups = groups
+        self._least_effective = least_effective
+        self._logs = [np.zeros_like(group.factors) for group in groups]
+        self._targets: dict[int, NDArray[np.float64]] = {}
+        self._pending: _Correction | None = None
+        self._duals: list[float] = []
+        self._at_once = _PAIRS_AT_ONCE
+        self._total = self._sum = 0.0
+
+    def step(self, i_group: int) -> float:
+        """Sum a group's cells and correct its factors; returns how far its pairs were from their target, in all."""
+        group = self._groups[i_group]
+        sums = self._settle(group)
+        if not self.is_at_limit:
+            self._pending = self._correction(i_group, sums)
+        return float(np.abs(sums - group.factors).sum() / 2)
+
+    def end(self, status: Status, residuals: tuple[float, ...]) -> Fit:
+        """What was found, with nothing pending."""
+        largest = 1.0
+        if self._pending is not None:
+            self._settle(self._groups[self._pending.i_group])
+        if self._total:
+            largest = self._weights.largest() * self._total / self._sum
+            self._logs[-1] += np.log(self._total / self._sum) / len(self._groups[-1].pairs)
+        factors = [group._replace(factors=np.exp(logs)) for group, logs in zip(self._groups, self._logs, strict=True)]
+        return Fit(status, residuals, tuple(self._duals), tuple(self._groups), tuple(factors), largest)
+
+    def _correction(self, i_group: int, sums: NDArray[np.float64]) -> _Correction:
+        n_pairs = len(self._groups[i_group].pairs)
+        target = self._targets.setdefault(i_group, _supported(self._groups[i_group], sums))
+        at_once = max(1.0, min(self._at_once, _BOLDEST * n_pairs))
+        ratio = np.divide(target, sums, out=np.ones_like(sums), where=sums > 0)
+        bound = min(_LARGEST_CHANGE, _LARGEST_CHANGE_OF_A_UNIT / n_pairs)
+        with np.errstate(divide="ignore"):  # a target of 0 is approached, never reached
+            change = np.clip(at_once / n_pairs * np.log(ratio), -bound, bound)
+        return _Correction(i_group, change, float((sums - target) @ change), at_once, 1 / at_once)
+
+    def _settle(self, group: PairTable) -> NDArray[np.float64]:
+        """Take as much of the pending correction as serves; returns the sums of a group's cells, 1 for each pair."""
+        step, self._pending = self._pending, None
+        if step is None:
+            sums, dual, _ = self._read(None, 0.0, group)
+            self._duals = self._duals or [dual]
+            return sums
+        share, known = 1.0, self._duals[-1]
+        sums, dual, effective = self._read(step, share, group)
+        while share > 0.0:
+            fall = known - dual
+            if effective < self._least_effective:
+                self.is_at_limit = share <= step.safe
+                shorter = 0.0 if self.is_at_limit else max(step.safe, share / 2)
+            elif fall < -_NOISE * abs(known) and share > step.safe:
+                shorter = max(step.safe, share * np.clip(_best_share(step.slope * share, fall), 0.1, 0.5))
+            else:
+                break
+            sums, dual, effective = self._read(step, shorter - share, group)
+            share = shorter
+        if share:
+            best = share * _best_share(step.slope * share, known - dual)
+            self._at_once = step.at_once * min(best, _MOST_BOLDER)
+        self._duals.append(dual)
+        return sums
+
+    def _read(
+        self, step: _Correction | None, share: float, group: PairTable
+    ) -> tuple[NDArray[np.float64], float, float]:
+        """Correct the weights by a share of a step and sum them: a group's cells, the dual, the effective units."""
+        scale_by = None
+        if step is not None:
+            corrected = self._groups[step.i_group]
+            level = np.log(self._total / self._sum) / len(corrected.pairs)  # brings the weights back to their total
+            change = share * step.change + level
+            self._logs[step.i_group] += change
+            scale_by = corrected._replace(factors=np.exp(change))
+        *sums, squares = self._weights.step(scale_by, group, len(group.factors) + 1)
+        n_pairs = len(group.pairs)
+        self._sum = np.sum(sums) / n_pairs
+        self._total = self._total or self._sum
+        agreed = sum(float(target @ self._logs[i_group]) for i_group, target in self._targets.items())
+        return np.array(sums) / self._sum, float(np.log(self._sum)) - agreed, self._sum**2 / squares
+
+
+def _supported(group: PairTable, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The target of what the pool can fill: of each pair 1 in all, so that the dual has a minimum at all."""
+    has_support = sums > 0
+    target = np.where(has_support, group.factors, 0.0)
+    filled = np.add.reduceat(target, group.starts)
+    n_cells = np.diff(group.starts, append=len(sums))
+    shares = np.repeat(filled, n_cells)
+    return np.where(shares > 0, target / np.maximum(shares, np.finfo(float).tiny), sums)
+
+
+def _best_share(slope: float, fall: float) -> float:
+    """Where along a step the dual is lowest, by the parabola through its slope at the start and its fall at the end."""
+    curvature = -fall - slope
+    return -slope / (2 * curvature) if curvature > 0 else _MOST_BOLDER
 
 
 def _table(pairs: list[tuple[int, int]], marginals: NDArray[np.int64], cliques: Cliques) -> PairTable:

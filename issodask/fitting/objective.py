@@ -4,7 +4,7 @@ In: the original's marginals. Out: the target per cell and the weight of a unit 
 so that `1 - overall accuracy` is a weighted sum of |residual|.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -42,6 +42,15 @@ class Objective:
             unit = max(1, min(_FRACTIONS, _LARGEST // n_units))
         target = np.rint(marginals * (n_units * unit / (n_original * cliques.unit))).astype(np.int32)
         return cls(cliques, n_units, target, unit, cliques.family_shares / (2 * n_units * unit))
+
+    def scaled_to(self, n_units: int) -> "Objective":
+        """The same for a subset of rows of another size."""
+        if n_units == self.n_units:
+            return self
+        unit = max(1, min(_FRACTIONS, _LARGEST // n_units))
+        target = np.rint(self.target * (n_units * unit / (self.n_units * self.unit))).astype(np.int32)
+        weights = self.weights * (self.n_units * self.unit / (n_units * unit))
+        return replace(self, n_units=n_units, target=target, unit=unit, weights=weights)
 
     def value(self, residual: NDArray[np.int32]) -> float:
         """1 - overall accuracy, for `residual` = target - unit * counts."""

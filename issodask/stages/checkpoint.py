@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from issodask.store.files import read_json, whole_file, write_json
@@ -34,6 +35,7 @@ class SearchState:
     stage: Literal["trim", "preselect", "refine"]
     units: NDArray[np.int64]
     random_objective: float = 0.0
+    start: dict[str, Any] = field(default_factory=dict)  # which units trimming started from, and why
     next: int = 0
     n_start: int = 0
     typical: int | None = None
@@ -130,6 +132,11 @@ def load_sums(path: Path, key: str) -> list[NDArray[np.float64]]:
             return np.split(saved["sums"], saved["bounds"][:-1])
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return []
+
+
+def hash_of(*values: Any) -> str:
+    """Names plain values: equal ones, equal text."""
+    return xxhash.xxh3_64(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def read_note(path: Path) -> dict[str, Any]:

@@ -5,8 +5,6 @@ then every few seconds the units that trimming or refinement has come to; the sa
 there and ends in the same bytes. Another search (other codes, another seed ...) starts anew.
 """
 
-import json
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,19 +18,7 @@ from issodask import seeds
 from issodask.config import SelectConfig
 from issodask.errors import InputError
 from issodask.events import Events
-from issodask.fitting.ipf import (
-    Fit,
-    IpfResult,
-    PairTable,
-    Repeated,
-    fit_weights,
-    n_fitted,
-    rank_pairs,
-    scale_block,
-    sum_block,
-    sum_cells,
-    weigh_block,
-)
+from issodask.fitting.ipf import IpfResult
 from issodask.fitting.objective import Objective
 from issodask.fitting.refine import HEAT_OF_RANDOM, HEAT_OF_TRIMMED, Refinement
 from issodask.fitting.rounding import integerise
@@ -51,39 +37,33 @@ from issodask.fitting.schedule import (
     usual_effort,
     write_rounds,
 )
+from issodask.fitting.start import error_after_trial, error_of_first
 from issodask.fitting.trim import Trimming, shuffled, time_picks
+from issodask.fitting.version import ALGORITHM
 from issodask.fitting.workbench import Workbench, even_weights, time_gains
 from issodask.runtime import Runtime
-from issodask.runtime.arrays import BlockWeights, block_array
 from issodask.runtime.local import Crew
-from issodask.stages.checkpoint import (
-    Clock,
-    Pacer,
-    SearchState,
-    load_state,
-    load_sums,
-    read_note,
-    save_state,
-    save_sums,
-)
-from issodask.store.codes import Block, Codes
-from issodask.store.files import file_hash, write_json
-from issodask.store.reader import BlockReader, save_weights
-from issodask.table.blocks import draw_samples
+from issodask.stages.checkpoint import Clock, Pacer, SearchState, hash_of, load_state, read_note, save_state
+from issodask.stages.weigh import Weighing
+from issodask.store.codes import Codes
+from issodask.store.files import write_json
+from issodask.store.reader import BlockReader
 from issodask.table.cliques import Cliques
 from issodask.table.sequences import coherence_only
 
 _TRIM_SHARE = 0.85  # of the time limit; the rest is for refinement and for slow moments
 _QUIET_ROUNDS = 3
-_VERSION = 11
+_NO_BETTER = "no better than random units"
 
 
 @dataclass(frozen=True)
 class Found:
-    """The subset that was found.
+    """The subset that was found; its objective is never above that of the random units.
 
     uses       uint16, (units of the pool,)   how often each unit is used
     rounds     what to pass as `--rounds` to repeat it
+    start      what trimming started from: `chosen` (weighted, even or whole), `units`, and the `errors` (1 - accuracy)
+               of the random and the weighted units, or of a short trial from each kind where `tried`
     """
 
     uses: NDArray[np.uint16]
@@ -92,6 +72,7 @@ class Found:
     stop_reason: str
     rounds: str
     ipf: IpfResult
+    start: dict[str, Any]
     timings: dict[str, float]
 
 
@@ -122,7 +103,6 @@ class Search:
         self._reader = BlockReader(folder / "weights")
         weights = self._reader.weights if isinstance(objective.cliques, Cliques) else even_weights
         self._bench = Workbench(objective, codes.blocks, self._reader.codes, weights, config.allow_repeats)
-        self._shared_bench = runtime.share(self._bench)
 
     def run(self) -> Found:
         """Find the subset, or go on from where an interrupted run of the same search stopped."""
@@ -139,75 +119,35 @@ class Search:
             residual = self._residual(state.units)
         if not state.stop_reason:
             self._refine(state, residual)
-        uses, objective = self._uses(state.units), self._objective.value(residual)
-        rounds = write_rounds(state.next_round, state.planned)
-        timings = self._clock.timings()
-        return Found(uses, objective, state.random_objective, state.stop_reason, rounds, ipf, timings)
+        return self._found(state, self._objective.value(residual), ipf)
+
+    def _found(self, state: SearchState, objective: float, ipf: IpfResult) -> Found:
+        """What the search came to or, where that is worse, the random units."""
+        units, reason, rounds = state.units, state.stop_reason, write_rounds(state.next_round, state.planned)
+        if objective > state.random_objective:
+            units, objective, reason = self._random_units(), state.random_objective, _NO_BETTER
+            self._events.emit("random taken", objective=objective)
+        uses, timings = self._uses(units), self._clock.timings()
+        return Found(uses, objective, state.random_objective, reason, rounds, ipf, state.start, timings)
 
     def _fit_weights(self, cliques: Cliques) -> IpfResult:
-        done = self._fitted_before()
+        weighing = Weighing(
+            self._codes,
+            cliques,
+            self._marginals,
+            self._objective.n_units,
+            self._config,
+            self._folder,
+            self._data_key(),
+            self._reader,
+            self._runtime,
+            self._events,
+        )
+        done = weighing.before()
         if done is not None:
             return done
         with self._clock.stage("ipf"):
-            fit = self._fit_factors(cliques)
-            folder = self._folder / "weights"
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            share = self._runtime.share
-            written = self._runtime.map(
-                _weigh,
-                self._codes.blocks,
-                share((fit.factors, fit.largest)),
-                share(self._reader),
-                share(folder),
-                label="weigh",
-            )
-            hashes: dict[str, str] = {}
-            sums = np.zeros(sum(len(table.factors) for table in fit.factors))
-            for name, xxh3, own in written:  # in block order, so that the sums are the same everywhere
-                hashes[name] = xxh3
-                sums += own
-            result = fit.result(sums)
-            note = {"weights": hashes, "result": asdict(result)}
-            write_json(self._folder / "ipf.json", {"key": self._ipf_key(note), **note})
-            (self._folder / "ipf.npz").unlink(missing_ok=True)
-        return result
-
-    def _fit_factors(self, cliques: Cliques) -> Fit:
-        """Fit the pairs' factors on a sample of the pool, or on all of it if that is not large.
-
-        Between passes, what the steps summed is kept: all that a run that goes on has to know.
-        """
-        config = self._config
-        pairs = rank_pairs(self._marginals, cliques, config.max_pairs)
-        samples = draw_samples(self._codes.blocks, self._n_fitted)
-        array = block_array(self._reader.sample, samples, self._codes.n_columns)
-        path, key = self._folder / "ipf.npz", self._ipf_key({})
-        weights = Repeated(BlockWeights(self._runtime, array, scale_block, sum_block), load_sums(path, key))
-
-        def tell(n: int, residual: float) -> None:
-            self._events.emit("ipf", n=n, of=config.ipf_passes, residual=residual)
-            if self._pacer.is_due():
-                with self._pacer.saving():
-                    save_sums(path, key, weights.sums)
-
-        return fit_weights(weights, self._marginals, cliques, pairs, config.ipf_passes, tell)
-
-    @property
-    def _n_fitted(self) -> int:
-        return n_fitted(self._codes.n_units, self._objective.n_units)
-
-    def _fitted_before(self) -> IpfResult | None:
-        """What an earlier run fitted, if the weights are still what it wrote; those that are not are named."""
-        note = read_note(self._folder / "ipf.json")
-        if note.pop("key", None) != self._ipf_key(note):
-            return None
-        for name, xxh3 in note["weights"].items():
-            path = self._folder / "weights" / name
-            if not path.is_file() or file_hash(path) != xxh3:
-                self._events.emit("damaged", file=str(path))
-                return None
-        return IpfResult(**{name: _tuples(value) for name, value in note["result"].items()})
+            return weighing.run()
 
     def _begin(self) -> SearchState:
         """The state of a search that has fitted its weights."""
@@ -224,7 +164,7 @@ class Search:
         """Trim to the subset's size; returns its residual."""
         with self._clock.stage("trim", state.stage_s), Crew.beside(self._runtime) as crew:
             if state.n_start == 0:
-                self._round(state)
+                self._start(state, crew)
             plan = TrimPlan.of(state.n_start, self._objective.n_units)
             pace = self._pace(plan, state)
             residual = self._residual(state.units)
@@ -242,23 +182,44 @@ class Search:
             self._enter_refinement(state, search.order)
             return search.residual
 
-    def _round(self, state: SearchState) -> None:
-        """From weights to the units that trimming begins from."""
+    def _start(self, state: SearchState, crew: Crew) -> None:
+        """The units that trimming begins from: in proportion to their weights or, where these mislead, evenly drawn."""
+        have_weights = isinstance(self._objective.cliques, Cliques) and self._config.fits_weights
+        bench, errors, is_tried = self._bench, {}, False
+        order = self._drawn(have_weights)
+        if have_weights:
+            errors = {"random": state.random_objective, "weighted": error_of_first(order, bench, crew)}
+            is_tried = errors["weighted"] > errors["random"]
+        if is_tried:
+            weighted, order = order, self._drawn(have_weights=False)
+            orders = {"even": order, "weighted": weighted}
+            errors = {name: error_after_trial(own, bench, crew, self._seed) for name, own in orders.items()}
+            have_weights = errors["weighted"] < errors["even"]
+            order = weighted if have_weights else order
+        chosen = "whole" if len(order) == self._codes.n_units else "weighted" if have_weights else "even"
+        state.units, state.n_start = order, len(order)
+        state.start = {"chosen": chosen, "units": len(order), "errors": errors, "tried": is_tried}
+        self._events.emit("start", **state.start)
+        self._save_state(state)
+
+    def _drawn(self, have_weights: bool) -> NDArray[np.int64]:
+        """Units to trim from, once per use, in the order in which trimming takes them up."""
         blocks = self._codes.blocks
+        bench = self._bench if have_weights else replace(self._bench, load_weights=even_weights)
+        shared = self._runtime.share(bench)
 
         def map_weights(function: Callable[..., Any], arguments: Sequence[Any]) -> Iterable[Any]:
             items = list(zip(blocks, arguments, strict=True))
-            return self._runtime.map(_with_weights, items, function, self._shared_bench, label="round")
+            return self._runtime.map(_with_weights, items, function, shared, label="round")
 
-        state.n_start = self._trimmed_from()
+        n_start = self._trimmed_from(have_weights)
         offset = float(seeds.generator(self._seed, "round").random())
         n_by_block = [block.n_units for block in blocks]
-        taken = integerise(map_weights, n_by_block, state.n_start, offset, self._config.allow_repeats)
+        taken = integerise(map_weights, n_by_block, n_start, offset, self._config.allow_repeats)
         units = [block.first_unit + own for block, own in zip(blocks, taken, strict=True)]
-        state.units = shuffled(np.concatenate(units), self._seed)
-        self._save_state(state)
+        return shuffled(np.concatenate(units), self._seed)
 
-    def _trimmed_from(self) -> int:
+    def _trimmed_from(self, have_weights: bool) -> int:
         """How many units trimming starts from: as many as were asked for and fit into memory."""
         config, n_units = self._config, self._objective.n_units
         units = self._bench.gather(self._some_units())
@@ -268,7 +229,6 @@ class Search:
                 f"the {n_units:,} units of the subset take {n_units * units.bytes_per_unit / 1e9:.1f} GB of memory, "
                 f"but [select] memory_gb is {config.memory_gb}: raise it, or lower units"
             )
-        have_weights = isinstance(self._objective.cliques, Cliques) and config.fits_weights
         wanted = units_to_start_from(self._codes.n_units, n_units, config.oversize, have_weights)
         if not config.allow_repeats:
             wanted = min(wanted, self._codes.n_units)
@@ -430,27 +390,14 @@ class Search:
             self._clock.forget()
             write_json(self._folder / "search.json", {"key": key, "seed": self._seed, **self._config.model_dump()})
 
-    def _ipf_key(self, note: dict[str, Any]) -> str:
-        config = self._config
-        return _hash(_VERSION, self._data_key(), self._n_fitted, config.max_pairs, config.ipf_passes, note)
-
     def _search_key(self) -> str:
-        return _hash(
-            _VERSION, self._data_key(), self._objective.n_units, self._seed, self._config.model_dump(exclude={"bound"})
+        return hash_of(
+            self._data_key(), self._objective.n_units, self._seed, self._config.model_dump(exclude={"bound"})
         )
 
     def _data_key(self) -> str:
         target = xxhash.xxh3_64(self._marginals.tobytes()).hexdigest()
-        return _hash(self._codes.key, target, self._objective.cliques.family_starts.tolist())
-
-
-def _weigh(
-    block: Block, fitted: tuple[Sequence[PairTable], float], reader: BlockReader, folder: Path
-) -> tuple[str, str, NDArray[np.float64]]:
-    """Write a block's weights. Returns the file's name and hash, and the weights' sums by cell."""
-    codes = reader.codes(block)
-    weights = weigh_block(codes, *fitted)
-    return *save_weights(folder, block, weights), sum_cells(codes, weights, fitted[0])
+        return hash_of(ALGORITHM, self._codes.key, target, self._objective.cliques.family_starts.tolist())
 
 
 def _with_weights(item: tuple[Any, Any], function: Callable[..., Any], bench: Workbench) -> Any:
@@ -462,11 +409,3 @@ def _units_of(uses: NDArray[np.uint16]) -> NDArray[np.int64]:
     """The units of the subset, once per use."""
     used = np.flatnonzero(uses)
     return np.repeat(used, uses[used])
-
-
-def _hash(*values: Any) -> str:
-    return xxhash.xxh3_64(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -266,6 +266,7 @@ def _facts(
         "seed": seed,
         "timings": timings,
         "ipf": {**asdict(found.ipf), "unfillable": len(found.ipf.unfillable)},
+        "start": found.start,
         "unsupported": _unsupported(found, known),
         "lineage": _lineage(codes, pool, unit_ids),
         "select": config.model_dump(),

@@ -77,6 +77,67 @@ def two_tables(seed, sizes, n_original=60, n_pool=600):
     return original, np.concatenate([pool, kinds])
 
 
+def nasty_tables(seed):
+    """Columns that repeat or determine each other, cells without support, targets of 0, one row that fits alone."""
+    random = np.random.default_rng(seed)
+    n_columns, n_bins = int(random.integers(2, 13)), int(random.integers(2, 8))
+    levels = random.random((n_columns, 1)) < 0.7  # of these columns the other ones follow
+
+    def draw(n_rows, drift):
+        level = np.clip(random.normal(n_bins / 2 + drift, 2, n_rows), 0, n_bins - 1)
+        noise = random.normal(0, random.choice([0.0, 0.3, 3.0]), (n_columns, n_rows))
+        own = random.integers(0, n_bins, (n_columns, n_rows))
+        return np.clip(np.where(levels, level + noise, own), 0, n_bins - 1).astype(np.uint8).T
+
+    original, pool = draw(random.integers(1, 80), 0.0), draw(random.integers(2, 400), random.choice([0.0, 1.5]))
+    if random.random() < 0.5:
+        pool = pool[pool[:, 0] != original[0, 0]]
+    if random.random() < 0.5 or not len(pool):
+        pool = np.concatenate([pool, original[:1]])
+    return original, np.ascontiguousarray(pool), [n_bins] * n_columns
+
+
+def fit_nasty(seed, n_passes=6):
+    """Fit the factors of nasty tables; also their pool, its weights, and how many rows have to stay effective."""
+    original, pool, sizes = nasty_tables(seed)
+    layout = Cliques.of(sizes)
+    marginals = count_marginals([original], layout)
+    least = np.random.default_rng(seed).choice([1.0, len(pool) / 3, len(pool)])
+    weights = BlockByBlock([pool])
+    found = fit_weights(weights, marginals, layout, rank_pairs(marginals, layout, 100), n_passes, least)
+    return found, original, pool, weights.all, least
+
+
+def effective(weights):
+    return weights.sum() ** 2 / (weights**2).sum()
+
+
+@given(seeds)
+def test_fit_weights__nasty_tables_the_dual_never_rises(seed):
+    duals = np.array(fit_nasty(seed)[0].duals)
+    assert (np.diff(duals) <= 1e-9 * np.abs(duals[:-1])).all()
+
+
+@given(seeds)
+def test_fit_weights__nasty_tables_weights_are_finite_and_enough_rows_count(seed):
+    found, _, pool, weights, least = fit_nasty(seed)
+    assert np.isfinite(weights).all()
+    assert (weights >= 0).all()
+    assert effective(weights) >= min(least, len(pool)) * (1 - 1e-9)
+    again = weigh_block(pool, found.factors, found.largest)
+    assert np.isfinite(again).all()
+
+
+def test_fit_weights__tells_when_few_rows_would_carry_the_weight():
+    original = np.zeros((50, 4), np.uint8)
+    pool = np.concatenate([np.zeros((1, 4), np.uint8), np.ones((99, 4), np.uint8)])
+    weights, result = fit(original, [pool], [2] * 4, n_passes=20, least_effective=50.0)
+    assert result.status == "few rows left"
+    assert effective(weights.all) >= 50.0
+    assert result.effective_units == pytest.approx(effective(weights.all))
+    assert weights.all[0] > weights.all[1]
+
+
 wide = domains.filter(lambda sizes: len(sizes) > 1)
 
 
@@ -119,6 +180,18 @@ def test_fit_weights__the_factors_are_those_that_the_weights_were_scaled_by(seed
     found = fit_weights(weights, marginals, layout, rank_pairs(marginals, layout, 100), 3)
     scaled = weights.all * len(pool) / weights.all.sum()
     assert weigh_block(pool, found.factors, found.largest) == pytest.approx(scaled)
+
+
+@given(seeds, wide)
+def test_fit_weights__the_dual_is_that_of_the_factors(seed, sizes):
+    original, pool = two_tables(seed, sizes)
+    layout = Cliques.of(sizes)
+    marginals = count_marginals([original], layout)
+    found = fit_weights(BlockByBlock([pool]), marginals, layout, rank_pairs(marginals, layout, 100), 3)
+    agreed = sum(target.factors @ np.log(own.factors) for target, own in zip(found.targets, found.factors, strict=True))
+    free = weigh_block(pool, found.factors, np.inf)
+    assert found.duals[-1] == pytest.approx(np.log(free.sum()) - agreed)
+    assert found.duals[0] == pytest.approx(np.log(len(pool)))
 
 
 @given(seeds, wide)
