@@ -31,6 +31,7 @@ from issodask.table.cliques import Cliques
 _BOLDEST = 0.5  # share of a correction; later groups correct the same columns too
 _PAIRS_AT_ONCE = 6.0  # corrected in full by the first step; each step says what would have served
 _MOST_BOLDER = 2.0  # a step than the one before
+_SHORTEST = 1 / 8  # of what is safe; where even that leaves too few effective units, the fit ends
 _CONVERGED = 1e-4
 _STALLED = 0.02
 _LARGEST_CHANGE, _LARGEST_CHANGE_OF_A_UNIT = np.log(10), 40 * np.log(10)  # of a factor, and of a weight, in a step
@@ -292,8 +293,8 @@ class _Descent:
         while share > 0.0:
             fall = known - dual
             if effective < self._least_effective:
-                self.is_at_limit = share <= step.safe
-                shorter = 0.0 if self.is_at_limit else max(step.safe, share / 2)
+                self.is_at_limit = share <= _SHORTEST * step.safe
+                shorter = 0.0 if self.is_at_limit else share / 2
             elif fall < -_NOISE * abs(known) and share > step.safe:
                 shorter = max(step.safe, share * np.clip(_best_share(step.slope * share, fall), 0.1, 0.5))
             else:
