@@ -10,40 +10,48 @@ openintro::yrbss and stevedata::gss_wages: +0.004 overall accuracy over the engi
 Values stay missing in the training data, since anything filled in would count towards rare-category protection.
 
 What is rare is counted in units: a value that a thousand rows of one group share says as much about that group as one
-row would.
+row would. Rare texts are learnt as one value, and redrawn from others when samples are decoded (table/rare.py). Ids and
+constants are not learnt at all: who writes the subset gives it new ids.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from issodask import seeds
 from issodask.table.coerce import coerce
 from issodask.table.groups import Groups
+from issodask.table.profiles import count_sharing
+from issodask.table.rare import RARE, Rare
+from issodask.table.roles import FREQUENT
 from issodask.table.schema import Column, Schema
 
-Form = Literal["number", "truth", "moment", "days", "seconds", "clock", "text", "absent"]
+Form = Literal["number", "truth", "moment", "days", "seconds", "clock", "text", "constant", "absent"]
 
 GROUP = "group"
 """The column of a table to learn, and of its samples, that holds the number of each row's group, from 0."""
 
-FREQUENT = 8  # the engine protects values in fewer units than a threshold that it draws from 5 to 7
 MAX_RARE_SHARE = 0.02
-RARE = "_RARE_"
 REST = "rest"
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261  # nanoseconds since 1970 end within 1677 and 2262
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """A column of the original, the name it is learnt under, as what, and whether it never changes within a group."""
+    """A column of the original, the name it is learnt under, as what, and whether it never changes within a group.
+
+    `rare` says what becomes of texts that too few units share, `constant` is the value of a constant column.
+    """
 
     column: Column
     name: str
     form: Form
     of_group: bool = False
+    rare: Rare | None = field(default=None, compare=False)
+    constant: Any = None
 
 
 @dataclass(frozen=True)
@@ -65,12 +73,15 @@ class Codec:
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, schema: Schema, group_key: str | None = None) -> "Codec":
-        """Look at the original: `frame` has the columns of `schema`, one of which may be the `group_key`."""
-        schema = schema.without(group_key)
+        """Look at the original: `frame` has the columns of `schema`, one of which may be the `group_key`.
+
+        Columns whose role is "id" are left out.
+        """
+        schema = schema.learnt(group_key).without(group_key)
         units = _units(frame, group_key)
         of_group = _never_changing(frame[list(schema.names)], units)
         learnt = tuple(
-            Learnt(column, f"c{i_column:04d}", _form(coerce(frame[column.name], column), column), of_group[i_column])
+            _learnt(coerce(frame[column.name], column), column, f"c{i_column:04d}", of_group[i_column], units)
             for i_column, column in enumerate(schema.columns)
         )
         missing = frame[list(schema.names)].isna().to_numpy()
@@ -97,21 +108,26 @@ class Codec:
         encoded = {} if self.group_key is None else {GROUP: units}
         encoded |= {helper.name: _patterns(missing[:, helper.columns], units) for helper in self.helpers}
         for item in self._present:
-            encoded[item.name] = _to_form(coerce(frame[item.column.name], item.column), item, units).array
+            encoded[item.name] = _to_form(coerce(frame[item.column.name], item.column), item).array
         return pd.DataFrame(encoded)
 
-    def decode(self, sample: pd.DataFrame) -> pd.DataFrame:
-        """The original's columns from a sample of what was learnt; `restore_frame` then gives them their dtypes.
+    def decode(self, sample: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+        """The original's columns, but ids, from a sample of what was learnt; rare texts become others by the seed.
 
-        The group key holds the numbers of the sample's groups.
+        `restore_frame` then gives them their dtypes. The group key holds the numbers of the sample's groups.
         """
         index = pd.RangeIndex(len(sample))
+        units = sample[GROUP].to_numpy() if self.group_key is not None else None
+        random = seeds.generator(seed, "rare texts")
         columns = {}
         for item in self.learnt:
-            if item.form == "absent":
-                columns[item.column.name] = pd.Series([None] * len(sample), index, dtype=object)
-            else:
-                columns[item.column.name] = _from_form(sample[item.name].set_axis(index), item)
+            if item.form in ("absent", "constant"):
+                columns[item.column.name] = pd.Series([item.constant] * len(sample), index)
+                continue
+            values = sample[item.name].set_axis(index)
+            if item.rare is not None:
+                values = _redrawn(values, item.rare, units if item.of_group else None, random)
+            columns[item.column.name] = _from_form(values, item)
         for helper in self.helpers:
             patterns = sample[helper.name].set_axis(index).astype("string")
             for position, i_column in enumerate(helper.columns):
@@ -128,7 +144,7 @@ class Codec:
 
     @property
     def _present(self) -> list[Learnt]:
-        return [item for item in self.learnt if item.form != "absent"]
+        return [item for item in self.learnt if item.form not in ("absent", "constant")]
 
 
 # units
@@ -157,10 +173,7 @@ def _never_changing(frame: pd.DataFrame, units: NDArray[np.int64]) -> list[bool]
 def _n_units_sharing(values: Any, units: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each row, how many units have its value; 0 where it is missing."""
     codes, found = pd.factorize(values)
-    pairs = pd.unique(units * (len(found) + 1) + codes + 1)
-    n_units = np.bincount(pairs % (len(found) + 1), minlength=len(found) + 1)
-    n_units[0] = 0
-    return n_units[codes + 1]
+    return np.append(count_sharing(codes, len(found), units), 0)[codes]
 
 
 # missing values
@@ -198,15 +211,24 @@ def _patterns(missing: np.ndarray, units: NDArray[np.int64]) -> np.ndarray:
 # values
 
 
+def _learnt(values: pd.Series, column: Column, name: str, of_group: bool, units: NDArray[np.int64]) -> Learnt:
+    form = _form(values, column)
+    if form == "constant":
+        return Learnt(column, name, form, of_group, constant=values.iloc[0])
+    return Learnt(column, name, form, of_group, _rare(values, column, units) if form == "text" else None)
+
+
 def _form(values: pd.Series, column: Column) -> Form:
     if values.isna().all():
         return "absent"
+    if column.role == "constant":
+        return "constant"
     if column.kind == "datetime":
         return _form_of_times(values)
     if column.dtype in ("bool", "boolean") or (column.kind == "categorical" and column.values == "boolean"):
         return "truth"
     if column.kind == "numeric":
-        return "number"
+        return "text" if column.role == "category" else "number"
     return "clock" if column.values == "time" else "text"
 
 
@@ -217,7 +239,7 @@ def _form_of_times(values: pd.Series) -> Form:
     return "days" if (values.dropna() == values.dropna().dt.normalize()).all() else "seconds"
 
 
-def _to_form(values: pd.Series, item: Learnt, units: NDArray[np.int64]) -> pd.Series:
+def _to_form(values: pd.Series, item: Learnt) -> pd.Series:
     if item.form == "number":
         return _plain_numbers(values)
     if item.form == "truth":
@@ -230,7 +252,7 @@ def _to_form(values: pd.Series, item: Learnt, units: NDArray[np.int64]) -> pd.Se
     if item.form == "clock":
         moments = pd.to_datetime("1970-01-01T" + values.astype("string"), format="ISO8601")
         return _since_1970(moments, "us")
-    return _without_identifiers(values.astype("string"), units)
+    return _without_rare(values.astype("string"), item.rare)
 
 
 def _from_form(values: pd.Series, item: Learnt) -> pd.Series:
@@ -240,8 +262,6 @@ def _from_form(values: pd.Series, item: Learnt) -> pd.Series:
         return _moments(values, "D" if item.form == "days" else "s")
     if item.form == "clock":
         return _moments(values, "us").dt.strftime("%H:%M:%S.%f").astype("string")
-    if item.form == "text" and item.column.values != "text":
-        return values.mask(values == RARE)  # a number that nobody may see has no other text
     return values
 
 
@@ -269,10 +289,32 @@ def _moments(values: pd.Series, unit: Literal["D", "s", "us"]) -> pd.Series:
     return pd.Series(moments, values.index)
 
 
-def _without_identifiers(texts: pd.Series, units: NDArray[np.int64]) -> pd.Series:
-    """Where most rows hold a value that is rare, a name or a number of its own, let the rare ones be one value.
+# rare texts
 
-    The engine draws a known value for each rare one; that serves the few, but would give everybody the same few names.
+
+def _rare(values: pd.Series, column: Column, units: NDArray[np.int64]) -> Rare | None:
+    codes, texts = pd.factorize(values.astype("string"))
+    n_rows = np.bincount(codes[codes >= 0], minlength=len(texts))
+    return Rare.learn(column.name, texts.tolist(), n_rows, count_sharing(codes, len(texts), units))
+
+
+def _without_rare(texts: pd.Series, rare: Rare | None) -> pd.Series:
+    """Rare texts as one, which the engine learns like any other.
+
+    Its own way, to draw a known value for each, would give everybody the same few names where most are rare, and make
+    the most frequent values more frequent.
     """
-    is_rare = texts.notna() & (_n_units_sharing(texts, units) < FREQUENT)
-    return texts.mask(is_rare, RARE) if is_rare.sum() > 0.5 * texts.notna().sum() else texts
+    if rare is None:
+        return texts
+    return texts.mask(texts.notna() & ~texts.isin(rare.kept), rare.placeholder())
+
+
+def _redrawn(values: pd.Series, rare: Rare, groups: NDArray[np.int64] | None, random: np.random.Generator) -> pd.Series:
+    """The values, with another text in place of each rare one: one per group where `groups` (from 0) are given."""
+    values = values.astype("string")
+    is_rare = values.isin([rare.placeholder(), *({RARE} - rare.kept)]).to_numpy(bool)
+    if groups is None:
+        new = rare.draw(len(values), random)
+    else:
+        new = rare.draw(int(groups.max(initial=-1)) + 1, random)[groups]
+    return values.astype("object").mask(is_rare, pd.Series(new, values.index)).astype("string")

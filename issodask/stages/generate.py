@@ -198,9 +198,10 @@ def _sample(
             report("sample", n_rows=writer.n_rows, of_rows=writer.n_rows + round(n_rows_left))
             n_chunk = min(units_per_chunk, task.n_units - i_chunk * units_per_chunk)
             chunk = mostly.sample(task.folder, n_chunk, i_chunk, sampling, device)
+            frame = codec.decode(chunk, seeds.integer(task.seed, "decode", i_chunk))
             if n_there:  # an earlier attempt ended within this chunk
-                chunk = chunk[chunk[GROUP] >= n_there]
-            writer.append(codec.decode(chunk))
+                frame = frame[frame[task.group_key] >= n_there]
+            writer.append(frame)
     _note_sampled(task, writer)
     return writer.n_rows
 

@@ -19,15 +19,13 @@ Units = NDArray[np.int64] | None
 
 def profile_of_texts(name: str, texts: Sequence[str], codes: NDArray[np.integer[Any]], units: Units) -> Profile:
     """`codes`: the position of each row's text among `texts`, which all differ; below 0 where it is missing."""
-    codes, units = once_per_group(codes, units)
-    n_sharing = count_sharing(codes, len(texts), units)
-    is_used = n_sharing > 0
+    codes, units, of_group = once_per_group(codes, units)
+    is_used = count_sharing(codes, len(texts), None) > 0
     values = np.array(texts, dtype=object)[is_used]
-    n_missing = int((codes < 0).sum())
-    is_ascending = len(codes) - n_missing == len(values) and _is_ascending([texts[code] for code in codes[codes >= 0]])
-    return Profile(
-        name, "text", len(codes) - n_missing, n_missing, values, n_sharing[is_used], len(values), is_ascending
-    )
+    codes = np.append(np.cumsum(is_used) - 1, -1)[np.maximum(codes, -1)]
+    known = codes[codes >= 0]
+    is_ascending = len(known) == len(values) and _is_ascending(values[known].tolist())
+    return _profile(name, "text", values, codes, units, is_ascending, of_group)
 
 
 def profile_of_whole_numbers(name: str, numbers: NDArray[Any], is_missing: NDArray[np.bool_], units: Units) -> Profile:
@@ -36,32 +34,44 @@ def profile_of_whole_numbers(name: str, numbers: NDArray[Any], is_missing: NDArr
     values, known_codes = np.unique(known, return_inverse=True)
     codes = np.full(len(numbers), -1)
     codes[~is_missing] = known_codes
-    codes, units = once_per_group(codes, units)
-    n_missing = int((codes < 0).sum())
-    n_sharing = count_sharing(codes, len(values), units)
+    codes, units, of_group = once_per_group(codes, units)
     is_ascending = bool((np.diff(codes) > 0).all())
-    return Profile(
-        name, "whole number", len(codes) - n_missing, n_missing, values, n_sharing, len(values), is_ascending
-    )
+    return _profile(name, "whole number", values, codes, units, is_ascending, of_group)
+
+
+def _profile(
+    name: str,
+    kind: Kind,
+    values: NDArray[Any],
+    codes: NDArray[np.integer[Any]],
+    units: Units,
+    is_ascending: bool,
+    of_group: bool,
+) -> Profile:
+    n_missing = int((codes < 0).sum())
+    n_sharing, counts = count_sharing(codes, len(values), units), count_sharing(codes, len(values), None)
+    n_values = len(codes) - n_missing
+    return Profile(name, kind, n_values, n_missing, values, n_sharing, counts, len(values), is_ascending, of_group)
 
 
 def profile_of_others(name: str, kind: Kind, n_distinct: int, is_missing: NDArray[np.bool_]) -> Profile:
     """Of values whose role follows from their kind; `n_distinct` may end at 2."""
     n_missing = int(is_missing.sum())
     nothing = np.zeros(0, np.int64)
-    return Profile(name, kind, len(is_missing) - n_missing, n_missing, nothing, nothing, n_distinct)
+    return Profile(name, kind, len(is_missing) - n_missing, n_missing, nothing, nothing, nothing, n_distinct)
 
 
-def once_per_group(
-    codes: NDArray[np.integer[Any]], units: Units
-) -> tuple[NDArray[np.integer[Any]], NDArray[np.int64] | None]:
-    """The codes and units as they are, or where the codes never change within a group: one of each, and no units."""
+def once_per_group(codes: NDArray[np.integer[Any]], units: Units) -> tuple[NDArray[np.integer[Any]], Units, bool]:
+    """The codes and units as they are, or where the codes never change within a group: one of each, and no units.
+
+    Also whether that is so.
+    """
     if units is None or not len(units):
-        return codes, None
+        return codes, None, False
     firsts = np.unique(units, return_index=True)[1]
     if not (codes == codes[firsts][units]).all():
-        return codes, units
-    return codes[np.sort(firsts)], None
+        return codes, units, False
+    return codes[np.sort(firsts)], None, True
 
 
 def count_sharing(codes: NDArray[np.integer[Any]], n_values: int, units: Units) -> NDArray[np.int64]:

@@ -41,13 +41,16 @@ class Rare:
     def learn(
         cls, name: str, texts: Sequence[str], n_rows: NDArray[np.int64], n_sharing: NDArray[np.int64]
     ) -> "Rare | None":
-        """`texts`: different ones, in the order in which they occur first; None when none of them is rare."""
+        """`texts`: different ones, in the order in which they occur first; None when all of them are FREQUENT.
+
+        mostlyai's engine may take less frequent ones for rare too.
+        """
+        if (n_sharing >= FREQUENT).all():
+            return None
         is_top = np.zeros(len(texts), bool)
         is_top[np.argsort(-n_rows, kind="stable")[:N_TOP]] = True
         enough = FREQUENT if (n_sharing[~is_top] >= FREQUENT).any() else ENOUGH
         is_rare = n_sharing < enough
-        if not is_rare.any():
-            return None
         kept = frozenset(text for text, rare in zip(texts, is_rare.tolist(), strict=True) if not rare)
         chosen = ~is_rare & ~is_top
         if not chosen.any() and n_rows[is_rare].sum() <= _MADE_FROM * n_rows.sum():

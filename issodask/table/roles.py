@@ -46,7 +46,9 @@ class Profile:
     n_missing  those that have none
     values     the distinct values: texts, or whole numbers in ascending order; empty for other kinds
     n_sharing  units that have each: int64
+    counts     how often each occurs: int64
     n_distinct, is_ascending   how many values differ, and whether each row's is above the one before
+    of_group   whether the column never changes within a group (never True where rows are units)
     """
 
     name: str
@@ -55,8 +57,10 @@ class Profile:
     n_missing: int
     values: NDArray[np.generic]
     n_sharing: NDArray[np.int64]
+    counts: NDArray[np.int64]
     n_distinct: int
     is_ascending: bool = False
+    of_group: bool = False
 
     @property
     def all_differ(self) -> bool:

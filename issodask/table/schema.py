@@ -6,13 +6,14 @@ point in time is a category.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from issodask.errors import InputError
+from issodask.table.roles import Found, Role
 
 Kind = Literal["numeric", "datetime", "categorical"]
 Values = Literal["text", "boolean", "integer", "floating", "time"]
@@ -39,6 +40,7 @@ class Column:
 
     `dtype` is pandas' name of it, or "date", or "decimal(P, S)", which frames hold as datetime64 and float64.
     `values` says what the single values of an object or category column are; `categories` are a category's, as text.
+    `role` is what it is to the original's statistics (table/roles.py), None where nobody looked.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Column:
     values: Values = "text"
     categories: tuple[str, ...] | None = None
     ordered: bool = False
+    role: Role | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,20 @@ class Schema:
     def without(self, name: str | None) -> "Schema":
         """All columns but the one called `name` (all of them for None)."""
         return Schema(tuple(column for column in self.columns if column.name != name))
+
+    def learnt(self, group_key: str | None = None) -> "Schema":
+        """All columns but ids: what a pool has to have. Where nothing is left beside the group key, ids after all."""
+        others = tuple(column for column in self.columns if column.role != "id")
+        return Schema(others) if any(column.name != group_key for column in others) else self
+
+    def having_roles(self, roles: Mapping[str, Found]) -> "Schema":
+        """The same columns with their roles."""
+        return Schema(
+            tuple(
+                replace(column, role=roles[column.name].role) if column.name in roles else column
+                for column in self.columns
+            )
+        )
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> "Schema":

@@ -1,0 +1,53 @@
+"""New ids for a synthetic table: in the type and shape of the original's, never one of them.
+
+In: the profile of an id column of the original. Out: `NewIds`, which draws as many as a subset has rows (or groups,
+where an id belongs to a group), unique where the original's are. They depend on the job's seed alone.
+"""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from issodask import seeds
+from issodask.errors import InputError
+from issodask.table.anew import Anew
+from issodask.table.roles import Profile
+
+
+@dataclass(frozen=True)
+class NewIds:
+    """How the new ids of one column are drawn; `of_group`: all rows of a group have the same."""
+
+    name: str
+    anew: Anew
+    missing_share: float
+    of_group: bool
+
+    @classmethod
+    def of(cls, profile: Profile, limits: tuple[int, int]) -> "NewIds":
+        """`limits`: the lowest and highest whole number of the column's type."""
+        missing_share = profile.n_missing / (profile.n_missing + profile.n_values)
+        if profile.kind == "text":
+            anew = Anew.of_texts(profile.values.tolist(), profile.counts, profile.is_ascending)
+        else:
+            anew = Anew.of_whole_numbers(profile.values, profile.counts, limits, profile.is_ascending)
+        return cls(profile.name, anew, missing_share, profile.of_group)
+
+    def draw(self, n: int, seed: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """`n` ids (texts, int64 or uint64), and which of them are missing: as large a share as in the original.
+
+        Raises InputError when the column's type has too few.
+        """
+        random = seeds.generator(seed, "ids", zlib.crc32(self.name.encode()))
+        try:
+            values = self.anew.draw(n, random)
+        except InputError as error:
+            raise InputError(
+                f"column {self.name!r} is an id of {error}: give it a wider type, or another role ([columns])"
+            ) from error
+        is_missing = np.zeros(n, bool)
+        is_missing[random.permutation(n)[: round(self.missing_share * n)]] = True
+        return values, is_missing
