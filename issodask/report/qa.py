@@ -18,6 +18,7 @@ from issodask.report.tables import Table
 
 # Threads of scikit-learn that spin while they wait take ten times as long on a busy machine; read when it is loaded.
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "passive"}
+OWN_COLUMNS = ("Sequence Length", "__KEY", "__IDX")  # that mostlyai-qa adds: a table's own get another name there
 MIN_ROWS = {"subset": 100, "original": 90, "holdout": 10}  # below these mostlyai.qa.report gives no metrics
 
 
@@ -83,7 +84,9 @@ def write_qa_report(
 
 def _keyed(table: Table, key: str | None, first_key: int) -> pd.DataFrame:
     """The rows, and where `key` names a column the number of each row's group in it."""
+    rows = table.rows.rename(columns={name: f"{name}_" for name in OWN_COLUMNS})
     if key is None:
-        return table.rows
+        return rows
     groups = table.groups
-    return table.rows.assign(**{key: np.repeat(first_key + np.arange(groups.n_groups), groups.lengths)})
+    keys = pd.Series(np.repeat(first_key + np.arange(groups.n_groups), groups.lengths), rows.index, name=key)
+    return pd.concat([rows, keys], axis=1)

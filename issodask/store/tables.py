@@ -168,6 +168,8 @@ def _without_arrow_types(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     table = pa.table({str(name): frame[name].array.__arrow_array__() for name in names})
     usual = to_frame(table, keep_dtypes=False)
-    frame = frame.reset_index(drop=True).assign(**{str(name): usual[str(name)] for name in names})
+    frame = frame.reset_index(drop=True)
+    for name in names:
+        frame[name] = usual[str(name)]
     frame.attrs[STORED_TYPES] = frame.attrs.get(STORED_TYPES, {}) | usual.attrs.get(STORED_TYPES, {})
     return frame

@@ -85,13 +85,12 @@ def as_dates(frame: pd.DataFrame) -> pd.DataFrame:
     """Turn objects that are dates, datetimes or decimals into datetime64 and float64, and note dates in the attrs."""
     schema = Schema.from_frame(frame)
     stored = dict(frame.attrs.get(STORED_TYPES, {}))
-    converted = {}
+    source, frame = frame, frame.copy(deep=False)
     for column in schema.columns:
-        if frame[column.name].dtype == "object" and column.kind != "categorical":
-            converted[column.name] = coerce(frame[column.name], column)
+        if source[column.name].dtype == "object" and column.kind != "categorical":
+            frame[column.name] = coerce(source[column.name], column)
         if column.dtype == "date":
             stored[column.name] = "date"
-    frame = frame.assign(**converted) if converted else frame
     if stored:
         frame.attrs[STORED_TYPES] = stored
     return frame

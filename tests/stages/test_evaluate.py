@@ -236,6 +236,13 @@ def test_evaluate__qa_report_takes_the_group_key(tmp_path):
     assert "Coherence" in path.read_text(encoding="utf-8")
 
 
+def test_evaluate__qa_report_of_names_that_it_uses_itself(tmp_path):
+    names = {"age": "Sequence Length", "city": "self", "premium": "__KEY"}
+    tables = [real_table(n, n)[list(names)].rename(columns=names) for n in (110, 100)]
+    config = EvaluateConfig(distance_rows=100, qa_report=True)
+    assert evaluate(*tables, config=config, qa_path=tmp_path / "qa.html")["similarity"] is not None
+
+
 @pytest.mark.parametrize("name", ["original", "subset"])
 def test_evaluate__a_missing_group_key_is_named(name):
     tables = of_groups()

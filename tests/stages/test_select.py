@@ -6,9 +6,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from issodask.config import SelectConfig
 from issodask.errors import InputError
 from issodask.report.accuracy import measure
 from issodask.runtime import open_runtime
+from issodask.stages.evaluate import evaluate
 from issodask.stages.select import select
 from issodask.table.bins import Bins
 from tests.tables import QUICK, biased_pool, mixed_table, narrow, write_pool
@@ -217,3 +219,54 @@ def test_select__dates_before_1700(choose):
     selected, subset = choose(pd.DataFrame({"born": born[:300]}), pd.DataFrame({"born": born[300:]}))
     assert subset["born"].min() < pd.Timestamp("1610-01-01").as_unit("us")
     assert selected.accuracy > 0.98
+
+
+AWKWARD_NAMES = [
+    *(
+        "self",
+        "index",
+        "level_0",
+        "__index_level_0__",
+        "data",
+        "dtype",
+        "name",
+        "frame",
+        "func",
+        "group",
+        "c0000",
+        "m0000",
+    ),
+    *(
+        "",
+        " ",
+        "a.b",
+        "a ",
+        "\N{SLIGHTLY SMILING FACE}",
+        "long " * 500,
+        "Sequence Length",
+        "__KEY",
+        "<b>",
+        "two\nlines",
+    ),
+]
+
+
+def awkwardly_named(n_rows, seed):
+    random = np.random.default_rng(seed)
+    kinds = [random.normal(size=n_rows), random.choice(["a", "b"], n_rows), random.integers(0, 9, n_rows)]
+    frame = pd.concat([pd.Series(kinds[i % 3]) for i in range(len(AWKWARD_NAMES))], axis=1)
+    return frame.set_axis(AWKWARD_NAMES, axis=1)
+
+
+@pytest.mark.parametrize("group_key", [None, "self", "index", ""])
+def test_select__columns_of_any_name(tmp_path, group_key):
+    original, pool = awkwardly_named(90, 1), awkwardly_named(400, 2)
+    if group_key is not None:
+        original, pool = (table.drop(columns="Sequence Length") for table in (original, pool))
+        original[group_key], pool[group_key] = np.arange(90) // 3, np.arange(400) // 3
+    config = SelectConfig(effort=5)
+    selected = select(original, pool, tmp_path / "s.parquet", config, group_key=group_key)
+    subset = pd.read_parquet(selected.out)
+    assert list(subset.columns) == list(original.columns)
+    record = evaluate(original, subset, group_key=group_key, html_path=tmp_path / "r.html")
+    assert record["issodask"]["columns"] == len(original.columns) - (group_key is not None)
