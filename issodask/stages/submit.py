@@ -73,7 +73,7 @@ def _reachable(path: str, out: str, service: Service) -> str:
         return str(absolute)
     if not absolute.exists():
         raise InputError(f"{path} is neither here nor where the cluster's workers are: check the path")
-    files = sorted(file for file in absolute.iterdir() if file.is_file()) if absolute.is_dir() else [absolute]
+    files = sorted(file for file in absolute.rglob("*") if file.is_file()) if absolute.is_dir() else [absolute]
     n_bytes = sum(file.stat().st_size for file in files)
     if n_bytes > MAX_SHIPPED_BYTES:
         raise InputError(
@@ -82,7 +82,8 @@ def _reachable(path: str, out: str, service: Service) -> str:
         )
     place = f"{out}/inputs/{_short(str(mark(str(absolute))))}/{absolute.name}"
     for file in files:
-        service.write(place if file == absolute else f"{place}/{file.name}", file.read_bytes())
+        below = "" if file == absolute else f"/{file.relative_to(absolute).as_posix()}"
+        service.write(f"{place}{below}", file.read_bytes())
     return place
 
 

@@ -22,6 +22,7 @@ from issodask.table.blocks import SequenceCodes
 
 BLOCK_UNITS = 131_072
 MANIFEST = "manifest.json"
+_LONGEST_NAME = 200  # bytes; file systems allow 255, and a work name is longer
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,16 @@ def seal_codes(folder: Path, parts: Sequence[PartCodes]) -> Codes:
 
 
 def codes_path(folder: Path, part_name: str) -> Path:
-    return folder / f"{part_name}.npy"
+    """Where the codes of a part lie; all parts have their codes in one folder, also those of nested ones."""
+    return folder / f"{_flat(part_name)}.npy"
+
+
+def _flat(part_name: str) -> str:
+    """A file name that no other part has, and that no file system finds too long."""
+    flat = part_name.replace("%", "%25").replace("/", "%2F")
+    if len(flat.encode()) <= _LONGEST_NAME:
+        return flat
+    return f"%{xxhash.xxh3_128(part_name.encode()).hexdigest()}"
 
 
 def read_note(folder: Path, part_name: str) -> PartCodes | None:
@@ -158,7 +168,7 @@ def read_keys(folder: Path, part_name: str) -> np.ndarray:
 
 
 def _group_paths(folder: Path, part_name: str) -> tuple[Path, Path]:
-    return folder / f"{part_name}.starts.npy", folder / f"{part_name}.keys.npy"
+    return folder / f"{_flat(part_name)}.starts.npy", folder / f"{_flat(part_name)}.keys.npy"
 
 
 def _hash_groups(folder: Path, part_name: str) -> str | None:
@@ -181,7 +191,7 @@ def write_note(folder: Path, note: PartCodes) -> None:
 
 
 def _note_path(folder: Path, part_name: str) -> Path:
-    return folder / f"{part_name}.json"
+    return folder / f"{_flat(part_name)}.json"
 
 
 def _write_growing_array(file: BinaryIO, arrays: Iterable[np.ndarray], n_columns: int) -> int:

@@ -18,7 +18,7 @@ import pyarrow.csv as pacsv
 from issodask.errors import InputError
 from issodask.store.csv_values import Reading, as_reading, infer, uses_decimal_commas
 from issodask.store.dialects import Dialect, find_dialect, one_line, open_text, open_utf8
-from issodask.table.schema import check_names
+from issodask.table.schema import check_names, quoted
 
 BATCH_ROWS = 65_536
 BLOCK_BYTES = 8 << 20
@@ -67,6 +67,9 @@ def iter_csv(
     """
     dialect = find_dialect(path, given)
     names = _columns(path, dialect)
+    missing = [name for name in readings if name not in names]
+    if missing:
+        raise InputError(f"{path} lacks the columns {quoted(missing)}: found {quoted(names)}")
     decimal = dialect.decimal or "."
     types = {name: pa.string() if reading == "number" else _DICTIONARY for name, reading in readings.items()}
     with _parsed(path, dialect, names, types) as batches:

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from issodask.errors import InputError
 from issodask.store.arrow import text_columns, to_frame
-from issodask.store.csv_files import count_csv_rows, is_csv, iter_csv
+from issodask.store.csv_files import count_csv_rows, csv_columns, is_csv, iter_csv
 from issodask.store.csv_values import Reading
+from issodask.store.folders import folder_values, with_values
 from issodask.store.tables import open_parquet
 from issodask.table.schema import Column, Schema
 
@@ -31,7 +32,7 @@ def iter_part(path: Path, schema: Schema) -> Iterator[pd.DataFrame]:
         return
     with _open_for(path, schema) as file:
         for i_group in range(file.num_row_groups):
-            for table in _iter_row_group(file, i_group, schema):
+            for table in _iter_row_group(file, i_group, schema, path):
                 yield _as_frame([table], schema)
 
 
@@ -45,7 +46,7 @@ def iter_chosen(path: Path, schema: Schema, rows: np.ndarray) -> Iterator[pd.Dat
         return
     chosen: list[pa.Table] = []
     with _open_for(path, schema) as file:
-        for table, start in _iter_tables(file, schema, rows):
+        for table, start in _iter_tables(file, schema, rows, path):
             first, last = np.searchsorted(rows, [start, start + len(table)])
             chosen.append(table.take(pa.array(rows[first:last] - start)))
             if sum(map(len, chosen)) >= batch_rows(schema):
@@ -92,12 +93,13 @@ def _only(group_key: str) -> Schema:
 
 def _iter_keys(path: Path, group_key: str) -> Iterator[pa.Array]:
     if is_csv(path):
-        for table in iter_csv(path, {group_key: "text"}, batch_rows=MAX_BATCH_ROWS):
+        for table in _iter_csv(path, _only(group_key), MAX_BATCH_ROWS):
             yield table[group_key].combine_chunks()
         return
     with _open_for(path, _only(group_key)) as file:
-        for batch in file.iter_batches(MAX_BATCH_ROWS, columns=[group_key], use_threads=False):
-            yield batch.column(group_key)
+        for i_group in range(file.num_row_groups):
+            for table in _iter_row_group(file, i_group, _only(group_key), path):
+                yield table[group_key].combine_chunks()
 
 
 def _as_texts(keys: pa.Array, path: Path) -> pa.DictionaryArray:
@@ -134,9 +136,17 @@ def _hash_texts(texts: pa.DictionaryArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _iter_csv_frames(path: Path, schema: Schema) -> Iterator[pd.DataFrame]:
-    readings = {column.name: _reading(column) for column in schema.columns}
-    for table in iter_csv(path, readings, batch_rows=batch_rows(schema)):
+    for table in _iter_csv(path, schema, batch_rows(schema)):
         yield to_frame(table, keep_dtypes=False)
+
+
+def _iter_csv(path: Path, schema: Schema, n_rows: int) -> Iterator[pa.Table]:
+    values = folder_values(path)
+    own = csv_columns(path)
+    wanted = [column for column in schema.columns if column.name in own or column.name not in values]
+    readings = {column.name: _reading(column) for column in wanted} or {own[0]: "text"}
+    for table in iter_csv(path, readings, batch_rows=n_rows):
+        yield with_values(table, values).select(list(schema.names))
 
 
 def _reading(column: Column) -> Reading:
@@ -162,19 +172,20 @@ def _open_for(path: Path, schema: Schema) -> Iterator[pq.ParquetFile]:
         yield file
 
 
-def _iter_row_group(file: pq.ParquetFile, i_group: int, schema: Schema) -> Iterator[pa.Table]:
-    names = list(schema.names)
-    for batch in file.iter_batches(batch_rows(schema), row_groups=[i_group], columns=names, use_threads=False):
-        yield pa.Table.from_batches([batch])
+def _iter_row_group(file: pq.ParquetFile, i_group: int, schema: Schema, path: Path) -> Iterator[pa.Table]:
+    values = folder_values(path)
+    own = [name for name in schema.names if name in file.schema_arrow.names]
+    for batch in file.iter_batches(batch_rows(schema), row_groups=[i_group], columns=own, use_threads=False):
+        yield with_values(pa.Table.from_batches([batch]), values).select(list(schema.names))
 
 
-def _iter_tables(file: pq.ParquetFile, schema: Schema, rows: np.ndarray) -> Iterator[tuple[pa.Table, int]]:
+def _iter_tables(file: pq.ParquetFile, schema: Schema, rows: np.ndarray, path: Path) -> Iterator[tuple[pa.Table, int]]:
     """Yield those of a part's tables that have some of `rows`, and the number of the first row of each."""
     start = 0
     for i_group in range(file.num_row_groups):
         stop = start + file.metadata.row_group(i_group).num_rows
         if np.searchsorted(rows, start) < np.searchsorted(rows, stop):
-            for table in _iter_row_group(file, i_group, schema):
+            for table in _iter_row_group(file, i_group, schema, path):
                 if np.searchsorted(rows, start) < np.searchsorted(rows, start + len(table)):
                     yield table, start
                 start += len(table)

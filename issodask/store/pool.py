@@ -22,7 +22,8 @@ from issodask.errors import InputError
 from issodask.store.arrow import arrow_schema, to_arrow
 from issodask.store.csv_files import csv_columns, is_csv
 from issodask.store.files import file_hash, read_json, whole_file, write_json
-from issodask.store.tables import as_frame, list_parts, open_parquet, parquet_columns
+from issodask.store.folders import PartFile, find_parts
+from issodask.store.tables import as_frame, open_parquet, parquet_columns
 from issodask.table.coerce import check_columns, restore_frame
 from issodask.table.groups import Groups, key_column
 from issodask.table.schema import Schema, check_names, quoted
@@ -392,7 +393,9 @@ def _check_bytes(path: Path, part: Part) -> None:
 
 
 def _open_foreign(path: Path) -> Pool:
-    files = list_parts(path)
+    if any(path.glob(f"pool/{_prefix(0)}*.parquet")):
+        raise InputError(f"the pool in {path} is not finished: generate it to its end")
+    files = find_parts(path)
     found = [_inspect(file) for file in files]
     columns = found[0][1]
     for part, names in found:
@@ -401,14 +404,16 @@ def _open_foreign(path: Path) -> Pool:
             raise InputError(
                 f"part {part.name} of pool {path} lacks columns that {found[0][0].name} has: {quoted(missing)}"
             )
-    return Pool(files[0].parent, tuple(part for part, _ in found), columns)
+    return Pool(path.parent if path.is_file() else path, tuple(part for part, _ in found), columns)
 
 
-def _inspect(path: Path) -> tuple[Part, tuple[str, ...]]:
-    n_bytes = path.stat().st_size
-    if is_csv(path):
-        return Part(path.name, None, n_bytes), tuple(csv_columns(path))
-    with open_parquet(path) as file:
-        names = parquet_columns(file)
-        check_names(names, where=str(path))
-        return Part(path.name, file.metadata.num_rows, n_bytes), tuple(names)
+def _inspect(file: PartFile) -> tuple[Part, tuple[str, ...]]:
+    n_rows, names = None, []
+    if is_csv(file.path):
+        names = csv_columns(file.path)
+    else:
+        with open_parquet(file.path) as opened:
+            n_rows, names = opened.metadata.num_rows, parquet_columns(opened)
+        check_names(names, where=str(file.path))
+    own = [*names, *(name for name in file.values if name not in names)]
+    return Part(file.name, n_rows, file.path.stat().st_size), tuple(own)

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from issodask.errors import InputError
 from issodask.store.arrow import arrow_schema, file_schema, to_arrow, to_frame
 from issodask.store.files import whole_file
+from issodask.store.folders import is_parquet
 from issodask.store.parts import hash_keys, iter_chosen
 from issodask.store.pool import Part
-from issodask.store.tables import is_parquet
 from issodask.table.coerce import restore_frame
 from issodask.table.groups import Groups
 from issodask.table.schema import Schema

