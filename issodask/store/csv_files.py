@@ -6,8 +6,11 @@ numbers and drop leading zeros.
 """
 
 import csv
+import io
+import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +20,12 @@ import pyarrow.csv as pacsv
 
 from issodask.errors import InputError
 from issodask.store.csv_values import Reading, as_reading, infer, uses_decimal_commas
-from issodask.store.dialects import Dialect, find_dialect, one_line, open_text, open_utf8
+from issodask.store.dialects import CHUNK_BYTES, Dialect, find_dialect, one_line, open_text, open_utf8
 from issodask.table.schema import check_names, quoted
 
 BATCH_ROWS = 65_536
 BLOCK_BYTES = 8 << 20
+_RELEASE_S = 5.0
 CSV_SUFFIXES = (".csv", ".tsv")
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zip", ".zst")
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
@@ -119,13 +123,41 @@ def _parsed(
 
 def _iter_batches(stream: Any, options: dict[str, Any], path: Path) -> Iterator[pa.RecordBatch]:
     last = None
-    with pacsv.open_csv(stream, **options) as batches:
-        for batch in batches:
-            if len(batch):
-                last = batch
-                yield batch
+    with _released_by_arrow(stream) as open_source:
+        batches = open_source(options)
+        try:
+            for batch in batches:
+                if len(batch):
+                    last = batch
+                    yield batch
+        finally:
+            del batches
     if stream.raw.n_quotes % 2 and last is not None and _ends_within_quotes(last):
         raise InputError(f"{path} ends within a quoted field: close the quote")
+
+
+@contextmanager
+def _released_by_arrow(stream: Any) -> Iterator[Any]:
+    """Within this context, Arrow may read the stream; after it, none of its threads knows the stream any more.
+
+    A thread that lets go of a Python object when the interpreter is ending would abort the process.
+    """
+    released = []
+
+    def open_source(options: dict[str, Any]) -> pacsv.CSVStreamingReader:
+        source = io.BufferedReader(stream.raw, CHUNK_BYTES)
+        released.append(weakref.ref(source))
+        try:
+            return pacsv.open_csv(source, **options)
+        finally:
+            del source
+
+    try:
+        yield open_source
+    finally:
+        deadline = time.monotonic() + _RELEASE_S
+        while any(source() is not None for source in released) and time.monotonic() < deadline:
+            time.sleep(0.001)
 
 
 def _ends_within_quotes(batch: pa.RecordBatch) -> bool:
@@ -146,17 +178,18 @@ def _faults_of(path: Path, dialect: Dialect, stream: Any = None) -> Iterator[Non
 
 def _describe(path: Path, dialect: Dialect, reason: str) -> str:
     if "straddl" in reason:
-        return f"{path} has a row of more than {BLOCK_BYTES >> 20} MB: close the quote that may be open before it"
+        return f"{path} has a row without an end, or of more than {BLOCK_BYTES >> 20} MB: close the quote before it"
     with open_utf8(path, dialect.encoding) as stream:
         reader = csv.reader(open_text(stream), delimiter=dialect.separator or ",")
         records = (record for record in reader if record)
         n_names = len(next(records, []))
-        for i_record, record in enumerate(records):
-            if len(record) > n_names and i_record == 0:
-                return f"{path}: rows have more fields than the header has names: name every column in the header"
-            if len(record) != n_names:
-                return (
-                    f"{path} has {len(record)} fields in line {reader.line_num:,}, but the header names {n_names}: "
-                    "mend that line, or give another csv separator"
-                )
+        with suppress(csv.Error):  # a field of more than 131,072 characters
+            for i_record, record in enumerate(records):
+                if len(record) > n_names and i_record == 0:
+                    return f"{path}: rows have more fields than the header has names: name every column in the header"
+                if len(record) != n_names:
+                    return (
+                        f"{path} has {len(record)} fields in line {reader.line_num:,}, but the header names {n_names}: "
+                        "mend that line, or give another csv separator"
+                    )
     return f"{path} can't be read as CSV ({reason}): mend that line"

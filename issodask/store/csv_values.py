@@ -62,8 +62,11 @@ def as_reading(texts: pa.Array, reading: Reading, decimal: str) -> pa.Array:
 def uses_decimal_commas(columns: Iterable[pa.Array], separator: str) -> bool:
     """Whether some columns of texts are numbers with decimal commas, and none has decimal points.
 
-    Groups of three digits are no evidence, since 1,234 may be a thousand.
+    Groups of three digits are no evidence, since 1,234 may be a thousand; nor is anything where commas separate the
+    fields, since "1,3" may be a list there.
     """
+    if separator == ",":
+        return False
     found = {",": False, ".": False}
     for column in columns:
         for sign, pattern in ((",", _COMMA_NUMBER), (".", _POINT_NUMBER)):

@@ -84,6 +84,11 @@ def find_dialect(path: Path, given: Dialect | None = None) -> Dialect:
     separators = (given.separator,) if given.separator else _in_order(path)
     cut = {separator: _records(text, separator, is_whole) for separator in separators}
     separator = max(cut, key=lambda separator: _score(cut[separator]))
+    if '\\"' in text and not _is_strict(text, separator, is_whole):
+        raise InputError(
+            f"{path} has quotes that backslashes protect: write it with doubled quotes "
+            """(in Spark .option("escape", '"'), in pandas escapechar=None)"""
+        )
     found = replace(given, separator=separator, encoding=encoding)
     if given.decimal is None and uses_decimal_commas(_columns(cut[separator]), separator):
         found = replace(found, decimal=",")
@@ -199,12 +204,7 @@ def describe_bad_bytes(path: Path, encoding: str, error: UnicodeError) -> str:
     name = {"utf-8": "UTF-8", "cp1252": "UTF-8, nor cp1252"}.get(encoding, encoding)
     found = f"{path} is not {name}"
     if isinstance(error, UnicodeDecodeError) and not _is_unicode(encoding, of_many_bytes=True):
-        with _open_bytes(path) as lines:
-            for i_line, line in enumerate(lines, start=1):
-                bad = _first_bad_byte(line, encoding)
-                if bad is not None:
-                    found += f": byte 0x{line[bad]:02x} in line {i_line:,}, position {bad + 1:,}"
-                    break
+        found += _place_of_bad_byte(path, encoding)
     return f'{found}: give its encoding, such as csv = {{encoding = "cp1250"}}, or convert it with iconv'
 
 
@@ -276,12 +276,21 @@ def _is_unicode(encoding: str, of_many_bytes: bool = False) -> bool:
     return name.startswith(("utf-16", "utf-32")) or (not of_many_bytes and name.startswith("utf"))
 
 
-def _first_bad_byte(line: bytes, encoding: str) -> int | None:
-    try:
-        line.decode(encoding)
-    except UnicodeDecodeError as error:
-        return error.start
-    return None
+def _place_of_bad_byte(path: Path, encoding: str) -> str:
+    decoder: Any = codecs.getincrementaldecoder(encoding)()
+    n_lines = n_since = 0
+    with _open_bytes(path) as file:
+        while data := file.read(CHUNK_BYTES):
+            try:
+                decoder.decode(data)
+            except UnicodeDecodeError as error:
+                lines = error.object[: error.start].split(b"\n")
+                position = len(lines[-1]) + (n_since if len(lines) == 1 else 0)
+                byte = error.object[error.start]
+                return f": byte 0x{byte:02x} in line {n_lines + len(lines):,}, position {position + 1:,}"
+            n_lines += data.count(b"\n")
+            n_since = len(data) - data.rfind(b"\n") - 1 if b"\n" in data else n_since + len(data)
+    return ""
 
 
 def _in_order(path: Path) -> tuple[str, ...]:
@@ -303,6 +312,16 @@ def _records(text: str, separator: str, is_whole: bool) -> list[list[str]]:
     return records if is_whole or len(records) < 2 else records[:-1]
 
 
+def _is_strict(text: str, separator: str, is_whole: bool) -> bool:
+    """Whether quotes within quoted fields are doubled everywhere."""
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True):
+            pass
+    except csv.Error as error:
+        return "unexpected end" in str(error) and not is_whole
+    return True
+
+
 def _score(records: list[list[str]]) -> tuple[bool, float, float, int]:
     """How well a separator explains the records: several columns, as many in each row, numbers where cut, many."""
     if not records:
@@ -318,6 +337,6 @@ _NUMBER = re.compile(r"\s*[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?\s*")
 
 
 def _columns(records: list[list[str]]) -> list[pa.Array]:
-    header, rows = records[0], records[1:]
+    header, rows = (records or [[]])[0], records[1:]
     whole = [row for row in rows if len(row) == len(header)]
     return [pa.array([row[i] or None for row in whole], pa.string()) for i in range(len(header))]

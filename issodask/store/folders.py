@@ -49,7 +49,10 @@ def find_parts(path: Path) -> list[PartFile]:
         return [PartFile(path, path.name, {})]
     if not path.is_dir():
         raise InputError(f"no such file or folder: {path}: check the path")
-    names = sorted(file.relative_to(path).as_posix() for file in _walk(path) if _is_table(file))
+    tables = [file for file in _walk(path) if _is_table(file)]
+    # Spark leaves CSV files without a byte where a partition has no rows.
+    filled = [file for file in tables if not is_csv(file) or file.stat().st_size] or tables
+    names = sorted(file.relative_to(path).as_posix() for file in filled)
     if not names:
         raise InputError(f"folder {path} holds no tables: put .parquet or .csv files into it")
     parts = [PartFile(path / name, name, _values(path, name)) for name in names]

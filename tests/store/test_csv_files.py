@@ -1,5 +1,6 @@
 """CSV as people have it: what is found of its dialect, what stays text, and what is told of the rest."""
 
+import gc
 import gzip
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from issodask.errors import InputError
 from issodask.store import csv_files
 from issodask.store.csv_files import count_csv_rows, csv_columns, iter_csv, read_csv
-from issodask.store.dialects import Dialect, find_dialect
+from issodask.store.dialects import Dialect, Utf8, find_dialect
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ DIALECTS = {
     "tabs in a .csv": ("a\tb\n1\tx y\n2\tz\n", "\t", None),
     "bars": ("a|b\n1|x,y\n2|z\n", "|", None),
     "decimal commas": ("b;a\nx;1,5\ny;2,25\n", ";", ","),
-    "decimal commas between quotes": ('b,a\nx,"1,5"\ny,"2,25"\n', ",", ","),
+    "lists between quotes": ('b,a\nx,"1,5"\ny,"2,25"\n', ",", None),
     "commas in the header of a semicolon file": ("Preis, netto;n\n1,5;3\n2,5;4\n", ";", ","),
     "thousands": ('a,b\n"1,234",x\n"12,500",y\n', ",", None),
     "thousands in a semicolon file": ("a;b\n1,234;x\n2,500;y\n", ";", None),
@@ -207,6 +208,9 @@ FAULTS = {
     "too few names": ("a,b\n1,2,3\n4,5,6\n", "more fields than the header has names"),
     "an open quote": ('a,b\n1,"2\n1,3\n', "ends within a quoted field"),
     "the same name twice": ('a,"a"\n1,2\n', "duplicate column names 'a'"),
+    "backslashes": ('a,b\n"x \\"y\\" z",1\n', "backslashes protect"),
+    "a long field": ("a,b\n" + "x" * 200_000 + "\n", "has 1 fields in line 2|can't be read as CSV"),
+    "an open quote in the header": ('a,"b\n1,2\n', "a row without an end"),
     "nothing": ("", "is empty"),
     "empty lines": ("\n\n \n", "is empty"),
 }
@@ -222,8 +226,16 @@ def test_read_csv__faults_in_one_line(write, name):
 
 def test_read_csv__a_row_longer_than_a_block(write, monkeypatch):
     monkeypatch.setattr(csv_files, "BLOCK_BYTES", 1 << 20)
-    with pytest.raises(InputError, match="a row of more than 1 MB: close the quote"):
+    with pytest.raises(InputError, match="of more than 1 MB: close the quote"):
         read_csv(write('a,b\n1,"' + "x\n" * 3_000_000))
+
+
+def test_iter_csv__no_thread_reads_on_when_it_is_left_early(write):
+    path = write("a\n" + "1\n" * 10_000_000)
+    tables = iter_csv(path, {"a": "number"})
+    next(tables)
+    tables.close()
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, Utf8)]
 
 
 def test_read_csv__compression_is_known_by_the_bytes(write):

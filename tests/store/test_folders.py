@@ -47,6 +47,13 @@ def test_find_parts__files_of_hive_have_no_ending(tmp_path):
     assert names_of(tmp_path) == ["000000_0"]
 
 
+def test_find_parts__empty_partitions_of_spark(tmp_path):
+    lay(tmp_path, "part-0.csv", "part-2.csv")
+    (tmp_path / "part-1.csv").touch()
+    assert names_of(tmp_path) == ["part-0.csv", "part-2.csv"]
+    assert len(read_table(tmp_path)) == 4
+
+
 def test_find_parts__links_to_folders_but_not_in_circles(tmp_path):
     lay(tmp_path, "pool/a.parquet", "elsewhere/b.parquet")
     os.symlink(tmp_path / "elsewhere", tmp_path / "pool" / "linked")
