@@ -98,7 +98,7 @@ def test_cooling__rounds_grow_longer(n_rounds):
         pytest.param(1_200, None, True, 400, id="a third of the pool"),
         pytest.param(9_999, None, True, 800, id="at most eightfold"),
         pytest.param(300, None, True, 200, id="at least twofold"),
-        pytest.param(1_200, None, False, 800, id="without weights"),
+        pytest.param(1_200, None, False, 6_400, id="without weights all of it, at most 64-fold"),
         pytest.param(1_200, 1.5, True, 150, id="as asked for"),
     ],
 )
