@@ -1,5 +1,6 @@
 """`python -m tests.zoo run`: go through the zoo; `list`: its tables; `table`: what was found so far."""
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,7 @@ def run(
     only: str | None, kinds: str, folder: Path, again: str | None, jobs: int, limit_s: float, page: Path | None
 ) -> None:
     """Make pools and select from them, unless that was done before. Exits with 1 when a promise is not kept."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # steps that run are stopped on the way out
     cases = _cases(only, kinds, folder)
     status = Console(stderr=True)
     if again is not None:

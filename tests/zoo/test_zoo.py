@@ -1,8 +1,12 @@
 """That the zoo measures what it says, on cuts of its tables; how well the program does on all, `make zoo` says."""
 
 import json
+import subprocess
+import sys
+import time
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -174,6 +178,18 @@ def test_run__a_step_that_takes_too_long_is_a_row(tmp_path):
     case = Case(_ROWS, "bad", tmp_path)
     Zoo(0.05, lambda _: None).run([case], jobs=1)
     assert findings([case])[0].failed == "split: not done after 0.05 s"
+
+
+def test_run__stops_its_steps_when_it_is_stopped(tmp_path):
+    arguments = ["--only", "flights", "--kinds", "bad", "--folder", str(tmp_path)]
+    with subprocess.Popen([sys.executable, "-m", "tests.zoo", "run", *arguments], stderr=subprocess.DEVNULL) as running:
+        steps_of_it = psutil.Process(running.pid)
+        while not (started := steps_of_it.children()):
+            time.sleep(0.05)
+        running.terminate()
+        assert running.wait(30) == 143
+    psutil.wait_procs(started, 10)
+    assert not any(process.is_running() for process in started)
 
 
 def test_generate__trains_only_where_it_should(tmp_path):
