@@ -13,6 +13,7 @@ from issodask.events import read_events
 from issodask.report.accuracy import Accuracy
 from issodask.report.coherence import PROTECTED_ROWS, GroupFindings
 from issodask.report.copies import Copies
+from issodask.report.drivers import Drivers
 from issodask.report.privacy import Privacy
 from issodask.report.scores import Scored
 from issodask.table.bins import Bins
@@ -75,6 +76,7 @@ class Findings:
     worst: tuple[WorstClique, ...] = ()
     privacy: Privacy | None = None
     pool_privacy: Privacy | None = None
+    drivers: Drivers | None = None
     copies: dict[str, Copies] = field(default_factory=dict)
     groups: GroupFindings | None = None
     history: tuple[Point, ...] = ()

@@ -75,6 +75,7 @@ def _own_facts(findings: Findings) -> dict[str, Any]:
         },
         "distances": {
             "rows": findings.privacy.n_rows if findings.privacy else None,
+            "dcr_share_drivers": asdict(findings.drivers) if findings.drivers else None,
             "dcr_share_of_pool_sample": findings.pool_privacy.dcr_share if findings.pool_privacy else None,
             "identical_to_an_original_row": _shares(findings.copies),
             "identical_to_an_original_group": _shares(findings.groups.copies) if findings.groups else None,

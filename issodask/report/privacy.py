@@ -72,6 +72,11 @@ class Privacy:
         return sqrt(0.25 / self.n_rows)
 
     @property
+    def is_notable(self) -> bool:
+        """Whether more rows are closer to the original than chance explains (two standard errors)."""
+        return self.dcr_share is not None and self.dcr_share > 0.5 + 2 * self.dcr_share_error
+
+    @property
     def nndr_ratio(self) -> float | None:
         """NNDR against the original over NNDR against the holdout: far below 1 means rows stick to original rows."""
         if self.holdout is None or self.holdout.low_nndr == 0:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from issodask.report.copies import Copies
+from issodask.report.figures import shorten
 from issodask.report.findings import Findings
 from issodask.report.privacy import Privacy
 
@@ -19,6 +20,7 @@ STARTS = {
     "whole": "the whole pool",
     "random": "a random sample of the subset’s size",
 }
+MAX_DRIVERS = 5
 NO_EFFECT = 0.02  # two random samples differ by about this share of their error
 
 
@@ -146,7 +148,12 @@ def _privacy(findings: Findings) -> list[Reading]:
             )
         )
     else:
-        found += [_dcr_share(privacy, privacy.dcr_share), *_selection_effect(findings), *_nndr(privacy)]
+        found += [
+            _dcr_share(privacy, privacy.dcr_share),
+            *_drivers(findings),
+            *_selection_effect(findings),
+            *_nndr(privacy),
+        ]
     return [*found, *_identical(findings)]
 
 
@@ -170,6 +177,21 @@ def _dcr_share(privacy: Privacy, share: float) -> Reading:
         "good",
         f"{seen}. Without copying it would be 50%, give or take {margin:.1%} by chance: no sign of copying.",
     )
+
+
+def _drivers(findings: Findings) -> list[Reading]:
+    """The columns behind a notable share, and whether they explain it."""
+    if findings.drivers is None:
+        return []
+    columns, without = findings.drivers.columns, findings.drivers.share_without
+    if not columns:
+        return [Reading("note", "No column stands out: the rows are nearer in all of their columns together.")]
+    named = [f"{shorten(name, 40)} ({share:.1%})" for name, share in list(columns.items())[:MAX_DRIVERS]]
+    more = f" and {len(columns) - MAX_DRIVERS} more" if len(columns) > MAX_DRIVERS else ""
+    told = f"Driven by: {', '.join(named)}{more}, in brackets the share by this column alone."
+    if without is not None:
+        told += f" Without {'them' if len(columns) > 1 else 'it'} the share of all rows is {without:.1%}."
+    return [Reading("note", told)]
 
 
 def _selection_effect(findings: Findings) -> list[Reading]:

@@ -15,6 +15,7 @@ from issodask.config import EvaluateConfig
 from issodask.errors import InputError
 from issodask.report.coherence import group_findings
 from issodask.report.copies import Copies, Fingerprints
+from issodask.report.drivers import find_drivers
 from issodask.report.findings import Findings, read_history, worst_cliques
 from issodask.report.metrics import installed_versions, metrics_record, to_json
 from issodask.report.page import render_page
@@ -88,6 +89,7 @@ def measure_findings(
             rows["original"], rows[name], rows.get("holdout"), max_rows=config.distance_rows, seed=seed
         )
 
+    privacy = privacy_of("subset")
     return Findings(
         bins=scored.bins,
         n_rows={name: len(table.rows) for name, table in tables.items()},
@@ -96,7 +98,8 @@ def measure_findings(
         against_holdout=score(tables, "holdout", seed).accuracies if has_holdout else {},
         against_both=score(_against_both(tables), "both", seed).accuracies["subset"] if has_holdout else None,
         worst=worst_cliques(scored),
-        privacy=privacy_of("subset"),
+        privacy=privacy,
+        drivers=find_drivers(rows["original"], rows["subset"], rows.get("holdout"), privacy, seed=seed),
         pool_privacy=privacy_of("pool_sample") if has_holdout and "pool_sample" in tables else None,
         copies=_copies({name: Table.flat(table.rows) for name, table in tables.items()}),
         groups=groups,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from issodask.report.copies import Copies
+from issodask.report.drivers import Drivers
 from issodask.report.privacy import Neighbours, Privacy
 from issodask.report.readings import read, start
 from tests.report.tables import findings_of, real_table, sequence_table
@@ -86,6 +87,16 @@ def test_readings__identical_rows_without_a_holdout(honest):
 def test_readings__too_few_rows_for_distances_still_tell_of_copies():
     original = real_table(9, 1)
     assert "100.00% of all subset rows" in texts(findings_of(original, original), "privacy", "warning")
+
+
+def test_readings__a_high_dcr_share_names_its_columns(honest):
+    by_column = {f"c{i}": 0.9 - i / 100 for i in range(7)}
+    found = replace(honest, privacy=privacy(0.7), drivers=Drivers(by_column, 0.51))
+    told = texts(found, "privacy", "note")
+    assert "Driven by: c0 (90.0%), c1 (89.0%), c2 (88.0%), c3 (87.0%), c4 (86.0%) and 2 more" in told
+    assert "Without them the share of all rows is 51.0%" in told
+    nothing = replace(found, drivers=Drivers({}, None))
+    assert "No column stands out" in texts(nothing, "privacy", "note")
 
 
 def test_start__says_what_there_is():
