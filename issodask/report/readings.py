@@ -190,7 +190,9 @@ def _drivers(findings: Findings) -> list[Reading]:
     more = f" and {len(columns) - MAX_DRIVERS} more" if len(columns) > MAX_DRIVERS else ""
     told = f"Driven by: {', '.join(named)}{more}, in brackets the share by this column alone."
     if without is not None:
-        told += f" Without {'them' if len(columns) > 1 else 'it'} the share of all rows is {without:.1%}."
+        told += f" Without {'them' if len(columns) > 1 else 'it'} the share of all rows is {without:.1%}"
+        stays = findings.privacy is not None and without > 0.5 + 2 * findings.privacy.dcr_share_error
+        told += ": whole rows are near, not these values alone." if stays else "."
     return [Reading("note", told)]
 
 

@@ -94,7 +94,9 @@ def test_readings__a_high_dcr_share_names_its_columns(honest):
     found = replace(honest, privacy=privacy(0.7), drivers=Drivers(by_column, 0.51))
     told = texts(found, "privacy", "note")
     assert "Driven by: c0 (90.0%), c1 (89.0%), c2 (88.0%), c3 (87.0%), c4 (86.0%) and 2 more" in told
-    assert "Without them the share of all rows is 51.0%" in told
+    assert "Without them the share of all rows is 51.0%." in told
+    stays = texts(replace(found, drivers=Drivers({"c": 0.9}, 0.7)), "privacy", "note")
+    assert "Without it the share of all rows is 70.0%: whole rows are near" in stays
     nothing = replace(found, drivers=Drivers({}, None))
     assert "No column stands out" in texts(nothing, "privacy", "note")
 
