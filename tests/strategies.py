@@ -15,8 +15,8 @@ from issodask.kernels.units import RowUnits, Units, same
 from issodask.table.bins import MISSING, UNSEEN, Bins, ColumnBins
 from issodask.table.blocks import SequenceCodes
 from issodask.table.cliques import MAX_TRIPLES, Cliques
+from issodask.table.columns import Numbers
 from issodask.table.marginals import count_marginals
-from issodask.table.schema import Column
 from issodask.table.sequences import Layout, SequenceBins, SequenceCliques
 from tests import naive
 
@@ -61,7 +61,8 @@ def column_bins(name: str, n_bins: int, has_missing: bool = False) -> ColumnBins
     """The numbers 0, 1, ..., a bin each, one for missing values if the original has some, and one for all others."""
     labels = (*map(str, range(n_bins)), *([MISSING] if has_missing else []), UNSEEN)
     return ColumnBins(
-        Column(name, "float64", "numeric"),
+        name,
+        "numeric",
         edges=tuple(range(n_bins + 1)),
         codes=tuple(range(n_bins + 1)),
         labels=labels,
@@ -120,7 +121,7 @@ def form_of(bins: SequenceBins, cliques: Cliques, unit: int) -> naive.Form:
     return naive.Form(
         cliques=held_cliques(cliques),
         unit=unit,
-        no_successor=[column.encode(pd.Series([np.nan])).item() for column in bins.successors.columns],
+        no_successor=[column.encode(Numbers(np.array([np.nan]))).item() for column in bins.successors.columns],
         distinct_bins=bins.distinct.encode(numbers).T.tolist(),
         categories=[list(table) for table in bins.categories],
         category_amounts=[max(1, round(unit / mean)) for mean in bins.mean_categories],

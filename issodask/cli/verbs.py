@@ -57,14 +57,13 @@ def generate(
     from issodask.config import GenerateConfig, validated
     from issodask.runtime import open_runtime
     from issodask.stages.generate import generate
-    from issodask.store.tables import as_frame
 
     config = validated(GenerateConfig, _given(settings), where="generate")
     with (
         shown_events(pool / "events.jsonl") as events,
         open_runtime(workers, scheduler or "processes") as runtime,
     ):
-        made = generate(as_frame(original), config, units, pool, seed, runtime, events, group_key)
+        made = generate(original, config, units, pool, seed, runtime, events, group_key)
     groups = f"{made.n_units:,} groups, " if group_key else ""
     click.echo(f"pool      {made.folder}: {groups}{made.n_rows:,} rows in {len(made.parts)} parts")
 
@@ -143,12 +142,12 @@ def evaluate(
     """Measure how well a table matches the original, and how private it is."""
     from issodask.config import EvaluateConfig, validated
     from issodask.stages.evaluate import evaluate
-    from issodask.store.tables import as_frame
 
     config = validated(EvaluateConfig, {**_given(settings), "qa_report": qa_path is not None}, where="evaluate")
-    tables = as_frame(original), as_frame(subset), as_frame(holdout) if holdout else None
     metrics = evaluate(
-        *tables,
+        original,
+        subset,
+        holdout,
         config=config,
         seed=seed,
         json_path=json_path,

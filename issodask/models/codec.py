@@ -22,7 +22,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from issodask import seeds
-from issodask.table.coerce import coerce
 from issodask.table.groups import Groups
 from issodask.table.profiles import count_sharing
 from issodask.table.rare import RARE, Rare
@@ -81,7 +80,7 @@ class Codec:
         units = _units(frame, group_key)
         of_group = _never_changing(frame[list(schema.names)], units)
         learnt = tuple(
-            _learnt(coerce(frame[column.name], column), column, f"c{i_column:04d}", of_group[i_column], units)
+            _learnt(frame[column.name], column, f"c{i_column:04d}", of_group[i_column], units)
             for i_column, column in enumerate(schema.columns)
         )
         missing = frame[list(schema.names)].isna().to_numpy()
@@ -108,13 +107,13 @@ class Codec:
         encoded = {} if self.group_key is None else {GROUP: units}
         encoded |= {helper.name: _patterns(missing[:, helper.columns], units) for helper in self.helpers}
         for item in self._present:
-            encoded[item.name] = _to_form(coerce(frame[item.column.name], item.column), item).array
+            encoded[item.name] = _to_form(frame[item.column.name], item).array
         return pd.DataFrame(encoded)
 
     def decode(self, sample: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         """The original's columns, but ids, from a sample of what was learnt; rare texts become others by the seed.
 
-        `restore_frame` then gives them their dtypes. The group key holds the numbers of the sample's groups.
+        The pool's writer then gives them their types. The group key holds the numbers of the sample's groups.
         """
         index = pd.RangeIndex(len(sample))
         units = sample[GROUP].to_numpy() if self.group_key is not None else None
@@ -225,7 +224,7 @@ def _form(values: pd.Series, column: Column) -> Form:
         return "constant"
     if column.kind == "datetime":
         return _form_of_times(values)
-    if column.dtype in ("bool", "boolean") or (column.kind == "categorical" and column.values == "boolean"):
+    if column.values == "boolean":
         return "truth"
     if column.kind == "numeric":
         return "text" if column.role == "category" else "number"

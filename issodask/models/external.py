@@ -1,7 +1,7 @@
 """Any Python callable as a generator: `python:MODULE:FUNCTION`, called as `function(original, n, seed)`.
 
 MODULE is a module's name, or the path of a file (`python:examples/copula.py:draw`). The callable gets the original as a
-pandas frame and returns a table (pandas, Arrow, or anything with `to_pandas()`) of at least `n` units with the
+pandas frame and returns a table (of pandas, Arrow, polars: see `store/tables.py`) of at least `n` units with the
 original's columns: rows, or, for a sequential table, groups of rows with keys of their own. It is called once per
 generator, each time with another seed.
 """
@@ -13,13 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from issodask.errors import InputError
-from issodask.table.coerce import check_columns
-from issodask.table.groups import Groups
-from issodask.table.schema import Schema, check_names
 
 PREFIX = "python:"
 
@@ -49,36 +45,6 @@ def load(source: str) -> Function:
     if not callable(function):
         raise InputError(f"source {source!r}: module {module_name!r} has no function {function_name!r}: check its name")
     return function
-
-
-def call(
-    source: str, original: pd.DataFrame, schema: Schema, n_units: int, seed: int, group_key: str | None = None
-) -> pd.DataFrame:
-    """The first `n_units` units that the callable makes, with the original's columns; each group's rows together.
-
-    Raises InputError when it returns no table, another table's columns, fewer units, or rows without a group key.
-    """
-    frame = _as_frame(load(source)(original, n_units, seed), source)
-    check_names(frame.columns, where=f"the table from {source}")
-    check_columns(frame.columns, schema, where=f"the table from {source}")
-    groups = None if group_key is None else Groups.of(frame[group_key], where=f"the table from {source}")
-    what, n_found = ("rows", len(frame)) if groups is None else ("groups", groups.n_groups)
-    if n_found < n_units:
-        raise InputError(
-            f"{source} returned {n_found:,} {what}, but {n_units:,} are needed: let it return n {what}, or lower units"
-        )
-    wanted = slice(n_units) if groups is None else groups.rows_of(np.arange(n_units))
-    return frame[list(schema.names)].iloc[wanted].reset_index(drop=True)
-
-
-def _as_frame(table: Any, source: str) -> pd.DataFrame:
-    if isinstance(table, pd.DataFrame):
-        return table
-    if hasattr(table, "to_pandas"):
-        return table.to_pandas()
-    raise InputError(
-        f"{source} returned {type(table).__name__}, but a table is needed: return a pandas frame or an Arrow table"
-    )
 
 
 def _import(name: str) -> ModuleType:

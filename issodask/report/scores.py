@@ -71,10 +71,10 @@ def score(tables: Mapping[str, Table], reference: str, seed: int, n_draws: int =
 
 
 def _score_rows(tables: Mapping[str, Table], reference: str) -> Scored:
-    bins = Bins.fit(tables[reference].rows)
+    bins = Bins.fit(tables[reference].columns)
     cliques = Cliques.of(bins.sizes)
     counts: dict[str, Counts] = {
-        name: count_marginals([bins.encode(table.rows)], cliques) for name, table in tables.items()
+        name: count_marginals([bins.encode(table.columns)], cliques) for name, table in tables.items()
     }
     accuracies = {
         name: compare(counts[reference], counts[name], cliques, bins.names) for name in tables if name != reference
@@ -83,10 +83,11 @@ def _score_rows(tables: Mapping[str, Table], reference: str) -> Scored:
 
 
 def _score_groups(tables: Mapping[str, Table], reference: str, seed: int, n_draws: int) -> Scored:
-    bins = SequenceBins.fit(tables[reference].rows, tables[reference].groups)
+    bins = SequenceBins.fit(tables[reference].columns, tables[reference].groups)
     cliques = SequenceCliques.of(bins, n_units=1)  # so that a group has as many parts as can be
     marginals = {
-        name: count_marginals([bins.encode_groups(table.rows, table.groups)], cliques) for name, table in tables.items()
+        name: count_marginals([bins.encode_groups(table.columns, table.groups)], cliques)
+        for name, table in tables.items()
     }
     coherence = Coherence(bins, {name: coherence_counts(counts, cliques) for name, counts in marginals.items()})
     expected = {
@@ -148,8 +149,8 @@ def _score_draw(
 ) -> dict[str, Accuracy]:
     """The accuracies that mostlyai-qa finds on one draw; what is not random of coherence comes from `expected`."""
     drawn = {name: table.draw(seeds.generator(seed, f"draw of {name}", i_draw)) for name, table in tables.items()}
-    rows = Bins.fit(drawn[reference][0], bins.rows.schema)
-    successors = Bins.fit(drawn[reference][1], bins.successors.schema)
+    rows = Bins.fit(drawn[reference][0])
+    successors = Bins.fit(drawn[reference][1])
     codes = {name: (rows.encode(first), successors.encode(second)) for name, (first, second) in drawn.items()}
     cliques = Cliques.of(rows.sizes)
     counts = {name: count_marginals([first], cliques) for name, (first, _) in codes.items()}

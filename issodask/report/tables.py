@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from issodask.table.columns import Columns, Numbers
 from issodask.table.groups import SEQUENCE_LENGTH, Groups
 
 TABLES = ("original", "pool_sample", "subset", "holdout")
@@ -37,6 +40,11 @@ class Table:
         lengths = np.concatenate([table.groups.lengths for table in tables])
         return cls(rows, _gathered(np.append(0, np.cumsum(lengths))), tables[0].is_grouped)
 
+    @cached_property
+    def columns(self) -> Columns:
+        """The rows as bins see them."""
+        return Columns.of(self.rows)
+
     @property
     def n_units(self) -> int:
         return self.groups.n_groups
@@ -46,23 +54,24 @@ class Table:
         lengths = pd.DataFrame({SEQUENCE_LENGTH: self.groups.length_of_rows()}, self.rows.index)
         return pd.concat([lengths, self.rows], axis=1)
 
-    def draw(self, random: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def draw(self, random: np.random.Generator) -> tuple[Columns, Columns]:
         """One row of each group, never its last of several, with the group's length; and the rows that follow them.
 
         After a group's only row, all is missing. Source: mostlyai-qa, `sample_two_consecutive_rows`.
         """
         lengths = self.groups.lengths
-        drawn = self.groups.starts[:-1] + ((lengths - 1) * random.random(len(lengths))).astype(np.int64)
+        drawn = self._drawn_rows(random)
         has_next = lengths > 1
-        followers = _take(self.rows, drawn + has_next)
-        if not has_next.all():
-            followers = followers.apply(lambda values: values.mask(~has_next))
-        return _take(self.rows, drawn).assign(**{SEQUENCE_LENGTH: lengths}), followers
+        followers = self.columns.take(drawn + has_next).masked(~has_next)
+        return self.columns.take(drawn).having(SEQUENCE_LENGTH, Numbers(lengths.astype(np.float64))), followers
 
     def one_row_each(self, random: np.random.Generator) -> "Table":
         """A flat table of one row of each group."""
-        drawn, _ = self.draw(random)
-        return Table.flat(drawn.drop(columns=[SEQUENCE_LENGTH]))
+        return Table.flat(_take(self.rows, self._drawn_rows(random)))
+
+    def _drawn_rows(self, random: np.random.Generator) -> NDArray[np.int64]:
+        lengths = self.groups.lengths
+        return self.groups.starts[:-1] + ((lengths - 1) * random.random(len(lengths))).astype(np.int64)
 
 
 def _take(rows: pd.DataFrame, positions: np.ndarray) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from issodask.errors import InputError
+from issodask.kernels.bins import count_codes
 from issodask.runtime import Runtime
 from issodask.store.codes import (
     Codes,
@@ -110,11 +111,11 @@ def _encode_part(task: _Task, bins: Bins | SequenceBins, schema: Schema) -> tupl
     state = _state(folder, note, part_xxh3, bins)
     if note is not None and state == "intact":
         return note, state
-    counts = [np.zeros(size, dtype=np.int64) for size in bins.sizes]
+    counts = np.zeros((len(bins.sizes), 256), np.int64)
     groups, keys = _read_groups(task)
     batches = _named(task, _encode_batches(task, bins, schema, groups))
     n_rows, codes_xxh3 = write_codes(folder, name, _counted(batches, counts), len(counts))
-    listed = tuple(tuple(column.tolist()) for column in counts)
+    listed = tuple(tuple(column[:size].tolist()) for column, size in zip(counts, bins.sizes, strict=True))
     n_units, groups_xxh3 = n_rows, None
     if groups is not None:
         if not groups.is_gathered:
@@ -157,15 +158,15 @@ def _encode_batches(
     task: _Task, bins: Bins | SequenceBins, schema: Schema, groups: Groups | None
 ) -> Iterator[np.ndarray]:
     """Yield the codes of each batch, in the order of the part."""
-    frames = iter_part(Path(task.path), schema.without(task.group_key))
+    tables = iter_part(Path(task.path), schema.without(task.group_key))
     if isinstance(bins, Bins):
-        yield from map(bins.encode, frames)
+        yield from map(bins.encode, tables)
         return
     lengths = groups.length_of_rows() if groups is not None else np.zeros(0, np.int64)
     start = 0
-    for frame in frames:
-        yield bins.encode(frame, lengths[start : start + len(frame)])
-        start += len(frame)
+    for table in tables:
+        yield bins.encode(table, lengths[start : start + table.n_rows])
+        start += table.n_rows
 
 
 def _gathered(folder: Path, name: str, groups: Groups) -> Iterator[np.ndarray]:
@@ -175,11 +176,10 @@ def _gathered(folder: Path, name: str, groups: Groups) -> Iterator[np.ndarray]:
         yield codes[groups.order[start : start + MAX_BATCH_ROWS]]
 
 
-def _counted(batches: Iterator[np.ndarray], counts: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same batches; their codes are added to `counts`."""
+def _counted(batches: Iterator[np.ndarray], counts: np.ndarray) -> Iterator[np.ndarray]:
+    """The same batches; how often each code occurs is added to `counts`, (n_columns, 256)."""
     for codes in batches:
-        for i_column, column_counts in enumerate(counts):
-            column_counts += np.bincount(codes[:, i_column], minlength=len(column_counts))
+        count_codes(codes, counts)
         yield codes
 
 

@@ -1,6 +1,6 @@
 """Evaluate: how good the subset is, and how it was made, as metrics.json, report.html and mostlyai-qa's own report.
 
-In: the original and the subset as frames, better also a holdout and a random sample of the pool. Out: the metrics, and
+In: the original and the subset, better also a holdout and a random sample of the pool. Out: the metrics, and
 the files whose paths were given. Real rows of the holdout are read here and nowhere else.
 """
 
@@ -8,11 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from issodask import seeds
 from issodask.config import EvaluateConfig
-from issodask.errors import InputError
 from issodask.report.coherence import group_findings
 from issodask.report.copies import Copies, Fingerprints
 from issodask.report.drivers import find_drivers
@@ -23,19 +20,21 @@ from issodask.report.privacy import Privacy, measure_privacy, rows_to_compare
 from issodask.report.qa import write_qa_report
 from issodask.report.scores import score
 from issodask.report.tables import TABLES, Table
+from issodask.store.casts import cast_table
 from issodask.store.files import whole_file
-from issodask.table.coerce import check_columns, coerce
-from issodask.table.groups import key_column
+from issodask.store.frames import key_codes, to_frame
+from issodask.store.tables import as_table
+from issodask.store.types import noted_as, schema_of
 from issodask.table.schema import Schema
 
 Tables = Mapping[str, Table]
 
 
 def evaluate(
-    original: pd.DataFrame,
-    subset: pd.DataFrame,
-    holdout: pd.DataFrame | None = None,
-    pool_sample: pd.DataFrame | None = None,
+    original: Any,
+    subset: Any,
+    holdout: Any | None = None,
+    pool_sample: Any | None = None,
     config: EvaluateConfig | None = None,
     seed: int = 1,
     select_facts: dict[str, Any] | None = None,
@@ -46,7 +45,7 @@ def evaluate(
     title: str = "Synthetic table",
     group_key: str | None = None,
 ) -> dict[str, Any]:
-    """Measure the subset and write what was asked for.
+    """Measure the subset and write what was asked for; tables are paths, or tables of any kind.
 
     `group_key` names the column, in every table, that says which rows belong together; its values are never compared
     from table to table. Where no group of the original has a second row, the tables count as flat, as in mostlyai-qa.
@@ -120,30 +119,28 @@ def _against_both(tables: Tables) -> Tables:
 
 
 def _checked(
-    original: pd.DataFrame,
-    subset: pd.DataFrame,
-    holdout: pd.DataFrame | None,
-    pool_sample: pd.DataFrame | None,
+    original: Any,
+    subset: Any,
+    holdout: Any | None,
+    pool_sample: Any | None,
     group_key: str | None,
 ) -> Tables:
     """The given tables by name, with the original's columns and what their values mean there."""
-    given = dict(zip(TABLES, (original, pool_sample, subset, holdout), strict=True))
+    known = as_table(original)
+    given = dict(zip(TABLES, (known, pool_sample, subset, holdout), strict=True))
     if group_key is not None:
-        key_column(original, group_key, "the original")
-    schema = Schema.from_frame(original).without(group_key)
+        key_codes(known, group_key, "the original")
+    schema = schema_of(known).without(group_key)
     return {name: _conformed(table, schema, name, group_key) for name, table in given.items() if table is not None}
 
 
-def _conformed(table: pd.DataFrame, schema: Schema, name: str, group_key: str | None) -> Table:
+def _conformed(source: Any, schema: Schema, name: str, group_key: str | None) -> Table:
     label = f"the {name.replace('_', ' ')}"
-    if table.empty:
-        raise InputError(f"{label} has {len(table)} rows and {table.shape[1]} columns: give a table that has both")
-    check_columns(table.columns, schema, where=label)
-    rows = pd.DataFrame({column.name: coerce(table[column.name], column) for column in schema.columns})
-    rows = rows.reset_index(drop=True)
+    table = as_table(source, where=label)
+    rows = to_frame(noted_as(cast_table(table, schema, where=label), schema), schema)
     if group_key is None:
         return Table.flat(rows)
-    return Table.grouped(rows, key_column(table, group_key, label), label)
+    return Table.grouped(rows, key_codes(table, group_key, label), label)
 
 
 def _flat_if_single(tables: Tables, seed: int) -> Tables:

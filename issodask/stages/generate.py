@@ -34,11 +34,13 @@ from issodask.models.codec import GROUP, Codec
 from issodask.models.device import Device, choose_device, look_around, pinned
 from issodask.models.progress import ProgressLog, watched
 from issodask.runtime import Runtime, is_abandoned
+from issodask.stages.called import call
 from issodask.store.files import file_hash, read_json, write_json
+from issodask.store.frames import key_codes, to_frame
 from issodask.store.pool import Pool, PoolWriter, open_pool, seal_pool
-from issodask.store.tables import read_table
-from issodask.table.coerce import restore_frame
-from issodask.table.groups import Groups, key_column
+from issodask.store.tables import as_table, read_table
+from issodask.store.types import schema_of
+from issodask.table.groups import Groups
 from issodask.table.schema import Schema
 
 TRAINED = "trained.json"
@@ -83,7 +85,7 @@ class GeneratorTask:
 
 
 def generate(
-    original: pd.DataFrame,
+    original: Any,
     config: GenerateConfig,
     n_units: int,
     run_folder: Path,
@@ -92,7 +94,7 @@ def generate(
     events: Events | None = None,
     group_key: str | None = None,
 ) -> Pool:
-    """Make a pool of `n_units` units in `run_folder`, or open the folder that `config.source` names.
+    """Make a pool of `n_units` units like `original` in `run_folder`, or open the folder that `config.source` names.
 
     Units are rows, or the groups of rows that share a value of the column `group_key`.
 
@@ -106,9 +108,10 @@ def generate(
         return open_pool(config.source)
     if external.is_callable_source(config.source):
         external.load(config.source)  # say what is wrong with it before anything starts
+    original = as_table(original)
     if group_key is not None:
         _check_groups(original, config, group_key)
-    schema = Schema.from_frame(original)
+    schema = schema_of(original)
     run_folder = run_folder.absolute()  # workers may run elsewhere
     tasks = _plan(original, schema, config, n_units, run_folder, seed, group_key)
     _discard_others(run_folder, tasks, events)
@@ -152,9 +155,9 @@ def make_part_of_pool(task: GeneratorTask) -> int:
 def _make(task: GeneratorTask, log: ProgressLog) -> int:
     original, schema = _stored_original(_original_folder(Path(task.run_folder), task.original_key))
     if external.is_callable_source(task.config.source):
-        frame = external.call(task.config.source, original, schema, task.n_units, task.seed, task.group_key)
+        table = call(task.config.source, original, schema, task.n_units, task.seed, task.group_key)
         _stop_if_abandoned()
-        return _write_parts(task, schema, frame)
+        return _write_parts(task, schema, table)
     return _train_and_sample(task, original, schema, log)
 
 
@@ -213,10 +216,10 @@ def _units_per_chunk(task: GeneratorTask, original: pd.DataFrame) -> int:
     return max(1, task.config.part_rows * original[task.group_key].nunique() // len(original))
 
 
-def _write_parts(task: GeneratorTask, schema: Schema, frame: pd.DataFrame) -> int:
+def _write_parts(task: GeneratorTask, schema: Schema, table: Any) -> int:
     _remove_parts(Path(task.run_folder), task.index)  # a callable is asked for all units at once
     with _writer(task, schema) as writer:
-        writer.append(frame)
+        writer.append(table)
     _note_sampled(task, writer)
     return writer.n_rows
 
@@ -234,7 +237,7 @@ def _training(task: GeneratorTask) -> mostly.Training:
 
 
 def _plan(
-    original: pd.DataFrame,
+    original: Any,
     schema: Schema,
     config: GenerateConfig,
     n_units: int,
@@ -262,13 +265,13 @@ def _plan(
     return tasks
 
 
-def _check_groups(original: pd.DataFrame, config: GenerateConfig, group_key: str) -> None:
-    groups = Groups.of(key_column(original, group_key, "the original"), where="the original")
+def _check_groups(original: Any, config: GenerateConfig, group_key: str) -> None:
+    groups = Groups.of(key_codes(original, group_key, "the original"), where="the original")
     if config.source == "mostlyai":
         mostly.check_lengths(groups.lengths)
 
 
-def _store_original(original: pd.DataFrame, schema: Schema, run_folder: Path) -> str:
+def _store_original(original: Any, schema: Schema, run_folder: Path) -> str:
     """Write it as one Parquet file, in place of all earlier ones; return its hash.
 
     The folder is named by the hash: a task of an earlier driver finds what it is to learn, or nothing.
@@ -290,7 +293,7 @@ def _remove_originals(run_folder: Path) -> None:
 
 def _stored_original(folder: Path) -> tuple[pd.DataFrame, Schema]:
     schema = Schema.from_dict(read_json(folder / SCHEMA))
-    return restore_frame(read_table(folder), schema), schema
+    return to_frame(read_table(folder), schema), schema
 
 
 def _key(*values: Any) -> str:

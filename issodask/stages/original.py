@@ -1,6 +1,6 @@
 """The original as the search knows it: codes instead of rows, of rows or of whole groups.
 
-In: the original's frame, and the name of its group key if it has one. Out: `KnownOriginal`.
+In: the original, and the name of its group key if it has one. Out: `KnownOriginal`.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 
 from issodask.fitting.objective import Objective
 from issodask.fitting.workbench import Crew, count_by
+from issodask.store.frames import key_codes, to_frame
+from issodask.store.plain import plain
+from issodask.store.tables import as_table
+from issodask.store.types import schema_of
 from issodask.table.bins import Bins
 from issodask.table.cliques import Cliques
-from issodask.table.groups import Groups, key_column
+from issodask.table.groups import Groups
 from issodask.table.schema import Schema
 from issodask.table.sequences import Layout, SequenceBins, SequenceCliques
 
@@ -36,17 +40,23 @@ class KnownOriginal:
     keys: pd.Series | None
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, group_key: str | None) -> "KnownOriginal":
-        """Find the bins of `frame` and code it. Raises InputError for a frame or keys that can't be used."""
-        schema = Schema.from_frame(frame)
+    def of(cls, original: Any, group_key: str | None) -> "KnownOriginal":
+        """Find the bins of `original`, a table of any kind, and code it.
+
+        Raises InputError for a table or keys that can't be used.
+        """
+        table = as_table(original)
+        schema = schema_of(table)
         if group_key is None:
-            bins = Bins.fit(frame, schema)
-            return cls(schema, None, bins, bins.encode(frame), len(frame), None)
-        groups = Groups.of(key_column(frame, group_key, "the original"), where="the original")
-        table = frame.drop(columns=[group_key])
-        sequence_bins = SequenceBins.fit(table, groups, schema.without(group_key))
-        codes = sequence_bins.encode_groups(table, groups)
-        return cls(schema, group_key, sequence_bins, codes, groups.n_groups, frame[group_key].drop_duplicates())
+            columns = plain(table, schema)
+            bins = Bins.fit(columns)
+            return cls(schema, None, bins, bins.encode(columns), table.num_rows, None)
+        groups = Groups.of(key_codes(table, group_key, "the original"), where="the original")
+        columns = plain(table, schema.without(group_key))
+        sequence_bins = SequenceBins.fit(columns, groups)
+        codes = sequence_bins.encode_groups(columns, groups)
+        keys = to_frame(table.select([group_key]))[group_key].drop_duplicates()
+        return cls(schema, group_key, sequence_bins, codes, groups.n_groups, keys)
 
     def cliques(self, n_units: int, pool_counts: Sequence[Sequence[int]] | None = None) -> Layout:
         """The cells of a subset of `n_units`, without the bins that neither the original nor the pool fill.

@@ -52,8 +52,8 @@ def plan(job: JobConfig) -> list[Estimate]:
     original, _ = read_original(job)
     known = KnownOriginal.of(original, job.original.group_key)
     n_units = job.select.units or known.n_units
-    unit_bytes = float(original.memory_usage(deep=True).sum()) / known.n_units
-    rows_per_unit = len(original) / known.n_units
+    unit_bytes = float(original.nbytes) / known.n_units
+    rows_per_unit = original.num_rows / known.n_units
     n_pool = _pool_units(job, n_units)
     estimates = [_generating(job, n_pool, unit_bytes)]
     n_rows, width = round(n_pool * rows_per_unit), len(known.bins.sizes)

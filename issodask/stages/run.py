@@ -11,8 +11,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import xxhash
 from numpy.typing import NDArray
 
 from issodask import seeds
@@ -26,9 +24,11 @@ from issodask.stages.generate import generate, makes_pool
 from issodask.stages.select import Selected, select
 from issodask.stages.write import read_units
 from issodask.store.files import file_hash, read_json, sole_writer, write_json
+from issodask.store.frames import key_codes, table_hash
 from issodask.store.pool import Pool
-from issodask.store.tables import as_frame
-from issodask.table.groups import Groups, key_column
+from issodask.store.tables import as_table
+from issodask.store.types import schema_of, take
+from issodask.table.groups import Groups
 from issodask.table.schema import Schema
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _run(job: JobConfig, folder: Path, events: Events, scheduler: "str | Client 
         key = _evaluation_key(job, original, holdout, selected)
         metrics = _evaluated_before(folder, key)
         if metrics is None:
-            sample = sample_pool(pool, selected, Schema.from_frame(original), job, runtime)
+            sample = sample_pool(pool, selected, schema_of(original), job, runtime)
             metrics = _evaluate(job, folder, original, holdout, sample, selected, events)
             write_json(folder / "evaluated.json", key)
         events.emit("finished", accuracy=selected.accuracy)
@@ -98,14 +98,14 @@ def _watched_runtime(
         yield runtime
 
 
-def read_original(job: JobConfig) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """The original and the holdout (split off by the job's seed, read from its own file, or none)."""
-    frame = as_frame(job.original.path)
+def read_original(job: JobConfig) -> tuple[Any, Any | None]:
+    """The original and the holdout, as Arrow (split off by the job's seed, read from its own file, or none)."""
+    table = as_table(job.original.path)
     if job.original.holdout is not None:
-        return frame, as_frame(job.original.holdout)
+        return table, as_table(job.original.holdout)
     if job.original.holdout_share is None:
-        return frame, None
-    units = _unit_of_rows(frame, job.original.group_key)
+        return table, None
+    units = _unit_of_rows(table, job.original.group_key)
     n_units = int(units.max()) + 1
     n_holdout = round(n_units * job.original.holdout_share)
     if not 0 < n_holdout < n_units:
@@ -115,21 +115,21 @@ def read_original(job: JobConfig) -> tuple[pd.DataFrame, pd.DataFrame | None]:
         )
     order = seeds.generator(job.seed, "holdout").permutation(n_units)
     is_held_out = np.isin(units, order[:n_holdout])
-    return frame[~is_held_out].reset_index(drop=True), frame[is_held_out].reset_index(drop=True)
+    return take(table, np.flatnonzero(~is_held_out)), take(table, np.flatnonzero(is_held_out))
 
 
-def _unit_of_rows(frame: pd.DataFrame, group_key: str | None) -> NDArray[np.int64]:
+def _unit_of_rows(table: Any, group_key: str | None) -> NDArray[np.int64]:
     """The number of the unit that each row belongs to."""
     if group_key is None:
-        return np.arange(len(frame))
-    groups = Groups.of(key_column(frame, group_key, "the original"), where="the original")
-    units = np.empty(len(frame), np.int64)
+        return np.arange(table.num_rows)
+    groups = Groups.of(key_codes(table, group_key, "the original"), where="the original")
+    units = np.empty(table.num_rows, np.int64)
     units[groups.order] = np.repeat(np.arange(groups.n_groups), groups.lengths)
     return units
 
 
 def make_pool(
-    original: pd.DataFrame,
+    original: Any,
     job: JobConfig,
     folder: Path,
     events: Events,
@@ -145,7 +145,7 @@ def make_pool(
     return pool, round(monotonic() - began, 2)
 
 
-def sample_pool(pool: Pool, selected: Selected, schema: Schema, job: JobConfig, runtime: Runtime) -> pd.DataFrame:
+def sample_pool(pool: Pool, selected: Selected, schema: Schema, job: JobConfig, runtime: Runtime) -> Any:
     """What the subset would be without selection: as many units, drawn at random from the pool."""
     n_pool = selected.facts["pool_units"]
     units = seeds.generator(job.seed, "random sample").choice(n_pool, min(selected.n_units, n_pool), replace=False)
@@ -169,22 +169,16 @@ def _with_facts(selected: Selected, job: JobConfig, generate_s: float) -> Select
     return replace(selected, facts=facts)
 
 
-def _evaluation_key(
-    job: JobConfig, original: pd.DataFrame, holdout: pd.DataFrame | None, selected: Selected
-) -> dict[str, Any]:
+def _evaluation_key(job: JobConfig, original: Any, holdout: Any | None, selected: Selected) -> dict[str, Any]:
     """All that metrics and report depend on."""
     return {
         "subset": file_hash(selected.out),
-        "original": _hash(original),
-        "holdout": None if holdout is None else _hash(holdout),
+        "original": table_hash(original),
+        "holdout": None if holdout is None else table_hash(holdout),
         "pool": [row["pool_units"] for row in selected.facts["lineage"]],
         "rounds": selected.rounds,
         "job": job.model_dump(exclude={"runtime"}),
     }
-
-
-def _hash(frame: pd.DataFrame) -> str:
-    return xxhash.xxh3_64(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
 
 
 def _evaluated_before(folder: Path, key: dict[str, Any]) -> dict[str, Any] | None:
@@ -199,16 +193,16 @@ def _evaluated_before(folder: Path, key: dict[str, Any]) -> dict[str, Any] | Non
 def _evaluate(
     job: JobConfig,
     folder: Path,
-    original: pd.DataFrame,
-    holdout: pd.DataFrame | None,
-    sample: pd.DataFrame,
+    original: Any,
+    holdout: Any | None,
+    sample: Any,
     selected: Selected,
     events: Events,
 ) -> dict[str, Any]:
     events.emit("evaluate", n=0, of=1, what="accuracy, distances, report")
     metrics = evaluate(
         original,
-        as_frame(selected.out),
+        selected.out,
         holdout,
         sample,
         job.evaluate,

@@ -11,7 +11,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import xxhash
 from numpy.typing import NDArray
 
@@ -31,9 +30,10 @@ from issodask.stages.search import Found, Search
 from issodask.stages.write import write_subset
 from issodask.store.codes import Codes, read_note
 from issodask.store.files import file_hash, read_json, sole_writer, write_json
+from issodask.store.frames import key_codes, to_frame
 from issodask.store.pool import Pool, as_pool, check_pool
 from issodask.store.subset import check_out, lineage_path
-from issodask.store.tables import as_frame
+from issodask.store.tables import as_table, read_table
 from issodask.table.keys import new_keys
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ def _select(
     runtime.keep_in(folder)
     timings: dict[str, float] = {}
     began = monotonic()
-    frame = as_frame(original)
-    known, fingerprints = KnownOriginal.of(frame, group_key), Fingerprints.of(_table(frame, group_key))
-    del frame
+    table = as_table(original)
+    known, fingerprints = KnownOriginal.of(table, group_key), Fingerprints.of(_units(table, group_key))
+    del table
     opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", known.schema, group_key)
     timings["read"] = round(monotonic() - began, 2)
     runtime.check_seen(folder, opened.folder)
@@ -147,7 +147,7 @@ def _select(
     _write(opened, codes, unit_ids, known, out, folder / "select" / "written.json", runtime, events)
     timings["write"] = round(monotonic() - began, 2)
     began = monotonic()
-    copies = fingerprints.copies_in(_table(as_frame(out), group_key))
+    copies = fingerprints.copies_in(_units(read_table(out), group_key))
     timings["compare"] = round(monotonic() - began, 2)
 
     facts = _facts(found, codes, opened, known, unit_ids, config, seed, timings)
@@ -173,11 +173,12 @@ def _select(
     )
 
 
-def _table(frame: pd.DataFrame, group_key: str | None) -> Table:
-    """The units of a frame, as they are compared."""
+def _units(table: Any, group_key: str | None) -> Table:
+    """The units of an Arrow table, as they are compared."""
+    rows = to_frame(table)
     if group_key is None:
-        return Table.flat(frame)
-    return Table.grouped(frame.drop(columns=[group_key]), frame[group_key], "the table")
+        return Table.flat(rows)
+    return Table.grouped(rows.drop(columns=[group_key]), key_codes(table, group_key), "the table")
 
 
 def _check_config(config: SelectConfig, group_key: str | None) -> None:

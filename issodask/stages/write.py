@@ -1,28 +1,31 @@
-"""Write: the chosen units become a table in the original's column names, order and dtypes, with their lineage.
+"""Write: the chosen units become a table in the original's column names, order and types, with their lineage.
 
 In: a pool and unit ids. Out: subset.parquet and subset.lineage.parquet; one task per part that has chosen units.
 """
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from issodask.errors import InputError
 from issodask.runtime import Runtime
+from issodask.store.casts import written
 from issodask.store.parts import count_rows, hash_keys
 from issodask.store.pool import Part, Pool, check_pool
 from issodask.store.subset import (
     ChosenGroups,
+    as_column,
     check_out,
+    keyed_table,
     lineage_table,
-    one_frame,
+    one_table,
     read_groups,
     read_rows,
-    write_frame,
+    write_table,
 )
-from issodask.table.coerce import restore
 from issodask.table.groups import Groups
 from issodask.table.keys import new_keys
 from issodask.table.schema import Column, Schema
@@ -51,41 +54,33 @@ def write_subset(
     check_out(out)
     chosen = _read_chosen(pool, unit_ids, schema, runtime, group_key)
     parts = [part for part, _ in chosen]
+    first_rows = [read.first_rows for _, read in chosen]
     if group_key is None:
-        frame = one_frame([read.table for _, read in chosen], schema)
-        lineage = lineage_table(parts, [read.first_rows for _, read in chosen])
-    else:
-        keys = _keys_for(schema[group_key], original_keys, len(unit_ids))
-        frame = _keyed_frame([read for _, read in chosen], keys, schema, group_key)
-        lengths = np.concatenate([read.lengths for _, read in chosen])
-        lineage = lineage_table(parts, [read.first_rows for _, read in chosen], keys, lengths)
-    write_frame(frame, lineage, schema, out)
+        table = one_table([read.table for _, read in chosen], schema)
+        write_table(table, lineage_table(parts, first_rows), schema, out)
+        return
+    schema = _without_known_keys(schema, group_key)
+    taken = original_keys if original_keys is not None else pd.Series([], dtype="object")
+    keys = as_column(new_keys(schema[group_key], taken, len(unit_ids)), schema[group_key])
+    table = keyed_table([read for _, read in chosen], keys, schema, group_key)
+    lengths = np.concatenate([read.lengths for _, read in chosen])
+    write_table(table, lineage_table(parts, first_rows, written(keys, schema[group_key]), lengths), schema, out)
 
 
-def read_units(
-    pool: Pool, unit_ids: np.ndarray, schema: Schema, runtime: Runtime, group_key: str | None = None
-) -> pd.DataFrame:
-    """The units `unit_ids` of `pool`, in ascending order, in the original's dtypes; groups are numbered from 0."""
+def read_units(pool: Pool, unit_ids: np.ndarray, schema: Schema, runtime: Runtime, group_key: str | None = None) -> Any:
+    """The units `unit_ids` of `pool`, in ascending order, in the original's types; groups are numbered from 0."""
     chosen = [read for _, read in _read_chosen(pool, unit_ids, schema, runtime, group_key)]
     if group_key is None:
-        return one_frame([read.table for read in chosen], schema)
-    return _keyed_frame(chosen, pd.Series(np.arange(len(unit_ids))), schema, group_key)
+        return one_table([read.table for read in chosen], schema)
+    numbered = Column(group_key, "int64", "numeric", "integer")
+    keys = as_column(pd.Series(np.arange(len(unit_ids))), numbered)
+    return keyed_table(chosen, keys, schema.having(numbered), group_key)
 
 
-def _keys_for(column: Column, original_keys: pd.Series | None, n_keys: int) -> pd.Series:
-    """New keys in the original's dtype."""
-    keys = new_keys(column, original_keys if original_keys is not None else pd.Series([], dtype="object"), n_keys)
-    if column.dtype == "category":  # of the original's categories none is left
-        column = replace(column, categories=tuple(str(key) for key in keys))
-    return restore(keys, column)
-
-
-def _keyed_frame(chosen: list[ChosenGroups], keys: pd.Series, schema: Schema, group_key: str) -> pd.DataFrame:
-    """The groups, each with its key, in the original's columns and dtypes."""
-    frame = one_frame([read.table for read in chosen], schema.without(group_key))
-    lengths = np.concatenate([read.lengths for read in chosen])
-    frame[group_key] = keys.take(np.repeat(np.arange(len(keys)), lengths)).array
-    return frame[list(schema.names)]
+def _without_known_keys(schema: Schema, group_key: str) -> Schema:
+    """Of the categories of the original's keys none is left."""
+    key = schema[group_key]
+    return schema.having(replace(key, categories=None if key.categories is None else ()))
 
 
 def _read_chosen(

@@ -1,4 +1,7 @@
-"""Stream a part of a pool, Parquet or CSV, as frames of bounded size, so that memory does not grow with the pool."""
+"""Stream a part of a pool, Parquet or CSV, in batches of bounded size, so that memory does not grow with the pool.
+
+Each comes in the original's types: as plain columns for bins, as Arrow for what is written.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,49 +14,47 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from issodask.errors import InputError
-from issodask.store.arrow import text_columns, to_frame
+from issodask.store.casts import cast_table
 from issodask.store.csv_files import count_csv_rows, csv_columns, is_csv, iter_csv
 from issodask.store.csv_values import Reading
 from issodask.store.folders import folder_values, with_values
+from issodask.store.plain import plain
 from issodask.store.tables import open_parquet
-from issodask.table.schema import Column, Schema
+from issodask.store.types import is_text, take
+from issodask.table.columns import Columns
+from issodask.table.schema import Column, Schema, check_columns
 
 MAX_BATCH_CELLS = 1_000_000
 MAX_BATCH_ROWS = 65_536
 
 
-def iter_part(path: Path, schema: Schema) -> Iterator[pd.DataFrame]:
-    """Yield the rows of one part in order, with the columns of `schema`, text as categories where that is cheap.
+def iter_part(path: Path, schema: Schema) -> Iterator[Columns]:
+    """Yield the rows of one part in order, as bins see the columns of `schema`.
 
-    Raises InputError when the file is damaged.
+    Raises InputError when the file is damaged, and for values that the original's types can't hold.
+    """
+    for table in _iter_batches(path, schema):
+        yield plain(table, schema, where=path.name)
+
+
+def iter_chosen(path: Path, schema: Schema, rows: np.ndarray) -> Iterator[pa.Table]:
+    """Yield the chosen rows of one part in order, in `stored_schema`; row groups without any are not read.
+
+    `rows`: int64, positions within the part, ascending, may repeat. Raises InputError as `iter_part`.
     """
     if is_csv(path):
-        yield from _iter_csv_frames(path, schema)
-        return
-    with _open_for(path, schema) as file:
-        for i_group in range(file.num_row_groups):
-            for table in _iter_row_group(file, i_group, schema, path):
-                yield _as_frame([table], schema)
-
-
-def iter_chosen(path: Path, schema: Schema, rows: np.ndarray) -> Iterator[pd.DataFrame]:
-    """Yield the chosen rows of one part in order; row groups without any are not read.
-
-    `rows`: int64, positions within the part, ascending, may repeat.
-    """
-    if is_csv(path):
-        yield from _chosen(_iter_csv_frames(path, schema), 0, rows)
+        yield from _chosen(_iter_batches(path, schema), rows, schema)
         return
     chosen: list[pa.Table] = []
     with _open_for(path, schema) as file:
         for table, start in _iter_tables(file, schema, rows, path):
             first, last = np.searchsorted(rows, [start, start + len(table)])
-            chosen.append(table.take(pa.array(rows[first:last] - start)))
+            chosen.append(cast_table(take(table, rows[first:last] - start), schema, path.name))
             if sum(map(len, chosen)) >= batch_rows(schema):
-                yield _as_frame(chosen, schema)
+                yield pa.concat_tables(chosen)
                 chosen = []
     if chosen:
-        yield _as_frame(chosen, schema)
+        yield pa.concat_tables(chosen)
 
 
 def hash_keys(path: Path, group_key: str) -> pd.Series:
@@ -70,8 +71,12 @@ def hash_keys(path: Path, group_key: str) -> pd.Series:
 
 def key_at(path: Path, group_key: str, row: int) -> str:
     """The group key of one row, as text."""
-    frame = next(iter_chosen(path, _only(group_key), np.array([row])))
-    return str(frame[group_key].iloc[0]).removesuffix(" 00:00:00")
+    start = 0
+    for keys in _iter_keys(path, group_key):
+        if row < start + len(keys):
+            return str(keys[row - start].as_py()).removesuffix(" 00:00:00")
+        start += len(keys)
+    raise IndexError(f"{path} has no row {row:,}")
 
 
 def count_rows(path: Path) -> int:
@@ -88,7 +93,7 @@ def batch_rows(schema: Schema) -> int:
 
 
 def _only(group_key: str) -> Schema:
-    return Schema((Column(group_key, "object", "categorical"),))
+    return Schema((Column(group_key, "string", "categorical"),))
 
 
 def _iter_keys(path: Path, group_key: str) -> Iterator[pa.Array]:
@@ -135,14 +140,19 @@ def _hash_texts(texts: pa.DictionaryArray) -> tuple[np.ndarray, np.ndarray]:
     return np.append(hashes, np.uint64(0))[places], places < 0
 
 
-def _iter_csv_frames(path: Path, schema: Schema) -> Iterator[pd.DataFrame]:
-    for table in _iter_csv(path, schema, batch_rows(schema)):
-        yield to_frame(table, keep_dtypes=False)
+def _iter_batches(path: Path, schema: Schema) -> Iterator[pa.Table]:
+    if is_csv(path):
+        yield from _iter_csv(path, schema, batch_rows(schema))
+        return
+    with _open_for(path, schema) as file:
+        for i_group in range(file.num_row_groups):
+            yield from _iter_row_group(file, i_group, schema, path)
 
 
 def _iter_csv(path: Path, schema: Schema, n_rows: int) -> Iterator[pa.Table]:
     values = folder_values(path)
     own = csv_columns(path)
+    check_columns([*own, *values], schema.names, where=path.name)
     wanted = [column for column in schema.columns if column.name in own or column.name not in values]
     readings = {column.name: _reading(column) for column in wanted} or {own[0]: "text"}
     for table in iter_csv(path, readings, batch_rows=n_rows):
@@ -150,24 +160,26 @@ def _iter_csv(path: Path, schema: Schema, n_rows: int) -> Iterator[pa.Table]:
 
 
 def _reading(column: Column) -> Reading:
-    """What a column of a CSV part is to be for a column of the original."""
-    if column.kind == "numeric" and column.dtype not in ("bool", "boolean"):
+    """What a column of a CSV part is to be for a column of the original; decimals are exact as texts only."""
+    if column.values in ("integer", "floating") and not column.dtype.startswith("decimal"):
         return "number"
     return "text" if column.kind == "categorical" and column.values == "text" else "value"
 
 
-def _chosen(frames: Iterator[pd.DataFrame], start: int, rows: np.ndarray) -> Iterator[pd.DataFrame]:
-    for frame in frames:
-        first, last = np.searchsorted(rows, [start, start + len(frame)])
+def _chosen(tables: Iterator[pa.Table], rows: np.ndarray, schema: Schema) -> Iterator[pa.Table]:
+    start = 0
+    for table in tables:
+        first, last = np.searchsorted(rows, [start, start + len(table)])
         if first < last:
-            yield frame.iloc[rows[first:last] - start]
-        start += len(frame)
+            yield cast_table(take(table, rows[first:last] - start), schema)
+        start += len(table)
 
 
 @contextmanager
 def _open_for(path: Path, schema: Schema) -> Iterator[pq.ParquetFile]:
     with open_parquet(path) as file:
-        texts = [name for name in text_columns(file.schema_arrow) if name in schema.names]
+        check_columns([*file.schema_arrow.names, *folder_values(path)], schema.names, where=path.name)
+        texts = [field.name for field in file.schema_arrow if field.name in schema.names and is_text(field.type)]
     with open_parquet(path, read_dictionary=texts) as file:
         yield file
 
@@ -190,7 +202,3 @@ def _iter_tables(file: pq.ParquetFile, schema: Schema, rows: np.ndarray, path: P
                     yield table, start
                 start += len(table)
         start = stop
-
-
-def _as_frame(tables: list[pa.Table], schema: Schema) -> pd.DataFrame:
-    return to_frame(pa.concat_tables(tables).select(list(schema.names)), keep_dtypes=False)

@@ -14,19 +14,20 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from issodask.errors import InputError
-from issodask.store.arrow import arrow_schema, to_arrow
+from issodask.store.casts import cast_table, stored_schema, without_nan
 from issodask.store.csv_files import csv_columns, is_csv
 from issodask.store.files import file_hash, read_json, whole_file, write_json
 from issodask.store.folders import PartFile, find_parts
-from issodask.store.tables import as_frame, open_parquet, parquet_columns
-from issodask.table.coerce import check_columns, restore_frame
-from issodask.table.groups import Groups, key_column
-from issodask.table.schema import Schema, check_names, quoted
+from issodask.store.frames import key_codes
+from issodask.store.tables import open_parquet, parquet_columns, to_arrow
+from issodask.store.types import take, value_type
+from issodask.table.groups import Groups, check_group_key
+from issodask.table.schema import Schema, check_columns, check_names, quoted
 
 MANIFEST = "manifest.json"
 ROW_GROUP_ROWS = 32_768
@@ -96,7 +97,7 @@ def open_pool(path: str | Path) -> Pool:
 
 def check_pool(pool: Pool, schema: Schema, group_key: str | None = None) -> None:
     """Raise InputError when the pool lacks columns of the original, or was made of groups of another key."""
-    check_columns(pool.columns, schema, where=f"pool {pool.folder}")
+    check_columns(pool.columns, schema.names, where=f"pool {pool.folder}")
     if group_key is not None and pool.group_key not in (None, group_key):
         raise InputError(
             f"pool {pool.folder} was made of groups by {pool.group_key!r}, but the group key is {group_key!r}: "
@@ -105,18 +106,18 @@ def check_pool(pool: Pool, schema: Schema, group_key: str | None = None) -> None
 
 
 class PoolWriter:
-    """Writes the parts of one generator: `append` frames of any size, then `close`.
+    """Writes the parts of one generator: `append` tables of any size, then `close`.
 
         with PoolWriter(folder, schema, generator=0, seed=7, part_rows=100_000) as writer:
             while writer.n_rows < wanted:                  # > 0 at once when an earlier run got that far
                 writer.append(model.sample(...))
         pool = seal_pool(folder)                           # once, after the writers of all generators
 
-    `schema` is the original's; frames are brought to its dtypes, other columns are dropped. A part is written as soon
-    as `part_rows` rows are there; the remainder when the writer is closed (not when the `with` block fails). The bytes
-    depend on the rows, `part_rows`, generator and seed alone, not on the sizes of the frames.
+    `schema` is the original's; tables of any kind are brought to its types, other columns are dropped. A part is
+    written as soon as `part_rows` rows are there; the remainder when the writer is closed (not when the `with` block
+    fails). The bytes depend on the rows, `part_rows`, generator and seed alone, not on the sizes of the tables.
 
-    With a `group_key`, frames hold whole groups, whose rows need not be adjacent; equal keys in two frames are two
+    With a `group_key`, tables hold whole groups, whose rows need not be adjacent; equal keys in two tables are two
     groups. A part ends with the first group at or after `part_rows` rows. Keys are numbered anew, unique over all
     generators: generator * 2**40 + 0, 1, 2, ... `n_units` counts groups (rows of a flat table).
 
@@ -156,28 +157,26 @@ class PoolWriter:
     def n_units(self) -> int:
         return self.n_rows if self.group_key is None else self._n_groups
 
-    def append(self, frame: pd.DataFrame) -> None:
+    def append(self, table: Any) -> None:
         """Add rows, or whole groups, after those that are there."""
-        if not len(frame):
+        table = to_arrow(table)
+        if not table.num_rows:
             return
-        if self.group_key is None:
-            self._waiting.append(to_arrow(restore_frame(frame, self.schema), self._arrow_schema))
-        else:
-            self._waiting.append(to_arrow(self._keyed_anew(frame, self.group_key), self._arrow_schema))
-        self._n_waiting += len(frame)
+        rows = cast_table(table, self.schema) if self.group_key is None else self._keyed_anew(table, self.group_key)
+        self._waiting.append(rows.cast(self._arrow_schema))
+        self._n_waiting += table.num_rows
         while (n_rows := self._n_of_part()) is not None:
             self._write(n_rows)
 
-    def _keyed_anew(self, frame: pd.DataFrame, group_key: str) -> pd.DataFrame:
-        """The frame's groups, one after the other, with the next keys; where they end is remembered."""
-        groups = Groups.of(key_column(frame, group_key, "the table"))
-        gathered = frame.iloc[groups.order].reset_index(drop=True)
-        rows = restore_frame(gathered, self.schema.without(group_key))
+    def _keyed_anew(self, table: pa.Table, group_key: str) -> pa.Table:
+        """The table's groups, one after the other, with the next keys; where they end is remembered."""
+        groups = Groups.of(key_codes(table, group_key))
+        rows = cast_table(take(table, groups.order), self.schema.without(group_key))
         numbers = self._generator * KEYS_PER_GENERATOR + self._n_groups + np.arange(groups.n_groups)
-        rows[group_key] = np.repeat(numbers, groups.lengths)
+        keys = pa.array(np.repeat(numbers, groups.lengths), pa.int64())
         self._waiting_ends = np.append(self._waiting_ends, self._n_waiting + groups.starts[1:])
         self._n_groups += groups.n_groups
-        return rows[list(self.schema.names)]
+        return rows.append_column(group_key, keys).select(list(self.schema.names))
 
     def _n_of_part(self) -> int | None:
         """Rows of the next part, if all of them wait."""
@@ -202,7 +201,7 @@ class PoolWriter:
             self.close()
 
     def _write(self, n_rows: int) -> None:
-        table = pa.concat_tables(self._waiting)
+        table = pa.concat_tables(self._waiting).combine_chunks()
         path = self.folder / part_name(self._generator, len(self.finished_parts))
         with whole_file(path) as work:
             pq.write_table(table.slice(0, n_rows), work, row_group_size=ROW_GROUP_ROWS)
@@ -267,16 +266,16 @@ def as_pool(source: Any, folder: str | Path, schema: Schema, group_key: str | No
     """The pool at a path; a table of pandas, Arrow or Dask is written to `folder` first, in place of what was there.
 
     Dask tables go partition by partition; rows of a group that lies in several wait for its last one. Raises InputError
-    as `open_pool` and `as_frame` do.
+    as `open_pool` and `to_arrow` do.
     """
     if isinstance(source, str | Path):
         return open_pool(source)
     for path in Path(folder).glob(f"{_prefix(0)}*.parquet"):
         path.unlink()
     with PoolWriter(folder, schema, generator=0, seed=0, group_key=group_key) as writer:
-        for frame in _partitions(source) if group_key is None else _whole_groups(source, group_key):
-            check_columns(frame.columns, schema, where="the pool")
-            writer.append(frame)
+        for table in _partitions(source) if group_key is None else _whole_groups(source, group_key, schema):
+            check_columns(table.column_names, schema.names, where="the pool")
+            writer.append(table)
     return seal_pool(folder)
 
 
@@ -295,27 +294,37 @@ def part_name(generator: int, i_part: int) -> str:
     return f"{_prefix(generator)}{i_part:04d}.parquet"
 
 
-def _partitions(source: Any) -> Iterator[pd.DataFrame]:
+def _partitions(source: Any) -> Iterator[pa.Table]:
     if not hasattr(source, "npartitions"):
-        yield as_frame(source)
+        yield to_arrow(source)
         return
     for i_partition in range(source.npartitions):
-        yield source.partitions[i_partition].compute()
+        yield to_arrow(source.partitions[i_partition])
 
 
-def _whole_groups(source: Any, group_key: str) -> Iterator[pd.DataFrame]:
-    """The table, partition by partition, so that no group lies in two frames."""
+def _whole_groups(source: Any, group_key: str, schema: Schema) -> Iterator[pa.Table]:
+    """The table, partition by partition, so that no group lies in two of them."""
     if not hasattr(source, "npartitions"):
-        yield as_frame(source)
+        yield to_arrow(source)
         return
-    keys = [key_column(source, group_key, "the pool").partitions[i].compute() for i in range(source.npartitions)]
-    last = {key: i for i, own in enumerate(keys) for key in own.unique()}
-    waiting = pd.DataFrame()
-    for i, partition in enumerate(_partitions(source)):
-        frame = pd.concat([waiting, partition]) if len(waiting) else partition
-        goes_on = frame[group_key].map(last).to_numpy() > i
-        waiting = frame[goes_on]
-        yield frame[~goes_on]
+    check_group_key(source.columns, group_key, "the pool")
+    key_names = [name for name in source.columns if str(name) == group_key]
+    keys = [_keys(table, group_key) for table in _partitions(source[key_names])]
+    last = {key: i for i, own in enumerate(keys) for key in own.to_pylist()}
+    waiting: list[pa.Table] = []
+    for i, table in enumerate(_partitions(source)):
+        rows = cast_table(table, schema.without(group_key), "the pool").append_column(
+            group_key, _keys(table, group_key)
+        )
+        rows = pa.concat_tables([*waiting, rows], promote_options="permissive")
+        goes_on = pa.array([last[key] > i for key in rows[group_key].to_pylist()], pa.bool_())
+        waiting = [rows.filter(goes_on)]
+        yield rows.filter(pc.invert(goes_on))
+
+
+def _keys(table: pa.Table, group_key: str) -> pa.ChunkedArray:
+    keys = without_nan(table[group_key])
+    return keys.cast(value_type(keys.type))
 
 
 def _prefix(generator: int) -> str:
@@ -344,7 +353,7 @@ def _count_groups(metadata: pq.FileMetaData, group_key: str | None) -> int | Non
 
 
 def _noted_schema(schema: Schema, generator: int, seed: int, group_key: str | None) -> pa.Schema:
-    arrow = arrow_schema(schema)
+    arrow = stored_schema(schema)
     if group_key is not None:
         arrow = arrow.set(arrow.names.index(group_key), pa.field(group_key, pa.int64()))
     schema_hash = hashlib.sha256(json.dumps(schema.to_dict(), sort_keys=True).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The subset on disk: chosen rows of a pool as one Parquet file in the original's dtypes, and where each came from.
+"""The subset on disk: chosen rows of a pool as one Parquet file in the original's types, and where each came from.
 
 The bytes depend on the pool and the chosen rows alone. Both files appear together when they are whole.
 """
@@ -13,14 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from issodask.errors import InputError
-from issodask.store.arrow import arrow_schema, file_schema, to_arrow, to_frame
+from issodask.store.casts import cast_column, stored_schema, written_table
 from issodask.store.files import whole_file
 from issodask.store.folders import is_parquet
+from issodask.store.frames import from_frame
 from issodask.store.parts import hash_keys, iter_chosen
 from issodask.store.pool import Part
-from issodask.table.coerce import restore_frame
+from issodask.store.types import noted_as
 from issodask.table.groups import Groups
-from issodask.table.schema import Schema
+from issodask.table.schema import Column, Schema
 
 ROW_GROUP_ROWS = 131_072
 
@@ -35,13 +36,12 @@ class ChosenGroups:
 
 
 def read_rows(path: Path, schema: Schema, rows: np.ndarray) -> pa.Table:
-    """The chosen rows of one part in the pool's Arrow schema; memory grows with the rows, not with the part.
+    """The chosen rows of one part in `stored_schema`; memory grows with the rows, not with the part.
 
     `rows`: int64, positions within the part, ascending, may repeat. Raises InputError when the part is damaged.
     """
-    wanted = arrow_schema(schema)
-    tables = [to_arrow(restore_frame(frame, schema), wanted) for frame in iter_chosen(path, schema, rows)]
-    return pa.concat_tables(tables) if tables else wanted.empty_table()
+    tables = list(iter_chosen(path, schema, rows))
+    return pa.concat_tables(tables) if tables else stored_schema(schema).empty_table()
 
 
 def read_groups(path: Path, schema: Schema, group_key: str, units: np.ndarray) -> ChosenGroups:
@@ -71,26 +71,39 @@ def check_out(out: Path) -> None:
         raise InputError(f"the subset is written as Parquet, but {out} is named otherwise: give a name in .parquet")
 
 
-def write_frame(frame: pd.DataFrame, lineage: pa.Table, schema: Schema, out: Path) -> None:
-    """Write the subset to `out` and its lineage beside it; on failure leave both as they were.
+def write_table(table: pa.Table, lineage: pa.Table, schema: Schema, out: Path) -> None:
+    """Write the subset, in the original's types, and its lineage beside it; on failure leave both as they were.
 
     Raises InputError for a full disk.
     """
-    table = pa.Table.from_pandas(frame, schema=file_schema(schema, frame), preserve_index=False)
+    table = noted_as(table, schema)
     with whole_file(lineage_path(out)) as lineage_work, whole_file(out) as work:
         pq.write_table(table, work, row_group_size=ROW_GROUP_ROWS)
         pq.write_table(lineage, lineage_work, row_group_size=ROW_GROUP_ROWS)
 
 
-def one_frame(tables: Sequence[pa.Table], schema: Schema) -> pd.DataFrame:
-    """The parts' rows in the original's dtypes."""
-    return restore_frame(to_frame(pa.concat_tables(tables), keep_dtypes=False), schema)
+def one_table(tables: Sequence[pa.Table], schema: Schema) -> pa.Table:
+    """The parts' rows in the original's types."""
+    return written_table(pa.concat_tables(tables).combine_chunks(), schema)
+
+
+def keyed_table(chosen: Sequence[ChosenGroups], keys: pa.ChunkedArray, schema: Schema, group_key: str) -> pa.Table:
+    """The groups, each with its key, in the original's columns and types."""
+    lengths = np.concatenate([read.lengths for read in chosen])
+    of_rows = keys.take(pa.array(np.repeat(np.arange(len(keys)), lengths)))
+    rows = pa.concat_tables([read.table for read in chosen]).append_column(group_key, of_rows)
+    return one_table([rows.select(list(schema.names))], schema)
+
+
+def as_column(values: pd.Series, column: Column) -> pa.ChunkedArray:
+    """Values in the `stored_type` of a column."""
+    return cast_column(from_frame(values.to_frame(column.name))[column.name], column)
 
 
 def lineage_table(
     parts: Sequence[Part],
     rows: Sequence[np.ndarray],
-    keys: pd.Series | None = None,
+    keys: pa.ChunkedArray | None = None,
     lengths: np.ndarray | None = None,
 ) -> pa.Table:
     """Generator (missing where unknown), part and (first) row within the part of each unit, in the subset's order.
@@ -107,5 +120,5 @@ def lineage_table(
         "row": pa.array(np.concatenate(rows), type=pa.int64()),
     }
     if keys is not None and lengths is not None:
-        columns |= {"key": pa.array(keys), "n_rows": pa.array(lengths, type=pa.int64())}
+        columns |= {"key": keys, "n_rows": pa.array(lengths, type=pa.int64())}
     return pa.table(columns)

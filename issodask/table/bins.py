@@ -1,6 +1,6 @@
-"""Turn the values of a column into at most a dozen bins, exactly as mostlyai-qa does, and a frame into codes.
+"""Turn the values of a column into at most a dozen bins, exactly as mostlyai-qa does, and a table into codes.
 
-In: the original (`Bins.fit`), then any frame of the same columns (`Bins.encode`). Out: uint8 codes.
+In: the original (`Bins.fit`), then any table of the same columns (`Bins.encode`), as plain columns. Out: uint8 codes.
 Numbers and dates: quantiles of the original. Categories: the ten most frequent ones that occur at least five times.
 Missing values are a bin of their own. Bins that the original never fills are one last bin, "(unseen)": the target of
 all their cells is 0, so their shares add up the same in the L1 error.
@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from issodask.errors import InputError
-from issodask.table.coerce import check_columns, coerce, unit_of, zone_of
+from issodask.kernels.bins import NO_TIME, bin_numbers, bin_times, code_texts
+from issodask.table.columns import Columns, Numbers, Plain, Texts, Times
 from issodask.table.labels import category_labels, number_labels, time_labels
-from issodask.table.schema import Column, Kind, Schema, column_from_dict
+from issodask.table.schema import Kind, check_columns
 
 EMPTY, OTHER, RARE, MISSING, UNSEEN = "(empty)", "(other)", "_RARE_", "(n/a)", "(unseen)"
 SPECIAL = (EMPTY, OTHER, RARE, MISSING)
@@ -42,7 +44,8 @@ class ColumnBins:
     last bin. `codes[i]` is the code of bin i; `labels[code]` is mostlyai-qa's name of it, the last one "(unseen)".
     """
 
-    column: Column
+    name: str
+    kind: Kind
     edges: tuple[float, ...] = ()
     unit: str | None = None
     categories: tuple[str, ...] = ()
@@ -50,21 +53,23 @@ class ColumnBins:
     labels: tuple[str, ...] = ()
 
     @property
-    def name(self) -> str:
-        return self.column.name
-
-    @property
-    def kind(self) -> Kind:
-        return self.column.kind
-
-    @property
     def n_bins(self) -> int:
         return len(self.labels)
 
-    def encode(self, values: pd.Series) -> np.ndarray:
-        """The code of each value: uint8, (n_rows,). Raises InputError for values of another type than its own."""
-        lookup = np.array(self.codes, dtype=np.uint8)
-        return lookup[_bin_of_values(coerce(values, self.column), self)]
+    def encode(self, column: Plain, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """The code of each value: uint8, (n_rows,), written to `out` if it is given.
+
+        Raises InputError for a column of another kind.
+        """
+        if kind_of(column) != self.kind:
+            raise InputError(
+                f"types disagree: column {self.name!r} is {self.kind} in the original, but {kind_of(column)} here: "
+                "give both the same type"
+            )
+        if out is None:
+            out = np.empty(len(_values_of(column)), np.uint8)
+        _code(column, self, np.array(self.codes, np.uint8), out)
+        return out
 
 
 @dataclass(frozen=True)
@@ -74,23 +79,17 @@ class Bins:
     columns: tuple[ColumnBins, ...]
 
     @classmethod
-    def fit(
-        cls,
-        frame: pd.DataFrame,
-        schema: Schema | None = None,
-        n_bins: int = 10,
-        min_count: int = MIN_CATEGORY_COUNT,
-    ) -> "Bins":
-        """Find the bins of `frame`, the original; a category of fewer than `min_count` rows is none of its own.
+    def fit(cls, table: Columns | pd.DataFrame, n_bins: int = 10, min_count: int = MIN_CATEGORY_COUNT) -> "Bins":
+        """Find the bins of `table`, the original; a category of fewer than `min_count` rows is none of its own.
 
-        Raises InputError for an empty frame and for what `coerce` can't read (infinite numbers among it).
+        Raises InputError for an empty table.
         """
-        schema = schema or Schema.from_frame(frame)
-        if not len(frame) or not schema.columns:
+        table = Columns.of(table)
+        if not table.n_rows or not table.names:
             raise InputError(
-                f"the original has {len(frame):,} rows and {len(schema.columns)} columns: give a table with both"
+                f"the original has {table.n_rows:,} rows and {len(table.names)} columns: give a table with both"
             )
-        return cls(tuple(_fit_column(frame[column.name], column, n_bins, min_count) for column in schema.columns))
+        return cls(tuple(_fit_column(name, table[name], n_bins, min_count) for name in table.names))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,20 +104,17 @@ class Bins:
         """Number of codes of each column: int64, (n_columns,)."""
         return np.array([column.n_bins for column in self.columns], dtype=np.int64)
 
-    @property
-    def schema(self) -> Schema:
-        return Schema(tuple(column.column for column in self.columns))
-
-    def encode(self, frame: pd.DataFrame) -> np.ndarray:
-        """Code a frame that has (at least) these columns.
+    def encode(self, table: Columns | pd.DataFrame) -> NDArray[np.uint8]:
+        """Code a table that has (at least) these columns.
 
         Returns uint8, C-contiguous, (n_rows, n_columns), code < sizes[column].
-        Raises InputError when a column is missing or of another type.
+        Raises InputError when a column is missing or of another kind.
         """
-        check_columns(frame.columns, self.schema, where="the table")
-        codes = np.empty((len(frame), len(self.columns)), dtype=np.uint8)
+        table = Columns.of(table)
+        check_columns(table.names, self.names, where="the table")
+        codes = np.empty((table.n_rows, len(self.columns)), np.uint8)
         for i_column, column in enumerate(self.columns):
-            codes[:, i_column] = column.encode(frame[column.name])
+            column.encode(table[column.name], codes[:, i_column])
         return codes
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,71 +132,86 @@ class Bins:
 
 def _column_bins_from_dict(values: Mapping[str, Any]) -> ColumnBins:
     tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return ColumnBins(**{**values, **tuples, "column": column_from_dict(values["column"])})
+    return ColumnBins(**{**values, **tuples})
 
 
-def _fit_column(values: pd.Series, column: Column, n_bins: int, min_count: int) -> ColumnBins:
-    values = coerce(values, column)
-    if column.kind == "categorical":
-        every_bin, labels = _categorical_bins(values, column, n_bins, min_count)
+def kind_of(column: Plain) -> Kind:
+    """How mostlyai-qa bins such a column."""
+    if isinstance(column, Numbers):
+        return "numeric"
+    return "datetime" if isinstance(column, Times) else "categorical"
+
+
+def _fit_column(name: str, column: Plain, n_bins: int, min_count: int) -> ColumnBins:
+    if isinstance(column, Numbers):
+        every_bin, labels = _numeric_bins(name, column, n_bins)
+    elif isinstance(column, Times):
+        every_bin, labels = _datetime_bins(name, column, n_bins)
     else:
-        find = {"numeric": _numeric_bins, "datetime": _datetime_bins}[column.kind]
-        every_bin, labels = find(values, column, n_bins)
-    occurs = np.bincount(_bin_of_values(values, every_bin), minlength=len(labels)) > 0
+        every_bin, labels = _categorical_bins(name, column, n_bins, min_count)
+    bin_of_rows = np.empty(len(_values_of(column)), np.int64)
+    _code(column, every_bin, np.arange(len(labels)), bin_of_rows)
+    occurs = np.bincount(bin_of_rows, minlength=len(labels)) > 0
     seen = [label for label, is_seen in zip(labels, occurs, strict=True) if is_seen]
     codes = np.where(occurs, np.cumsum(occurs) - 1, len(seen))
     if len(seen) > np.iinfo(np.uint8).max:
-        raise InputError(f"column {column.name!r} has {len(seen)} bins, but at most 255 are possible: lower n_bins")
+        raise InputError(f"column {name!r} has {len(seen)} bins, but at most 255 are possible: lower n_bins")
     return replace(every_bin, codes=tuple(codes.tolist()), labels=(*seen, UNSEEN))
 
 
 # finding bins: each returns the bins without codes, and the labels of all of them, "(n/a)" last
 
 
-def _numeric_bins(values: pd.Series, column: Column, n_bins: int) -> tuple[ColumnBins, list[str]]:
-    numbers = np.sort(values.dropna().to_numpy("float64"))
-    distinct = np.unique(numbers)
+def _numeric_bins(name: str, column: Numbers, n_bins: int) -> tuple[ColumnBins, list[str]]:
+    numbers = np.sort(column.values[~np.isnan(column.values)])
+    distinct = numbers[_is_new(numbers)]
     if len(distinct) <= n_bins:
         edges = sorted({*distinct.tolist(), distinct[-1].item() + 1}) if len(distinct) else list(NO_NUMBERS)
     else:
         edges = search_edges(numbers, n_bins).tolist()
     edges = _floored(edges)
-    bins = ColumnBins(column, edges=tuple(edges))
-    return bins, [*number_labels(edges[:-1]), MISSING]
+    return ColumnBins(name, "numeric", edges=tuple(edges)), [*number_labels(edges[:-1]), MISSING]
 
 
-def _datetime_bins(values: pd.Series, column: Column, n_bins: int) -> tuple[ColumnBins, list[str]]:
-    unit = _unit_of_bins(values, column)
-    ticks = np.sort(_to_ticks(values.dropna(), unit))
+def _datetime_bins(name: str, column: Times, n_bins: int) -> tuple[ColumnBins, list[str]]:
+    known = np.sort(column.ticks[column.ticks != NO_TIME])
+    unit = _unit_of_bins(known, column.unit)
+    ticks = known * (TICKS_PER_DAY[unit] // TICKS_PER_DAY[column.unit])
     if len(ticks) == 0:
         edges = np.array(NO_TIMES, dtype=f"datetime64[{unit}]").astype("int64").tolist()
     elif ticks[0] == ticks[-1]:
         edges = sorted({int(ticks[0]), _a_day_later(int(ticks[0]), unit)})
     else:
         edges = search_edges(ticks, n_bins).tolist()
-    bins = ColumnBins(column, edges=tuple(edges), unit=unit)
-    return bins, [*time_labels(edges, unit, zone_of(column.dtype)), MISSING]
+    bins = ColumnBins(name, "datetime", edges=tuple(edges), unit=unit)
+    return bins, [*time_labels(edges, unit, column.zone), MISSING]
 
 
-def _unit_of_bins(values: pd.Series, column: Column) -> str:
+def _unit_of_bins(known: NDArray[np.int64], unit: str) -> str:
     """Nanoseconds, as mostlyai-qa has it, where the dates allow; it fails on others, which keep the original's unit."""
-    unit = unit_of(column.dtype)
-    ticks = _to_ticks(values.dropna(), unit)
-    furthest = max((abs(int(ticks.min())), abs(int(ticks.max())))) if len(ticks) else 0
+    furthest = max(abs(int(known[0])), abs(int(known[-1]))) if len(known) else 0
     limit = MAX_TICKS // (TICKS_PER_DAY["ns"] // TICKS_PER_DAY[unit])
     return "ns" if furthest < limit else unit
 
 
-def _categorical_bins(values: pd.Series, column: Column, n_bins: int, min_count: int) -> tuple[ColumnBins, list[str]]:
-    texts, codes = _special_texts(values)
-    counts = np.bincount(codes, minlength=len(texts))
+def _categorical_bins(name: str, column: Texts, n_bins: int, min_count: int) -> tuple[ColumnBins, list[str]]:
+    texts, places = _merged_texts(column.texts)
+    of_rows = places[column.places]  # -1 is the last one, MISSING
+    counts = np.bincount(of_rows, minlength=len(texts))
     # Equally frequent categories: the one that occurs first goes first, as in pandas' value_counts.
-    first_rows = np.full(len(texts), len(codes))
-    np.minimum.at(first_rows, codes, np.arange(len(codes)))
+    first_rows = np.full(len(texts), len(of_rows))
+    first_rows[of_rows[::-1]] = np.arange(len(of_rows))[::-1]
     top = np.lexsort((first_rows, -counts))[:n_bins]
     frequent = sorted(texts[i] for i in top if counts[i] >= min_count)
     categories = [text for text in frequent if text not in SPECIAL] + list(SPECIAL)
-    return ColumnBins(column, categories=tuple(categories)), category_labels(categories)
+    return ColumnBins(name, "categorical", categories=tuple(categories)), category_labels(categories)
+
+
+def _merged_texts(texts: tuple[str, ...]) -> tuple[list[str], NDArray[np.int64]]:
+    """Distinct texts, with names for empty and missing ones, and where each of `texts` stands there, MISSING last."""
+    named = [*(text or EMPTY for text in texts), MISSING]
+    merged = {text: i for i, text in enumerate(dict.fromkeys(named))}
+    return list(merged), np.array([merged[text] for text in named], np.int64)
 
 
 def search_edges(ordered: np.ndarray, n_bins: int) -> np.ndarray:
@@ -211,11 +222,15 @@ def search_edges(ordered: np.ndarray, n_bins: int) -> np.ndarray:
     edges = ordered[:0]
     for n_positions in range(n_bins, max(n_bins + 1, min(MAX_QUANTILES, len(ordered) + 1))):
         found = ordered[np.linspace(0, len(ordered) - 1, n_positions).astype(int)]
-        is_new = np.append(True, found[1:] != found[:-1])
-        edges = found[is_new]
+        edges = found[_is_new(found)]
         if len(edges) >= n_bins + 1:
             break
     return edges
+
+
+def _is_new(ordered: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which values differ from the one before."""
+    return np.append(len(ordered) > 0, ordered[1:] != ordered[:-1])[: len(ordered)]
 
 
 def _floored(edges: list[float]) -> list[float]:
@@ -230,68 +245,56 @@ def _floored(edges: list[float]) -> list[float]:
 # from values to bins
 
 
-def _bin_of_values(values: pd.Series, bins: ColumnBins) -> np.ndarray:
-    """Position of each value's bin, intp; `values` as `coerce` returns them."""
-    if bins.kind == "categorical":
-        texts, codes = _special_texts(values)
+def _values_of(column: Plain) -> NDArray[Any]:
+    if isinstance(column, Numbers):
+        return column.values
+    return column.ticks if isinstance(column, Times) else column.places
+
+
+def _code(column: Plain, bins: ColumnBins, codes: NDArray[Any], out: NDArray[Any]) -> None:
+    """Write the code of each value's bin to `out`; `codes` are those of the bins, the last one of missing values."""
+    if isinstance(column, Texts):
         positions = {text: i for i, text in enumerate(bins.categories)}
         other = positions[OTHER]
-        lookup = np.array([positions.get(text, other) for text in texts], dtype=np.intp)
-        return lookup[codes]
-    if bins.kind == "numeric":
-        numbers = values.to_numpy("float64", na_value=np.nan)
-        return _between_edges(numbers, np.isnan(numbers), np.array(bins.edges, dtype=np.float64), 1.0)
-    unit = bins.unit or "ns"
-    edges = np.array(bins.edges, dtype=np.int64)
-    return _between_edges(_to_ticks(values, unit), values.isna().to_numpy(), edges, TICKS_PER_DAY[unit])
-
-
-def _between_edges(values: np.ndarray, is_missing: np.ndarray, edges: np.ndarray, widening: float) -> np.ndarray:
-    """Position of the half-open interval of each value; what lies outside counts to the outermost one.
-
-    The last edge is moved up by `widening` to include itself. Where that is below the precision of the edge, it
-    stays, and the largest values count as missing: odd, but it is what mostlyai-qa does.
-    """
-    if edges.dtype == np.int64 and edges[-1] > MAX_TICKS - widening:
-        upper = edges[-1:]
+        found = [positions.get(text or EMPTY, other) for text in column.texts]
+        code_texts(_frozen(column.places), codes[[*found, positions[MISSING]]], out)
+    elif isinstance(column, Numbers):
+        edges = np.array(_reached_edges(bins.edges, _is_last_beyond(bins.edges)), np.float64)
+        bin_numbers(_frozen(column.values), edges, codes, codes[len(bins.edges) - 1], out)
     else:
-        upper = edges[-1:] + edges.dtype.type(widening)
-    # Comparing with the inner edges alone clips to the outermost bins.
-    positions = np.searchsorted(edges[1:-1], values, side="right")
-    if len(edges) == 1:
-        positions = np.zeros(len(values), dtype=np.intp)
-    is_beyond = np.minimum(values, edges[-1]) >= upper[0]
-    positions[is_missing | is_beyond] = len(edges) - 1
-    return positions
+        unit = bins.unit or "ns"
+        is_beyond = len(bins.edges) > 0 and bins.edges[-1] > MAX_TICKS - TICKS_PER_DAY[unit]
+        ticks = [_in_unit(int(edge), unit, column.unit) for edge in _reached_edges(bins.edges, is_beyond)]
+        bin_times(_frozen(column.ticks), np.array(ticks, np.int64), codes, codes[len(bins.edges) - 1], out)
+
+
+def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+    """A read-only view, as Arrow's arrays are: kernels are compiled for one of the two only."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def _reached_edges(edges: tuple[float, ...], is_beyond: bool) -> list[float]:
+    """Those of a column's edges that a value has to reach for the next bin; what lies outside counts to the outermost.
+
+    The last edge is moved up by 1, or a day, to include itself. Where that is below the precision of the edge, it
+    stays, and the largest values count as missing (`is_beyond`): odd, but it is what mostlyai-qa does.
+    """
+    inner = list(edges[1:-1])  # comparing with these alone clips to the outermost bins
+    return [*inner, edges[-1]] if is_beyond and len(edges) > 1 else inner
+
+
+def _is_last_beyond(edges: tuple[float, ...]) -> bool:
+    return edges[-1] + 1.0 <= edges[-1]
+
+
+def _in_unit(edge: int, unit: str, of_values: str) -> int:
+    """The first tick in the unit `of_values` that is not before `edge`, which is in `unit`; within int64's limits."""
+    finer, coarser = TICKS_PER_DAY[unit], TICKS_PER_DAY[of_values]
+    return max(-MAX_TICKS, min(MAX_TICKS, -(-edge * coarser // finer)))
 
 
 def _a_day_later(ticks: int, unit: str) -> int:
     later = ticks + TICKS_PER_DAY[unit]
     return later if later <= MAX_TICKS else ticks
-
-
-def _to_ticks(values: pd.Series, unit: str) -> np.ndarray:
-    """Times as int64 in `unit` since 1970 UTC; what that can't hold ends at its limits. Missing values: any number."""
-    if values.dt.tz is not None:
-        values = values.dt.tz_convert("UTC").dt.tz_localize(None)
-    ticks = values.to_numpy().astype("int64")
-    finer = TICKS_PER_DAY[unit] // TICKS_PER_DAY[values.dt.unit]
-    if finer >= 1:
-        limit = MAX_TICKS // finer
-        return np.clip(ticks, -limit, limit) * finer
-    return ticks // (TICKS_PER_DAY[values.dt.unit] // TICKS_PER_DAY[unit])
-
-
-def _special_texts(values: pd.Series) -> tuple[list[str], np.ndarray]:
-    """Distinct texts, with names for empty and missing ones, and the position of each row's text."""
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        codes, uniques = values.cat.codes.to_numpy(), list(values.cat.categories)
-    else:
-        codes, found = pd.factorize(values)
-        uniques = list(found)
-    texts = [EMPTY if text == "" else text for text in uniques] + [MISSING]
-    codes = np.where(codes < 0, len(uniques), codes)
-    merged = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-    if len(merged) < len(texts):
-        codes = np.array([merged[text] for text in texts], dtype=np.intp)[codes]
-    return list(merged), codes

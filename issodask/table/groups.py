@@ -4,7 +4,9 @@ In: the group key of each row. Out: `Groups`: rows gathered group by group. Grou
 rows keep their order within a group, wherever they lie in the table.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,10 +73,8 @@ class Groups:
         return self.order[firsts + within]
 
 
-def key_column(frame: pd.DataFrame, group_key: str, where: str) -> pd.Series:
-    """The column of group keys. Raises InputError when there is none."""
-    if group_key not in frame.columns:
-        raise InputError(
-            f"{where} has no column {group_key!r} for the group key: its columns are {quoted(frame.columns)}"
-        )
-    return frame[group_key]
+def check_group_key(names: Iterable[Any], group_key: str, where: str) -> None:
+    """Raise InputError when `names`, those of a table's columns, lack the group key."""
+    known = [str(name) for name in names]
+    if group_key not in known:
+        raise InputError(f"{where} has no column {group_key!r} for the group key: its columns are {quoted(known)}")

@@ -1,13 +1,14 @@
 """New group keys for a synthetic table: unique, of the original's type, and none that a real group has."""
 
-from typing import Any
+import re
 
 import numpy as np
 import pandas as pd
 
 from issodask.errors import InputError
-from issodask.table.coerce import coerce
 from issodask.table.schema import Column
+
+_FLOATS = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
 
 def new_keys(column: Column, taken: pd.Series, n_keys: int) -> pd.Series:
@@ -17,9 +18,9 @@ def new_keys(column: Column, taken: pd.Series, n_keys: int) -> pd.Series:
     """
     if column.kind == "categorical":
         return _texts(column, {str(key) for key in taken}, n_keys)
-    if column.dtype in ("bool", "boolean"):
+    if column.dtype == "bool":
         raise InputError(f"the group key {column.name!r} is true or false, but more keys are needed: number the groups")
-    known = coerce(taken, column).dropna()
+    known = taken.dropna()
     if column.kind == "datetime":
         return _days(column, known, n_keys)
     return pd.Series(_numbers(column, known, n_keys), name=column.name)
@@ -76,10 +77,9 @@ def _too_few(column: Column, n_keys: int) -> str:
 
 
 def _range(name: str) -> tuple[np.dtype, int]:
-    """NumPy's dtype of a column, and the largest number up to which it holds every whole one."""
-    if name.startswith("decimal"):
-        precision, scale = map(int, name.removeprefix("decimal(").removesuffix(")").split(","))
-        return np.dtype("float64"), min(2**53, 10 ** max(0, precision - scale) - 1)
-    found: Any = pd.api.types.pandas_dtype(name)
-    dtype = np.dtype(getattr(found, "numpy_dtype", found))
+    """NumPy's dtype for keys of an Arrow type, and the largest number up to which it holds every whole one."""
+    if found := re.fullmatch(r"decimal\d+\((\d+), (-?\d+)\)", name):
+        whole_digits = max(0, int(found[1]) - int(found[2]))
+        return np.dtype(np.int64), min(2**53, 10**whole_digits - 1)
+    dtype = np.dtype(_FLOATS.get(name, name))
     return dtype, np.iinfo(dtype).max if dtype.kind in "iu" else 2 ** (np.finfo(dtype).nmant + 1)

@@ -29,8 +29,8 @@ from issodask.kernels.units import GroupUnits
 from issodask.table.bins import MIN_CATEGORY_COUNT, OTHER, Bins
 from issodask.table.blocks import SequenceCodes
 from issodask.table.cliques import FAMILIES, CellIndex, Cliques, family_shares
+from issodask.table.columns import Columns, Numbers
 from issodask.table.groups import SEQUENCE_LENGTH, Groups
-from issodask.table.schema import Column, Schema
 
 COHERENCE_FAMILIES = ("successors", "distinct categories", "sequences per category")
 COHERENCE_BINS = 30
@@ -63,31 +63,28 @@ class SequenceBins:
     mean_categories: tuple[float, ...]
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, groups: Groups, schema: Schema | None = None) -> "SequenceBins":
-        """Find the bins of `frame`, the original without its group key.
+    def fit(cls, table: Columns | pd.DataFrame, groups: Groups) -> "SequenceBins":
+        """Find the bins of `table`, the original without its group key.
 
-        Raises InputError for an empty frame, for no columns beside the key, and for a column named Sequence Length.
+        Raises InputError for an empty table, for no columns beside the key, and for a column named Sequence Length.
         """
-        schema = schema or Schema.from_frame(frame)
-        if SEQUENCE_LENGTH in schema.names:
+        table = Columns.of(table)
+        if SEQUENCE_LENGTH in table.names:
             raise InputError(
                 f"the original has a column {SEQUENCE_LENGTH!r}, but that is what the number of rows of a group is "
                 "called: rename it"
             )
-        lengths = groups.length_of_rows()
         draws, n_draws = _draw_rows(groups)
-        with_length = frame.assign(**{SEQUENCE_LENGTH: lengths})
-        row_schema = Schema((*schema.columns, Column(SEQUENCE_LENGTH, "int64", "numeric")))
+        with_length = _with_length(table, groups.length_of_rows())
         min_count = MIN_CATEGORY_COUNT * n_draws
-        rows = Bins.fit(_rows(with_length, groups.order[draws]), row_schema, min_count=min_count)
+        rows = Bins.fit(with_length.take(groups.order[draws]), min_count=min_count)
         has_next = groups.lengths[_group_of(draws, groups)] > 1
-        followers = _rows(frame, groups.order[draws + has_next])
-        followers = followers.apply(lambda values: values.mask(~has_next))
-        successors = Bins.fit(followers, schema, min_count=min_count)
-        values = Bins.fit(frame, schema, n_bins=COHERENCE_BINS)
-        coded = values.encode(frame)[groups.order]
+        followers = table.take(groups.order[draws + has_next]).masked(~has_next)
+        successors = Bins.fit(followers, min_count=min_count)
+        values = Bins.fit(table, n_bins=COHERENCE_BINS)
+        coded = values.encode(table)[groups.order]
         numbers = distinct_values(coded, groups.starts)
-        distinct = Bins.fit(pd.DataFrame(numbers, columns=list(schema.names)))
+        distinct = Bins.fit(pd.DataFrame(numbers, columns=list(table.names)))
         categories = tuple(_top_categories(coded[:, j], groups, values.labels[j]) for j in range(coded.shape[1]))
         folded = np.stack([np.array(table)[coded[:, j]] for j, table in enumerate(categories)], axis=1)
         means = distinct_values(folded.astype(np.uint8), groups.starts).mean(axis=0)
@@ -112,15 +109,16 @@ class SequenceBins:
         """Number of codes of each column of codes: int64, (3 d + 1,): rows, successors, values."""
         return np.concatenate([self.rows.sizes, self.successors.sizes, self.values.sizes])
 
-    def encode(self, frame: pd.DataFrame, lengths: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def encode(self, table: Columns | pd.DataFrame, lengths: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Code rows whose groups have the given lengths (int64, n_rows): uint8, (n_rows, 3 d + 1), as `sizes`."""
-        with_length = frame.assign(**{SEQUENCE_LENGTH: lengths})
-        parts = self.rows.encode(with_length), self.successors.encode(frame), self.values.encode(frame)
+        table = Columns.of(table)
+        with_length = _with_length(table, lengths)
+        parts = self.rows.encode(with_length), self.successors.encode(table), self.values.encode(table)
         return np.concatenate(parts, axis=1)
 
-    def encode_groups(self, frame: pd.DataFrame, groups: Groups) -> SequenceCodes:
+    def encode_groups(self, table: Columns | pd.DataFrame, groups: Groups) -> SequenceCodes:
         """Code a whole table, group after group."""
-        codes = self.encode(frame, groups.length_of_rows())
+        codes = self.encode(table, groups.length_of_rows())
         return SequenceCodes(codes if groups.is_gathered else codes[groups.order], groups.starts)
 
     def to_dict(self) -> dict[str, Any]:
@@ -291,8 +289,8 @@ def _group_of(positions: NDArray[np.int64], groups: Groups) -> NDArray[np.int64]
     return np.searchsorted(groups.starts, positions, side="right") - 1
 
 
-def _rows(frame: pd.DataFrame, rows: NDArray[np.int64]) -> pd.DataFrame:
-    return frame.take(rows).reset_index(drop=True)
+def _with_length(table: Columns, lengths: NDArray[np.int64]) -> Columns:
+    return table.having(SEQUENCE_LENGTH, Numbers(lengths.astype(np.float64)))
 
 
 def _top_categories(values: NDArray[np.uint8], groups: Groups, labels: tuple[str, ...]) -> tuple[int, ...]:

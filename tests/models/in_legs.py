@@ -11,7 +11,7 @@ from issodask.models.codec import Codec
 from issodask.models.device import Device
 from issodask.models.progress import ProgressLog
 from issodask.store.tables import as_frame
-from issodask.table.schema import Schema
+from tests.door import schema_from
 from tests.models.tables import awkward, sequences
 
 CPU = Device("cpu", 1)
@@ -29,7 +29,7 @@ def train_in_legs(
     """Train the small table of rows, or of groups; tell the progress log unless there is a `report`."""
     original, group_key = (awkward(), None) if kind == "rows" else (sequences(), "person")
     original = as_frame(original)
-    codec = Codec.fit(original, Schema.from_frame(original), group_key)
+    codec = Codec.fit(original, schema_from(original), group_key)
     report = report or ProgressLog(folder).write
     with mock.patch.object(mostly, "epochs_per_leg", return_value=n_epochs):
         mostly.train(codec.encode(original), folder, training, CPU, report, codec.names_of_groups)

@@ -5,14 +5,14 @@ from pandas.testing import assert_frame_equal
 
 from issodask.models.codec import GROUP, RARE, REST, Codec, Helper
 from issodask.store.tables import as_frame
-from issodask.table.coerce import restore_frame
 from issodask.table.roles import Found
 from issodask.table.schema import Schema
+from tests.door import as_written, schema_from
 from tests.models.tables import awkward, sequences
 
 
 def fitted(frame: pd.DataFrame) -> tuple[Codec, Schema]:
-    schema = Schema.from_frame(frame)
+    schema = schema_from(frame)
     return Codec.fit(frame, schema), schema
 
 
@@ -22,14 +22,14 @@ def there_and_back(frame: pd.DataFrame, through_file: str | None = None) -> pd.D
     if through_file is not None:
         encoded.to_parquet(through_file)
         encoded = pd.read_parquet(through_file)
-    return restore_frame(codec.decode(encoded), schema)
+    return as_written(codec.decode(encoded), schema)
 
 
 def test_codec__there_and_back_is_the_same_table(tmp_path):
     original = as_frame(awkward()).drop(columns="identifier")
-    schema = Schema.from_frame(original)
+    schema = schema_from(original)
     back = there_and_back(original, through_file=str(tmp_path / "table.parquet"))
-    assert_frame_equal(back, restore_frame(original, schema))
+    assert_frame_equal(back, as_written(original, schema))
 
 
 def test_codec__names_are_its_own():
@@ -51,7 +51,7 @@ def test_codec__columns_without_any_value_are_not_learnt():
     frame = pd.DataFrame({"a": [None, None], "b": [np.nan, np.nan]})
     codec, schema = fitted(frame)
     assert codec.names == ()
-    back = restore_frame(codec.decode(pd.DataFrame(index=range(3))), schema)
+    back = as_written(codec.decode(pd.DataFrame(index=range(3))), schema)
     assert back.isna().all().all()
     assert len(back) == 3
 
@@ -147,38 +147,38 @@ def test_text__categories_of_numbers_come_back_as_numbers(values):
 
 def test_roles__ids_are_left_out_and_constants_are_kept():
     frame = pd.DataFrame({"id": range(9), "one": ["x"] * 9, "n": [1.5] * 9})
-    schema = Schema.from_frame(frame).having_roles({"id": Found("id", ""), "one": Found("constant", "")})
+    schema = schema_from(frame).having_roles({"id": Found("id", ""), "one": Found("constant", "")})
     codec = Codec.fit(frame, schema)
     assert codec.names == ("c0001",)
     back = codec.decode(codec.encode(frame))
-    assert_frame_equal(restore_frame(back, schema.without("id")), restore_frame(frame, schema.without("id")))
+    assert_frame_equal(as_written(back, schema.without("id")), as_written(frame, schema.without("id")))
 
 
 def test_roles__ids_are_learnt_where_there_is_nothing_else():
     frame = pd.DataFrame({"id": range(9), "key": [f"k{i}" for i in range(9)]})
-    schema = Schema.from_frame(frame).having_roles({"id": Found("id", ""), "key": Found("id", "")})
+    schema = schema_from(frame).having_roles({"id": Found("id", ""), "key": Found("id", "")})
     assert Codec.fit(frame, schema).names == ("c0000", "c0001")
     assert Codec.fit(frame, schema, "key").names == ("c0000",)
 
 
 def test_roles__numbers_may_be_categories():
     frame = pd.DataFrame({"zip": [1010, 9020] * 20})
-    schema = Schema.from_frame(frame).having_roles({"zip": Found("category", "")})
+    schema = schema_from(frame).having_roles({"zip": Found("category", "")})
     codec = Codec.fit(frame, schema)
     assert set(codec.encode(frame)["c0000"]) == {"1010", "9020"}
-    assert_frame_equal(restore_frame(codec.decode(codec.encode(frame)), schema), frame)
+    assert_frame_equal(as_written(codec.decode(codec.encode(frame)), schema), frame)
 
 
 def grouped(frame: pd.DataFrame, group_key: str = "person") -> tuple[Codec, Schema]:
-    schema = Schema.from_frame(frame)
+    schema = schema_from(frame)
     return Codec.fit(frame, schema, group_key), schema
 
 
 def test_groups__there_and_back_is_the_same_table_with_other_keys():
     original = sequences()
     codec, schema = grouped(original)
-    back = restore_frame(codec.decode(codec.encode(original)), schema.without("person"))
-    wanted = restore_frame(original, schema.without("person"))
+    back = as_written(codec.decode(codec.encode(original)), schema.without("person"))
+    wanted = as_written(original, schema.without("person"))
     others = wanted["job"] != "mine"  # which one group alone has
     assert_frame_equal(back[others], wanted[others])
     keys = codec.decode(codec.encode(original))["person"]

@@ -8,8 +8,7 @@ import pytest
 
 from issodask.config import load_job
 from issodask.models.external import call
-from issodask.table.coerce import restore_frame
-from issodask.table.schema import Schema
+from tests.door import as_written, schema_from
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COPULA = f"python:{EXAMPLES / 'copula.py'}:draw"
@@ -34,10 +33,10 @@ def test_copula__keeps_values_and_correlations():
             "one": 1,
         }
     )
-    schema = Schema.from_frame(original)
-    drawn = restore_frame(call(COPULA, original, schema, 2000, seed=1), schema)
+    schema = schema_from(original)
+    drawn = as_written(call(COPULA, original, schema, 2000, seed=1), schema)
     assert len(drawn) == 2000
     assert set(drawn["price"].dropna()) <= set(original["price"].dropna())
     assert abs(drawn["price"].isna().mean() - 0.2) < 0.05
     assert drawn.groupby("cut", observed=True)["size"].mean().diff().iloc[-1] > 1
-    assert drawn.equals(restore_frame(call(COPULA, original, schema, 2000, seed=1), schema))
+    assert drawn.equals(as_written(call(COPULA, original, schema, 2000, seed=1), schema))

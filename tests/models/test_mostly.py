@@ -14,8 +14,7 @@ from issodask.models.codec import GROUP, Codec
 from issodask.models.device import Device
 from issodask.models.progress import ProgressLog, read_progress
 from issodask.store.tables import as_frame
-from issodask.table.coerce import restore_frame
-from issodask.table.schema import Schema
+from tests.door import as_written, schema_from
 from tests.models.tables import awkward, sequences
 
 CPU = Device("cpu", 1)
@@ -33,7 +32,7 @@ class Trained:
     def __init__(self, folder: Path, original: pd.DataFrame, group_key: str | None = None) -> None:
         self.folder = folder
         self.original = as_frame(original)
-        self.schema = Schema.from_frame(self.original)
+        self.schema = schema_from(self.original)
         self.codec = Codec.fit(self.original, self.schema, group_key)
         self.table = self.codec.encode(self.original)
         log = ProgressLog(folder)
@@ -93,8 +92,8 @@ def test_train__tells_losses_and_time_left(trained):
 
 def test_sample__has_the_originals_columns_and_dtypes(trained):
     sample = mostly.sample(trained.folder, 300, 0, SAMPLING, CPU)
-    restored = restore_frame(trained.codec.decode(sample), trained.schema)
-    original = restore_frame(trained.original, trained.schema)
+    restored = as_written(trained.codec.decode(sample), trained.schema)
+    original = as_written(trained.original, trained.schema)
     assert len(restored) == 300
     assert list(restored.columns) == list(original.columns)
     assert restored.drop(columns=["__key", "stars"]).dtypes.equals(original.drop(columns=["__key", "stars"]).dtypes)
@@ -183,7 +182,7 @@ def test_sample__has_whole_groups_in_order(trained_sequences):
     assert set(sample[GROUP]) == set(range(200))
     lengths = sample[GROUP].value_counts()
     assert 1 <= lengths.min() < lengths.max() <= 6
-    restored = restore_frame(trained_sequences.codec.decode(sample), trained_sequences.schema.without("person"))
+    restored = as_written(trained_sequences.codec.decode(sample), trained_sequences.schema.without("person"))
     assert restored.notna().any().all()
 
 

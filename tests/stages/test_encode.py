@@ -13,8 +13,8 @@ from issodask.store.codes import load_block
 from issodask.store.pool import open_pool
 from issodask.table.bins import Bins
 from issodask.table.groups import Groups
-from issodask.table.schema import Schema
 from issodask.table.sequences import SequenceBins
+from tests.door import schema_from
 from tests.tables import panel_table, write_panel
 
 
@@ -43,9 +43,10 @@ def folder(tmp_path, original):
 
 
 def encode(folder, original, out, runtime="serial", **options):
+    schema = schema_from(original)
     bins = Bins.fit(original)
     with open_runtime(2, runtime) as opened:
-        return encode_pool(open_pool(folder), bins, bins.schema, out, opened, **options)
+        return encode_pool(open_pool(folder), bins, schema, out, opened, **options)
 
 
 def all_codes(codes):
@@ -159,7 +160,7 @@ def sequence_bins(frame):
 
 def encode_groups(folder, out, frame=PANEL, **options):
     with open_runtime(1) as opened:
-        schema = Schema.from_frame(frame)
+        schema = schema_from(frame)
         return encode_pool(open_pool(folder), sequence_bins(frame), schema, out, opened, group_key="who", **options)
 
 

@@ -19,8 +19,8 @@ from issodask.store import parts
 from issodask.store.codes import load_block
 from issodask.store.pool import PoolWriter, open_pool, seal_pool
 from issodask.table.groups import Groups
-from issodask.table.schema import Schema
 from issodask.table.sequences import SequenceBins
+from tests.door import schema_from
 from tests.strategies import seeds
 
 KEY = "who 🎓"
@@ -46,7 +46,7 @@ def interleaved(frame, seed=1):
 
 
 ORIGINAL = draw_groups([3, 1, 7, 2, 2, 5] * 20)
-SCHEMA = Schema.from_frame(ORIGINAL)
+SCHEMA = schema_from(ORIGINAL)
 BINS = SequenceBins.fit(ORIGINAL.drop(columns=KEY), Groups.of(ORIGINAL[KEY]), SCHEMA.without(KEY))
 
 

@@ -18,7 +18,7 @@ from issodask.stages import checkpoint
 from issodask.stages.select import select
 from issodask.store.pool import PoolWriter, seal_pool
 from issodask.table import blocks
-from issodask.table.schema import Schema
+from tests.door import schema_from
 from tests.tables import QUICK, biased_pool, mixed_table, narrow, write_pool
 
 CONFIG = QUICK.model_copy(update={"effort": 240.0, "units": 400})
@@ -101,7 +101,7 @@ def test_search__same_bytes_on_every_runtime(choose, undisturbed, tmp_path, runt
 
 
 def test_search__same_bytes_with_and_without_a_manifest(choose, world, tmp_path):
-    schema = Schema.from_frame(pd.read_parquet(world / "original.parquet"))
+    schema = schema_from(pd.read_parquet(world / "original.parquet"))
     with PoolWriter(tmp_path / "ours", schema, generator=0, seed=1, part_rows=2_500) as writer:
         writer.append(biased_pool())
     seal_pool(tmp_path / "ours")

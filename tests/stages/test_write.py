@@ -17,10 +17,9 @@ from issodask.runtime import open_runtime
 from issodask.stages.write import read_units, write_subset
 from issodask.store import parts, subset
 from issodask.store.pool import PoolWriter, open_pool, seal_pool
-from issodask.store.tables import as_frame, read_table
-from issodask.table.bins import Bins
+from issodask.store.tables import as_frame, as_table
 from issodask.table.groups import Groups
-from issodask.table.schema import Schema
+from tests.door import Binned, schema_from
 from tests.tables import panel_table, write_panel
 
 N_ROWS = 60
@@ -76,7 +75,7 @@ def stored(frame, path):
 @pytest.mark.parametrize("name", COLUMNS)
 def test_write_subset__restores_dtype(tmp_path, serial, name):
     expected = stored(COLUMNS[name].to_frame(name), tmp_path / "original.parquet")
-    schema = Schema.from_frame(read_table(tmp_path / "original.parquet"))
+    schema = schema_from(tmp_path / "original.parquet")
     write_subset(open_pool(tmp_path / "original.parquet"), np.arange(N_ROWS), schema, tmp_path / "s.parquet", serial)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "s.parquet"), expected)
 
@@ -86,7 +85,7 @@ def test_write_subset__restores_dtype_from_csv(tmp_path, serial, name):
     frame = as_frame(
         COLUMNS[name].to_frame(name).reset_index(drop=True).assign(row=range(N_ROWS))
     )  # else a missing value is a blank line
-    schema = Schema.from_frame(frame)
+    schema = schema_from(frame)
     frame.to_csv(tmp_path / "pool.csv", index=False)
     write_subset(open_pool(tmp_path / "pool.csv"), np.arange(N_ROWS), schema, tmp_path / "s.parquet", serial)
     expected = frame.replace({name: {"": None}}) if name == "text with empties" else frame
@@ -99,8 +98,8 @@ def test_write_subset__restores_dtype_from_csv(tmp_path, serial, name):
 @pytest.mark.parametrize("name", COLUMNS)
 def test_write_subset__through_a_pool_of_ours(tmp_path, serial, name):
     expected = stored(COLUMNS[name].to_frame(name), tmp_path / "original.parquet")
-    original = read_table(tmp_path / "original.parquet")
-    schema = Schema.from_frame(original)
+    original = as_table(tmp_path / "original.parquet")
+    schema = schema_from(original)
     with PoolWriter(tmp_path / "pool", schema, generator=3, seed=1, part_rows=25) as writer:
         writer.append(original)
     pool = seal_pool(tmp_path / "pool")
@@ -120,7 +119,7 @@ def test_write_subset__decimals_and_dates_of_arrow(tmp_path, serial):
         }
     )
     pq.write_table(table, tmp_path / "original.parquet")
-    schema = Schema.from_frame(read_table(tmp_path / "original.parquet"))
+    schema = schema_from(tmp_path / "original.parquet")
     write_subset(open_pool(tmp_path / "original.parquet"), np.arange(3), schema, tmp_path / "s.parquet", serial)
     assert pq.read_table(tmp_path / "s.parquet").cast(table.schema).equals(table)
 
@@ -145,7 +144,7 @@ def test_write_subset__types_of_a_generator(tmp_path, serial):
         }
     )
     pool.to_parquet(tmp_path / "pool.parquet")
-    schema = Schema.from_frame(as_frame(original))
+    schema = schema_from(original)
     write_subset(open_pool(tmp_path / "pool.parquet"), np.arange(2), schema, tmp_path / "s.parquet", serial)
     written = pd.read_parquet(tmp_path / "s.parquet")
     assert written.dtypes.astype(str).to_dict() == {
@@ -167,7 +166,7 @@ def pool(tmp_path):
     frame[:30].to_parquet(folder / "a.parquet", row_group_size=7)
     frame[30:50].to_csv(folder / "b.csv", index=False)
     frame[50:].to_parquet(folder / "c.parquet")
-    return open_pool(folder), Schema.from_frame(frame)
+    return open_pool(folder), schema_from(frame)
 
 
 @settings(max_examples=30, deadline=None)
@@ -179,9 +178,7 @@ def test_write_subset__rows_in_ascending_order(tmp_path_factory, serial, ids, ma
     frame[40:].to_csv(tmp_path / "b.csv", index=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "MAX_BATCH_CELLS", max_cells)
-        write_subset(
-            open_pool(tmp_path), np.array(ids), Schema.from_frame(frame), tmp_path / "out" / "s.parquet", serial
-        )
+        write_subset(open_pool(tmp_path), np.array(ids), schema_from(frame), tmp_path / "out" / "s.parquet", serial)
     written = pd.read_parquet(tmp_path / "out" / "s.parquet")
     assert written["n"].tolist() == sorted(ids)
     lineage = pd.read_parquet(tmp_path / "out" / "s.lineage.parquet")
@@ -237,7 +234,7 @@ def test_write_subset__place_that_can_not_be_written(tmp_path, pool, serial):
 def test_restored__codes_as_before(tmp_path, serial):
     """What was selected by its bin is in that bin after it was written."""
     original = as_frame(pd.DataFrame({name: values.reset_index(drop=True) for name, values in COLUMNS.items()}))
-    bins = Bins.fit(original)
+    bins = Binned(original)
     generated = original.assign(
         **{
             "int": original["int"] + 0.4,
@@ -251,7 +248,7 @@ def test_restored__codes_as_before(tmp_path, serial):
     generated.to_parquet(tmp_path / "pool.parquet")
     write_subset(open_pool(tmp_path / "pool.parquet"), np.arange(N_ROWS), bins.schema, tmp_path / "s.parquet", serial)
     expected = bins.encode(generated)
-    assert np.array_equal(bins.encode(read_table(tmp_path / "s.parquet")), expected)
+    assert np.array_equal(bins.encode(as_frame(tmp_path / "s.parquet")), expected)
     assert np.array_equal(expected, bins.encode(original))
 
 
@@ -265,7 +262,7 @@ UNITS = np.array([3, 39, 17, 3, 20])
 def write_groups(folder, serial, original=PANEL, pool=PANEL, units=UNITS):
     """The subset, its lineage, and the chosen groups as they lie in the pool."""
     write_panel(folder / "pool", pool)
-    schema = Schema.from_frame(original)
+    schema = schema_from(original)
     write_subset(open_pool(folder / "pool"), units, schema, folder / "s.parquet", serial, "who", original["who"])
     parts = [pd.read_parquet(path).assign(part=path.name) for path in sorted((folder / "pool").iterdir())]
     everything = [group for part in parts for _, group in part.groupby("who", sort=False, observed=True)]
@@ -320,7 +317,7 @@ KEYS = {
 def test_write_groups__new_keys_of_the_originals_type(tmp_path, serial, name, in_pool):
     numbers = pd.factorize(PANEL["who"])[0]
     keyed = stored(PANEL.assign(who=KEYS[name](numbers)), tmp_path / "original.parquet")
-    original = read_table(tmp_path / "original.parquet")
+    original = as_frame(tmp_path / "original.parquet")
     pool = PANEL.assign(who=numbers) if in_pool == "numbers" else keyed
     subset, _, chosen = write_groups(tmp_path, serial, original, pool)
     expected = keyed["who"].dtype
@@ -334,7 +331,7 @@ def test_write_groups__new_keys_of_the_originals_type(tmp_path, serial, name, in
 
 
 def test_write_groups__through_a_pool_of_ours(tmp_path, serial):
-    schema = Schema.from_frame(PANEL)
+    schema = schema_from(PANEL)
     with PoolWriter(tmp_path / "pool", schema, 2, seed=1, part_rows=30, group_key="who") as writer:
         writer.append(PANEL)
     pool = seal_pool(tmp_path / "pool")
@@ -346,7 +343,7 @@ def test_write_groups__through_a_pool_of_ours(tmp_path, serial):
 
 def test_read_units__groups_are_numbered(tmp_path, serial):
     write_panel(tmp_path / "pool", PANEL)
-    pool, schema = open_pool(tmp_path / "pool"), Schema.from_frame(PANEL)
+    pool, schema = open_pool(tmp_path / "pool"), schema_from(PANEL)
     write_subset(pool, UNITS, schema, tmp_path / "s.parquet", serial, "who", PANEL["who"])
     units, subset = read_units(pool, UNITS, schema, serial, "who"), pd.read_parquet(tmp_path / "s.parquet")
     assert units["who"].tolist() == pd.factorize(subset["who"])[0].tolist()
@@ -378,7 +375,7 @@ def test_write_groups__one_huge_group_over_row_groups(tmp_path, serial):
     table = pd.DataFrame({"who": keys, "n": np.arange(len(keys))}).sample(frac=1, random_state=1)
     (tmp_path / "pool").mkdir()
     table.to_parquet(tmp_path / "pool" / "a.parquet", row_group_size=7_000)
-    schema, groups = Schema.from_frame(table), Groups.of(table["who"])
+    schema, groups = schema_from(table), Groups.of(table["who"])
     huge = int(groups.lengths.argmax())
     units = np.array([0, huge, groups.n_groups - 1, huge])
     write_subset(open_pool(tmp_path / "pool"), units, schema, tmp_path / "s.parquet", serial, "who", table["who"])
@@ -392,7 +389,7 @@ def test_write_groups__same_ids_same_bytes(tmp_path, serial, runtime):
     write_groups(tmp_path, serial)
     out = tmp_path / "other" / "s.parquet"
     with open_runtime(2, runtime) as opened:
-        pool, schema = open_pool(tmp_path / "pool"), Schema.from_frame(PANEL)
+        pool, schema = open_pool(tmp_path / "pool"), schema_from(PANEL)
         write_subset(pool, UNITS[::-1], schema, out, opened, "who", PANEL["who"])
     for name in ("s.parquet", "s.lineage.parquet"):
         assert (tmp_path / name).read_bytes() == out.with_name(name).read_bytes()

@@ -2,15 +2,17 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from issodask.runtime import open_runtime
 from issodask.stages.encode import encode_pool
 from issodask.stages.write import write_subset
 from issodask.store.codes import load_block
+from issodask.store.frames import to_frame
 from issodask.store.pool import PoolWriter, open_pool, seal_pool
-from issodask.store.tables import read_table
-from issodask.table.bins import Bins
+from issodask.store.tables import as_table
+from tests.door import Binned
 
 N_ROWS = 300
 NUMBERS = np.arange(N_ROWS)
@@ -42,30 +44,30 @@ TABLES = {
 def test_awkward__goes_through_every_door(tmp_path, name, kind):
     table = TABLES[name]
     table.to_parquet(tmp_path / "original.parquet")
-    original = read_table(tmp_path / "original.parquet")
-    bins = Bins.fit(original)
-    pool = write_pool(tmp_path / "pool", original, bins, kind)
+    original = as_table(tmp_path / "original.parquet")
+    binned = Binned(original)
+    pool = write_pool(tmp_path / "pool", original, binned.schema, kind)
     ids = np.arange(0, len(original), 2)
     with open_runtime(1, "serial") as runtime:
-        codes = encode_pool(pool, bins, bins.schema, tmp_path / "codes", runtime)
-        write_subset(pool, ids, bins.schema, tmp_path / "subset.parquet", runtime)
+        codes = encode_pool(pool, binned.bins, binned.schema, tmp_path / "codes", runtime)
+        write_subset(pool, ids, binned.schema, tmp_path / "subset.parquet", runtime)
     written = pd.read_parquet(tmp_path / "subset.parquet")
     expected = pd.read_parquet(tmp_path / "original.parquet").iloc[ids].reset_index(drop=True)
     all_codes = np.concatenate([load_block(block) for block in codes.blocks])
-    assert np.array_equal(all_codes[ids], bins.encode(read_table(tmp_path / "subset.parquet")))
+    assert np.array_equal(all_codes[ids], binned.encode(as_table(tmp_path / "subset.parquet")))
     if kind != "csv" or name != "texts that name bins":  # CSV can't tell an empty text from a missing one
-        assert np.array_equal(all_codes, bins.encode(original))
+        assert np.array_equal(all_codes, binned.encode(original))
         pd.testing.assert_frame_equal(written, expected)
 
 
-def write_pool(folder, frame, bins, kind):
+def write_pool(folder, table, schema, kind):
     folder.mkdir()
     if kind == "ours":
-        with PoolWriter(folder, bins.schema, generator=0, seed=1, part_rows=max(1, len(frame) // 3)) as writer:
-            writer.append(frame)
+        with PoolWriter(folder, schema, generator=0, seed=1, part_rows=max(1, len(table) // 3)) as writer:
+            writer.append(table)
         return seal_pool(folder)
     if kind == "parquet":
-        frame.to_parquet(folder / "part.parquet")
+        pq.write_table(table, folder / "part.parquet")
     else:
-        frame.assign(**{"one more": 1}).to_csv(folder / "part.csv", index=False)
+        to_frame(table).assign(**{"one more": 1}).to_csv(folder / "part.csv", index=False)
     return open_pool(folder)

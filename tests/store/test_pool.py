@@ -5,7 +5,7 @@ import pytest
 
 from issodask.errors import InputError
 from issodask.store.pool import check_pool, open_pool
-from issodask.table.schema import Schema
+from tests.door import schema_from
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ def test_open_pool__part_with_fewer_columns_is_named(tmp_path, frame):
 def test_check_pool__missing_and_foreign_columns(tmp_path, frame):
     frame.to_parquet(tmp_path / "a.parquet")
     pool = open_pool(tmp_path)
-    check_pool(pool, Schema.from_frame(frame))
+    check_pool(pool, schema_from(frame))
     with pytest.raises(InputError, match=r"lacks 1 of the original's 3 columns: 'wage'"):
-        check_pool(pool, Schema.from_frame(frame.assign(wage=1)))
+        check_pool(pool, schema_from(frame.assign(wage=1)))
     with pytest.raises(InputError, match="no columns in common"):
-        check_pool(pool, Schema.from_frame(pd.DataFrame({"other": [1]})))
+        check_pool(pool, schema_from(pd.DataFrame({"other": [1]})))

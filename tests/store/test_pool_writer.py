@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from issodask.errors import InputError
 from issodask.store import files
-from issodask.store.parts import iter_part
 from issodask.store.pool import PoolWriter, as_pool, check_pool, open_pool, seal_pool
-from issodask.table.schema import Schema
+from tests.door import schema_from
 
 
 def draw(n_rows=100):
@@ -32,7 +31,7 @@ def draw(n_rows=100):
 
 
 FRAME = draw()
-SCHEMA = Schema.from_frame(FRAME)
+SCHEMA = schema_from(FRAME)
 
 
 def write(folder, frame=FRAME, generator=0, seed=7, part_rows=40, step=23):
@@ -69,7 +68,7 @@ def test_writer__one_schema_whatever_comes_in(tmp_path):
         writer.append(as_generated[50:].assign(helper=1)[["helper", "d", "t", "b", "n"]])
     first, second = (pq.read_schema(tmp_path / name) for name in writer.finished_parts)
     assert first.equals(second, check_metadata=True)
-    rows = pd.concat([pd.concat(iter_part(tmp_path / name, SCHEMA)) for name in writer.finished_parts])
+    rows = pd.concat([pd.read_parquet(tmp_path / name) for name in writer.finished_parts])
     pd.testing.assert_frame_equal(rows.astype({"t": str}).reset_index(drop=True), FRAME.astype({"t": str}))
 
 
@@ -100,7 +99,7 @@ def test_writer__parts_of_another_job_are_refused(tmp_path):
     with pytest.raises(InputError, match="belongs to another job"):
         PoolWriter(tmp_path, SCHEMA, 0, seed=8)
     with pytest.raises(InputError, match="belongs to another job"):
-        PoolWriter(tmp_path, Schema.from_frame(FRAME[["n"]]), 0, seed=7)
+        PoolWriter(tmp_path, schema_from(FRAME[["n"]]), 0, seed=7)
     assert contents(tmp_path) == before
 
 
@@ -161,7 +160,7 @@ def test_as_pool__tables_in_memory_replace_what_was_there(tmp_path):
     for source in (FRAME, lazy, pa.Table.from_pandas(FRAME)):
         pool = as_pool(source, tmp_path, SCHEMA)
         assert pool.n_rows == 100
-        rows = pd.concat(iter_part(pool.path(pool.parts[0]), SCHEMA))
+        rows = pd.read_parquet(pool.path(pool.parts[0]))
         assert rows["n"].tolist() == FRAME["n"].tolist()
     assert as_pool(tmp_path, tmp_path / "elsewhere", SCHEMA) == pool
 
@@ -170,7 +169,7 @@ def test_as_pool__tables_in_memory_replace_what_was_there(tmp_path):
 
 LENGTHS = [3, 1, 6, 2, 2, 9, 1, 4]
 VISITS = draw(sum(LENGTHS)).assign(who=np.repeat([f"p{i}" for i in range(len(LENGTHS))], LENGTHS))
-VISITS_SCHEMA = Schema.from_frame(VISITS)
+VISITS_SCHEMA = schema_from(VISITS)
 
 
 def group_writer(folder, generator=0, part_rows=5):

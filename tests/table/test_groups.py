@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issodask.errors import InputError
-from issodask.table.groups import Groups, key_column
+from issodask.table.groups import Groups, check_group_key
 
 
 @given(st.lists(st.sampled_from("abcd"), max_size=30))
@@ -48,6 +48,6 @@ def test_groups__missing_key(keys):
         Groups.of(pd.Series(keys, name="k"), where="the pool")
 
 
-def test_key_column__not_there():
+def test_check_group_key__not_there():
     with pytest.raises(InputError, match=r"the pool has no column 'k' .*its columns are 'a', 'b'"):
-        key_column(pd.DataFrame({"a": [1], "b": [2]}), "k", "the pool")
+        check_group_key(["a", "b"], "k", "the pool")

@@ -4,11 +4,13 @@ import pandas as pd
 import pytest
 
 from issodask.errors import InputError
-from issodask.models.external import call, load
-from issodask.table.schema import Schema
+from issodask.models.external import load
+from issodask.stages.called import call
+from issodask.store.frames import to_frame
+from tests.door import schema_from
 
 ORIGINAL = pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]})
-SCHEMA = Schema.from_frame(ORIGINAL)
+SCHEMA = schema_from(ORIGINAL)
 
 MODULE = """
 import pandas as pd
@@ -59,7 +61,7 @@ def module(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("module")
 @pytest.mark.parametrize("place", ["own_source:drawn", "own_source:arrow", "own_source:more", "own_source.py:drawn"])
 def test_call__gives_n_rows_of_the_originals_columns(place):
-    frame = call(f"python:{place}", ORIGINAL, SCHEMA, 10, seed=1)
+    frame = to_frame(call(f"python:{place}", ORIGINAL, SCHEMA, 10, seed=1))
     assert list(frame.columns) == ["a", "b"]
     assert list(frame.index) == list(range(10))
     assert set(frame["b"]) <= set(ORIGINAL["b"])
@@ -67,7 +69,8 @@ def test_call__gives_n_rows_of_the_originals_columns(place):
 
 @pytest.mark.usefixtures("module")
 def test_call__passes_the_seed():
-    one, two, again = (call("python:own_source:drawn", ORIGINAL, SCHEMA, 50, seed)["a"].tolist() for seed in (1, 2, 1))
+    tables = [call("python:own_source:drawn", ORIGINAL, SCHEMA, 50, seed) for seed in (1, 2, 1)]
+    one, two, again = (table["a"].to_pylist() for table in tables)
     assert one == again != two
 
 
@@ -77,7 +80,7 @@ def test_call__passes_the_seed():
     [
         ("python:own_source:few", "returned 9 rows, but 10 are needed"),
         ("python:own_source:other", "lacks 1 of the original's 2 columns: 'b'"),
-        ("python:own_source:nothing", "returned NoneType, but a table is needed"),
+        ("python:own_source:nothing", "nothing returned what can't be used: got NoneType, but a path or a table"),
         ("python:own_source:number", "has no function 'number'"),
         ("python:own_source:absent", "has no function 'absent'"),
         ("python:absent_source:f", "'absent_source' can't be imported"),
@@ -105,7 +108,7 @@ GROUPED = ORIGINAL.assign(key="k")
 
 @pytest.mark.usefixtures("module")
 def test_call__gives_n_whole_groups():
-    frame = call("python:own_source:groups", GROUPED, Schema.from_frame(GROUPED), 4, seed=1, group_key="key")
+    frame = to_frame(call("python:own_source:groups", GROUPED, schema_from(GROUPED), 4, seed=1, group_key="key"))
     assert list(frame.columns) == ["a", "b", "key"]
     assert list(frame.index) == list(range(12))
     assert frame["key"].nunique() == 4
@@ -124,4 +127,4 @@ def test_call__gives_n_whole_groups():
 )
 def test_call__says_what_is_wrong_with_groups(function, message):
     with pytest.raises(InputError, match=message):
-        call(f"python:own_source:{function}", GROUPED, Schema.from_frame(GROUPED), 3, seed=1, group_key="key")
+        call(f"python:own_source:{function}", GROUPED, schema_from(GROUPED), 3, seed=1, group_key="key")
