@@ -87,8 +87,9 @@ def noted_as(table: pa.Table, schema: Schema) -> pa.Table:
     dtypes = {}
     for column in schema.columns:
         dtype = column.pandas or _numpy_name(table[column.name].type)
-        has_missing = table[column.name].null_count > 0
-        dtypes[column.name] = _NULLABLE_TWINS.get(dtype, dtype) if has_missing else dtype
+        if column.kind == "numeric" and table[column.name].null_count:
+            dtype = _NULLABLE_TWINS.get(dtype, dtype)
+        dtypes[column.name] = dtype
     return noted(table, dtypes)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from issodask.config import load_job
-from issodask.models.external import call
+from issodask.stages.called import call
 from tests.door import as_written, schema_from
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
