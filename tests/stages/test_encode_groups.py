@@ -47,7 +47,7 @@ def interleaved(frame, seed=1):
 
 ORIGINAL = draw_groups([3, 1, 7, 2, 2, 5] * 20)
 SCHEMA = schema_from(ORIGINAL)
-BINS = SequenceBins.fit(ORIGINAL.drop(columns=KEY), Groups.of(ORIGINAL[KEY]), SCHEMA.without(KEY))
+BINS = SequenceBins.fit(ORIGINAL.drop(columns=KEY), Groups.of(ORIGINAL[KEY]))
 
 
 def encode(folder, out, runtime="serial", key=KEY, schema=SCHEMA, **options):

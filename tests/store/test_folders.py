@@ -14,8 +14,8 @@ from issodask.store.codes import codes_path
 from issodask.store.folders import find_parts
 from issodask.store.parts import hash_keys, key_at
 from issodask.store.pool import open_pool
-from issodask.store.tables import read_table
-from issodask.table.bins import Bins
+from issodask.store.tables import as_frame, as_table
+from tests.door import Binned
 
 
 def lay(folder, *names):
@@ -51,7 +51,7 @@ def test_find_parts__empty_partitions_of_spark(tmp_path):
     lay(tmp_path, "part-0.csv", "part-2.csv")
     (tmp_path / "part-1.csv").touch()
     assert names_of(tmp_path) == ["part-0.csv", "part-2.csv"]
-    assert len(read_table(tmp_path)) == 4
+    assert len(as_frame(tmp_path)) == 4
 
 
 def test_find_parts__links_to_folders_but_not_in_circles(tmp_path):
@@ -88,14 +88,14 @@ def test_find_parts__what_makes_no_sense_is_told(tmp_path, names, words):
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_read_table__folders_are_columns(tmp_path, ending):
     lay(tmp_path, f"s=01/p.{ending}", f"s=02/p.{ending}")
-    table = pd.DataFrame(read_table(tmp_path)[["n", "t", "s"]])
+    table = pd.DataFrame(as_frame(tmp_path)[["n", "t", "s"]])
     assert table["s"].tolist() == ["01", "01", "02", "02"]
     assert table["n"].tolist() == [0, 0, 1, 1]
 
 
 def test_read_table__a_column_of_the_files_goes_before_one_of_the_folders(tmp_path):
     lay(tmp_path, "n=00/p.parquet", "n=01/p.parquet")
-    assert read_table(tmp_path)["n"].tolist() == [0, 0, 1, 1]
+    assert as_frame(tmp_path)["n"].tolist() == [0, 0, 1, 1]
 
 
 def test_open_pool__an_unfinished_run_is_no_folder_of_parts(tmp_path):
@@ -116,12 +116,11 @@ def test_folders__go_through_encoding_and_writing(tmp_path, ending):
         rows = rows.drop(columns="s")
         rows.to_csv(path, index=False) if ending == "csv" else rows.to_parquet(path, index=False)
     table.to_parquet(tmp_path / "original.parquet")
-    original = read_table(tmp_path / "original.parquet")
-    bins = Bins.fit(original)
+    original = Binned(as_table(tmp_path / "original.parquet"))
     pool = open_pool(tmp_path / "pool")
     with open_runtime(1, "serial") as runtime:
-        codes = encode_pool(pool, bins, bins.schema, tmp_path / "codes", runtime)
-        write_subset(pool, np.arange(0, 60, 2), bins.schema, tmp_path / "s.parquet", runtime)
+        codes = encode_pool(pool, original.bins, original.schema, tmp_path / "codes", runtime)
+        write_subset(pool, np.arange(0, 60, 2), original.schema, tmp_path / "s.parquet", runtime)
     assert codes.n_units == 60
     wanted = table[::2].reset_index(drop=True)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "s.parquet"), wanted)
