@@ -126,11 +126,13 @@ def _checked(
     group_key: str | None,
 ) -> Tables:
     """The given tables by name, with the original's columns and what their values mean there."""
-    known = as_table(original)
+    known = as_table(original, where="the original")
     given = dict(zip(TABLES, (known, pool_sample, subset, holdout), strict=True))
     if group_key is not None:
         key_codes(known, group_key, "the original")
     schema = schema_of(known).without(group_key)
+    if not schema.columns:
+        raise InputError(f"the original has no columns beside its group key {group_key!r}: give a table that has some")
     return {name: _conformed(table, schema, name, group_key) for name, table in given.items() if table is not None}
 
 

@@ -147,7 +147,7 @@ def _checked(table: pa.Table, columns: Sequence[str] | None, where: str) -> pa.T
         table = table.select(list(columns))
     if not table.num_rows or not table.num_columns:
         raise InputError(
-            f"{where} is empty ({table.num_rows:,} rows, {table.num_columns} columns): give a table with both"
+            f"{where} is empty, it has {table.num_rows:,} rows and {table.num_columns} columns: give a table with both"
         )
     return table
 

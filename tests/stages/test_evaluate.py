@@ -87,7 +87,7 @@ def test_evaluate__no_qa_report_unless_asked(tables, tmp_path):
 
 @pytest.mark.parametrize("name", ["original", "subset", "holdout", "pool_sample"])
 def test_evaluate__an_empty_table_is_refused(tables, name):
-    with pytest.raises(InputError, match=f"the {name.replace('_', ' ')} has 0 rows and 6 columns"):
+    with pytest.raises(InputError, match=f"the {name.replace('_', ' ')} is empty, it has 0 rows and 6 columns"):
         evaluate(**{**tables, name: real_table(5, 1).head(0)}, config=CONFIG)
 
 

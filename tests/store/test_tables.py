@@ -144,7 +144,7 @@ def test_read_table__empty_csv(tmp_path, text):
 
 def test_read_table__empty_parquet(tmp_path, frame):
     frame.head(0).to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(InputError, match=r"empty \(0 rows, 3 columns\)"):
+    with pytest.raises(InputError, match="is empty, it has 0 rows and 3 columns"):
         as_frame(tmp_path / "t.parquet")
 
 
