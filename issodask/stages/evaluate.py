@@ -10,6 +10,7 @@ from typing import Any
 
 from issodask import seeds
 from issodask.config import EvaluateConfig
+from issodask.errors import InputError
 from issodask.report.coherence import group_findings
 from issodask.report.copies import Copies, Fingerprints
 from issodask.report.drivers import find_drivers
