@@ -19,6 +19,14 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class CsvConfig(_Section):
+    """How CSV files are written; what is not given is found in each file."""
+
+    separator: str | None = Field(default=None, min_length=1, max_length=1, description="between fields, such as ';'")
+    decimal: Literal[".", ","] | None = Field(default=None, description="the decimal sign")
+    encoding: str | None = Field(default=None, description="such as cp1250; default: UTF-8, or else cp1252")
+
+
 class OriginalConfig(_Section):
     """The private table, and the real rows kept aside for the final score.
 
@@ -30,6 +38,7 @@ class OriginalConfig(_Section):
 
     path: str
     group_key: str | None = None
+    csv: CsvConfig = Field(default=CsvConfig(), description="how path and holdout are written, if they are CSV")
     holdout: str | None = None
     holdout_share: float | None = Field(default=None, gt=0, lt=1)
 
@@ -51,6 +60,7 @@ class GenerateConfig(_Section):
         default="mostlyai",
         description="who makes rows: mostlyai (trains generators), python:MODULE:FUNCTION, or a folder with a pool",
     )
+    csv: CsvConfig = Field(default=CsvConfig(), description="how the source is written, if it is CSV")
     units: int | None = Field(default=None, gt=0, description="units of the whole pool; default 20 per selected unit")
     generators: int = Field(default=2, gt=0, description="how many to train")
     model: Literal["MOSTLY_AI/Small", "MOSTLY_AI/Medium", "MOSTLY_AI/Large"] = Field(

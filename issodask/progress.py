@@ -61,6 +61,8 @@ class _Lines(ABC):
                 self._set("bound", event["n"], event["of"], f"the error of any subset is at least {event['bound']:.1e}")
             case "evaluate":
                 self._set("evaluate", event["n"], event["of"], event["what"])
+            case "csv":
+                self._say(event["text"])
             case "resume":
                 self._say("goes on from the last checkpoint")
             case "damaged":

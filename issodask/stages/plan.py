@@ -67,7 +67,7 @@ def plan(job: JobConfig) -> list[Estimate]:
 def _pool_units(job: JobConfig, n_units: int) -> int:
     if makes_pool(job.generate):
         return job.generate.units or POOL_UNITS_PER_UNIT * n_units
-    pool = open_pool(job.generate.source)
+    pool = open_pool(job.generate.source, job.generate.csv.model_dump())
     return (pool.n_units if pool.n_units is not None else pool.n_rows) or 0
 
 

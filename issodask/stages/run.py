@@ -100,9 +100,10 @@ def _watched_runtime(
 
 def read_original(job: JobConfig) -> tuple[Any, Any | None]:
     """The original and the holdout, as Arrow (split off by the job's seed, read from its own file, or none)."""
-    table = as_table(job.original.path)
+    csv = job.original.csv.model_dump()
+    table = as_table(job.original.path, csv=csv)
     if job.original.holdout is not None:
-        return table, as_table(job.original.holdout)
+        return table, as_table(job.original.holdout, csv=csv)
     if job.original.holdout_share is None:
         return table, None
     units = _unit_of_rows(table, job.original.group_key)

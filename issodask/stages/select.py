@@ -5,6 +5,7 @@ Read, encode, target, search, write; the search itself is in `search.py`.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
@@ -29,7 +30,9 @@ from issodask.stages.original import KnownOriginal
 from issodask.stages.search import Found, Search
 from issodask.stages.write import write_subset
 from issodask.store.codes import Codes, read_note
+from issodask.store.dialects import Dialect
 from issodask.store.files import file_hash, read_json, sole_writer, write_json
+from issodask.store.folders import describe_csv
 from issodask.store.frames import key_codes, to_frame
 from issodask.store.pool import Pool, as_pool, check_pool
 from issodask.store.subset import check_out, lineage_path
@@ -69,6 +72,8 @@ def select(
     folder: str | Path | None = None,
     runtime: "Runtime | Client | None" = None,
     events: Events | None = None,
+    csv: Mapping[str, Any] | None = None,
+    pool_csv: Mapping[str, Any] | None = None,
 ) -> Selected:
     """Select a subset of `pool` that matches `original`, and write it to `out` (Parquet).
 
@@ -76,6 +81,8 @@ def select(
     group_key       the column that says which rows belong together, when whole groups are to be chosen
     folder          what can be resumed is kept there; default: `<out without its ending>.work`
     runtime         where the work runs: a runtime, or a Dask client; default: threads, one per processor
+    csv, pool_csv   how CSV files of the original and of the pool are written, where that can't be found in them:
+                    separator, decimal (sign) and encoding, such as {"encoding": "cp1250"}
 
     Raises InputError for input that can't be used; what an earlier run wrote to `out` stays untouched then.
     """
@@ -91,6 +98,8 @@ def select(
                 folder=folder,
                 runtime=runtime,
                 events=events,
+                csv=csv,
+                pool_csv=pool_csv,
             )
     config = config or SelectConfig()
     out = Path(out)
@@ -100,7 +109,7 @@ def select(
     events = events or Events(folder / "events.jsonl")
 
     with sole_writer(folder / "select"):
-        return _select(original, pool, out, config, group_key, seed, folder, runtime, events)
+        return _select(original, pool, out, config, group_key, seed, folder, runtime, events, csv, pool_csv)
 
 
 def _select(
@@ -113,16 +122,19 @@ def _select(
     folder: Path,
     runtime: Runtime,
     events: Events,
+    csv: Mapping[str, Any] | None,
+    pool_csv: Mapping[str, Any] | None,
 ) -> Selected:
     runtime.keep_in(folder)
     timings: dict[str, float] = {}
     began = monotonic()
-    table = as_table(original)
+    table = as_table(original, csv=csv)
     known, fingerprints = KnownOriginal.of(table, group_key), Fingerprints.of(_units(table, group_key))
     del table
-    opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", known.schema, group_key)
+    opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", known.schema, group_key, pool_csv)
     timings["read"] = round(monotonic() - began, 2)
     runtime.check_seen(folder, opened.folder)
+    _tell_csv(original, csv, opened, events)
 
     n_units = config.units or known.n_units
     if known.group_key is not None and known.keys is not None:
@@ -179,6 +191,14 @@ def _units(table: Any, group_key: str | None) -> Table:
     if group_key is None:
         return Table.flat(rows)
     return Table.grouped(rows.drop(columns=[group_key]), key_codes(table, group_key), "the table")
+
+
+def _tell_csv(original: Any, csv: Mapping[str, Any] | None, pool: Pool, events: Events) -> None:
+    """Say what was found of CSV files that are not written as usual."""
+    path = Path(original) if isinstance(original, str | Path) and Path(original).exists() else None
+    texts = [describe_csv(path, Dialect.given(csv)) if path is not None else None, pool.describe_csv()]
+    for text in filter(None, texts):
+        events.emit("csv", text=text)
 
 
 def _check_config(config: SelectConfig, group_key: str | None) -> None:

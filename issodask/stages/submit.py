@@ -46,7 +46,8 @@ def _placed(job: JobConfig, out: str, service: Service) -> JobConfig:
     if is_callable_source(source):
         source = _placed_callable(source, out, service)
     elif not makes_pool(job.generate):
-        source = _reachable(str(open_pool(source).folder) if Path(source).exists() else source, out, service)
+        found = str(open_pool(source, job.generate.csv.model_dump()).folder) if Path(source).exists() else source
+        source = _reachable(found, out, service)
     return job.model_copy(
         update={
             "out": out,

@@ -13,6 +13,7 @@ import pandas as pd
 from issodask.errors import InputError
 from issodask.runtime import Runtime
 from issodask.store.casts import written
+from issodask.store.dialects import Dialect
 from issodask.store.parts import count_rows, hash_keys
 from issodask.store.pool import Part, Pool, check_pool
 from issodask.store.subset import (
@@ -90,7 +91,7 @@ def _read_chosen(
     check_pool(pool, schema, group_key)
     pool = counted(pool, runtime, group_key)
     chosen = _by_part(pool, np.sort(np.asarray(unit_ids, dtype=np.int64)))
-    tasks = [_Task(part.name, str(pool.path(part)), units, group_key) for part, units in chosen]
+    tasks = [_Task(part.name, str(pool.path(part)), units, group_key, pool.dialect) for part, units in chosen]
     read = runtime.map(_read_part, tasks, runtime.share(schema), label="write")
     return list(zip([part for part, _ in chosen], read, strict=True))
 
@@ -98,7 +99,7 @@ def _read_chosen(
 def counted(pool: Pool, runtime: Runtime, group_key: str | None = None) -> Pool:
     """The pool with the units of all its parts known; files are read for it where their footers don't say."""
     tasks = [
-        _Task(part.name, str(pool.path(part)), np.zeros(0, np.int64), group_key)
+        _Task(part.name, str(pool.path(part)), np.zeros(0, np.int64), group_key, pool.dialect)
         for part in pool.parts
         if (part.n_rows if group_key is None else part.n_units) is None
     ]
@@ -116,6 +117,7 @@ class _Task:
     path: str
     units: np.ndarray
     group_key: str | None
+    dialect: Dialect | None
 
 
 def _by_part(pool: Pool, unit_ids: np.ndarray) -> list[tuple[Part, np.ndarray]]:
@@ -136,14 +138,14 @@ def _by_part(pool: Pool, unit_ids: np.ndarray) -> list[tuple[Part, np.ndarray]]:
 def _read_part(task: _Task, schema: Schema) -> ChosenGroups:
     try:
         if task.group_key is None:
-            table = read_rows(Path(task.path), schema, task.units)
+            table = read_rows(Path(task.path), schema, task.units, task.dialect)
             return ChosenGroups(table, np.ones(len(task.units), np.int64), task.units)
-        return read_groups(Path(task.path), schema, task.group_key, task.units)
+        return read_groups(Path(task.path), schema, task.group_key, task.units, task.dialect)
     except InputError as error:
         raise InputError(str(error) if task.name in str(error) else f"part {task.name}: {error}") from error
 
 
 def _count_units(task: _Task) -> int:
     if task.group_key is None:
-        return count_rows(Path(task.path))
-    return Groups.of(hash_keys(Path(task.path), task.group_key), where=f"part {task.name}").n_groups
+        return count_rows(Path(task.path), task.dialect)
+    return Groups.of(hash_keys(Path(task.path), task.group_key, task.dialect), where=f"part {task.name}").n_groups

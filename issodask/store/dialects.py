@@ -68,6 +68,19 @@ class Dialect:
         return dialect
 
 
+def describe_dialect(path: Path, given: Dialect | None = None) -> str | None:
+    """How a file is read, in one line for the user; None when there is nothing unusual about it."""
+    found = find_dialect(path, given)
+    signs = []
+    if found.encoding == "cp1252" and (given is None or given.encoding is None):
+        signs.append("is not UTF-8: read as cp1252")
+    if found.separator != ",":
+        signs.append(f"fields lie between {found.separator!r}")
+    if found.decimal == ",":
+        signs.append("numbers have decimal commas")
+    return f"{path.name} {'; '.join(signs)}" if signs else None
+
+
 def find_dialect(path: Path, given: Dialect | None = None) -> Dialect:
     """What is `given`, and of the rest what the first 256 kB of the file say.
 

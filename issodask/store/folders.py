@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from issodask.errors import InputError
 from issodask.store.csv_files import is_csv
+from issodask.store.dialects import Dialect, describe_dialect
 from issodask.store.files import is_hidden
 from issodask.table.schema import quoted
 
@@ -58,6 +59,12 @@ def find_parts(path: Path) -> list[PartFile]:
     parts = [PartFile(path / name, name, _values(path, name)) for name in names]
     _check_same_folders(path, parts)
     return parts
+
+
+def describe_csv(path: Path, given: Dialect | None) -> str | None:
+    """How the first CSV file at `path` is read, where that is unusual (see `describe_dialect`)."""
+    first = next((part.path for part in find_parts(path) if is_csv(part.path)), None)
+    return None if first is None else describe_dialect(first, given)
 
 
 def folder_values(path: Path) -> dict[str, str | None]:

@@ -17,6 +17,7 @@ from issodask.errors import InputError
 from issodask.store.casts import cast_table
 from issodask.store.csv_files import count_csv_rows, csv_columns, is_csv, iter_csv
 from issodask.store.csv_values import Reading
+from issodask.store.dialects import Dialect
 from issodask.store.folders import folder_values, with_values
 from issodask.store.plain import plain
 from issodask.store.tables import open_parquet
@@ -28,22 +29,22 @@ MAX_BATCH_CELLS = 1_000_000
 MAX_BATCH_ROWS = 65_536
 
 
-def iter_part(path: Path, schema: Schema) -> Iterator[Columns]:
-    """Yield the rows of one part in order, as bins see the columns of `schema`.
+def iter_part(path: Path, schema: Schema, dialect: Dialect | None = None) -> Iterator[Columns]:
+    """Yield the rows of one part in order, as bins see the columns of `schema`; `dialect` is given of a CSV.
 
     Raises InputError when the file is damaged, and for values that the original's types can't hold.
     """
-    for table in _iter_batches(path, schema):
+    for table in _iter_batches(path, schema, dialect):
         yield plain(table, schema, where=path.name)
 
 
-def iter_chosen(path: Path, schema: Schema, rows: np.ndarray) -> Iterator[pa.Table]:
+def iter_chosen(path: Path, schema: Schema, rows: np.ndarray, dialect: Dialect | None = None) -> Iterator[pa.Table]:
     """Yield the chosen rows of one part in order, in `stored_schema`; row groups without any are not read.
 
     `rows`: int64, positions within the part, ascending, may repeat. Raises InputError as `iter_part`.
     """
     if is_csv(path):
-        yield from _chosen(_iter_batches(path, schema), rows, schema)
+        yield from _chosen(_iter_batches(path, schema, dialect), rows, schema)
         return
     chosen: list[pa.Table] = []
     with _open_for(path, schema) as file:
@@ -57,32 +58,32 @@ def iter_chosen(path: Path, schema: Schema, rows: np.ndarray) -> Iterator[pa.Tab
         yield pa.concat_tables(chosen)
 
 
-def hash_keys(path: Path, group_key: str) -> pd.Series:
+def hash_keys(path: Path, group_key: str, dialect: Dialect | None = None) -> pd.Series:
     """A number for the group key of each row of one part: UInt64, missing where the key is.
 
     It is a hash of the key's text, so that keys take little memory, and those of two parts are comparable whatever
     their types: 7, 7.0 and "7" have the same, a date has that of its midnight.
     """
-    hashed = [_hash_texts(_as_texts(keys, path)) for keys in _iter_keys(path, group_key)]
+    hashed = [_hash_texts(_as_texts(keys, path)) for keys in _iter_keys(path, group_key, dialect)]
     numbers = np.concatenate([np.zeros(0, np.uint64), *(numbers for numbers, _ in hashed)])
     is_missing = np.concatenate([np.zeros(0, bool), *(is_missing for _, is_missing in hashed)])
     return pd.Series(pd.arrays.IntegerArray(numbers, is_missing), name=group_key)
 
 
-def key_at(path: Path, group_key: str, row: int) -> str:
+def key_at(path: Path, group_key: str, row: int, dialect: Dialect | None = None) -> str:
     """The group key of one row, as text."""
     start = 0
-    for keys in _iter_keys(path, group_key):
+    for keys in _iter_keys(path, group_key, dialect):
         if row < start + len(keys):
             return str(keys[row - start].as_py()).removesuffix(" 00:00:00")
         start += len(keys)
     raise IndexError(f"{path} has no row {row:,}")
 
 
-def count_rows(path: Path) -> int:
+def count_rows(path: Path, dialect: Dialect | None = None) -> int:
     """The number of rows of a part; a CSV has to be read for it."""
     if is_csv(path):
-        return count_csv_rows(path)
+        return count_csv_rows(path, dialect)
     with open_parquet(path) as file:
         return int(file.metadata.num_rows)
 
@@ -96,9 +97,9 @@ def _only(group_key: str) -> Schema:
     return Schema((Column(group_key, "string", "categorical"),))
 
 
-def _iter_keys(path: Path, group_key: str) -> Iterator[pa.Array]:
+def _iter_keys(path: Path, group_key: str, dialect: Dialect | None) -> Iterator[pa.Array]:
     if is_csv(path):
-        for table in _iter_csv(path, _only(group_key), MAX_BATCH_ROWS):
+        for table in _iter_csv(path, _only(group_key), MAX_BATCH_ROWS, dialect):
             yield table[group_key].combine_chunks()
         return
     with _open_for(path, _only(group_key)) as file:
@@ -140,22 +141,22 @@ def _hash_texts(texts: pa.DictionaryArray) -> tuple[np.ndarray, np.ndarray]:
     return np.append(hashes, np.uint64(0))[places], places < 0
 
 
-def _iter_batches(path: Path, schema: Schema) -> Iterator[pa.Table]:
+def _iter_batches(path: Path, schema: Schema, dialect: Dialect | None) -> Iterator[pa.Table]:
     if is_csv(path):
-        yield from _iter_csv(path, schema, batch_rows(schema))
+        yield from _iter_csv(path, schema, batch_rows(schema), dialect)
         return
     with _open_for(path, schema) as file:
         for i_group in range(file.num_row_groups):
             yield from _iter_row_group(file, i_group, schema, path)
 
 
-def _iter_csv(path: Path, schema: Schema, n_rows: int) -> Iterator[pa.Table]:
+def _iter_csv(path: Path, schema: Schema, n_rows: int, dialect: Dialect | None) -> Iterator[pa.Table]:
     values = folder_values(path)
-    own = csv_columns(path)
+    own = csv_columns(path, dialect)
     check_columns([*own, *values], schema.names, where=path.name)
     wanted = [column for column in schema.columns if column.name in own or column.name not in values]
     readings = {column.name: _reading(column) for column in wanted} or {own[0]: "text"}
-    for table in iter_csv(path, readings, batch_rows=n_rows):
+    for table in iter_csv(path, readings, dialect, n_rows):
         yield with_values(table, values).select(list(schema.names))
 
 

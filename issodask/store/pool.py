@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from issodask.errors import InputError
 from issodask.store.casts import cast_table, stored_schema, without_nan
 from issodask.store.csv_files import csv_columns, is_csv
+from issodask.store.dialects import Dialect, describe_dialect
 from issodask.store.files import file_hash, read_json, whole_file, write_json
 from issodask.store.folders import PartFile, find_parts
 from issodask.store.frames import key_codes
@@ -55,13 +56,14 @@ class Part:
 class Pool:
     """A pool: unit ids count its rows, or its groups, from 0, part after part.
 
-    `group_key` is what a pool of ours was made with; others may have any.
+    `group_key` is what a pool of ours was made with; others may have any. `dialect` is what was given of CSV parts.
     """
 
     folder: Path
     parts: tuple[Part, ...]
     columns: tuple[str, ...]
     group_key: str | None = None
+    dialect: Dialect | None = None
 
     @property
     def n_rows(self) -> int | None:
@@ -78,18 +80,27 @@ class Pool:
     def path(self, part: Part) -> Path:
         return self.folder / part.name
 
+    def describe_csv(self) -> str | None:
+        """How the first CSV part is read, where that is unusual."""
+        first = next((self.path(part) for part in self.parts if is_csv(self.path(part))), None)
+        return None if first is None else describe_dialect(first, self.dialect)
 
-def open_pool(path: str | Path) -> Pool:
+
+def open_pool(path: str | Path, csv: Dialect | Mapping[str, Any] | None = None) -> Pool:
     """Open a folder with a manifest of ours, the `pool/` of a run's directory, or any folder or file of Parquet or CSV.
 
-    Raises InputError when there is nothing, when a part is missing, truncated or lacks columns of the first part, for
-    duplicate column names and for a pool without rows.
+    `csv` is what is known of CSV files. Raises InputError when there is nothing, when a part is missing, truncated or
+    lacks columns of the first part, for duplicate column names and for a pool without rows.
     """
     path = Path(path)
     if (path / "pool" / MANIFEST).is_file():
         path = path / "pool"
     manifest = read_json(path / MANIFEST)
-    pool = _open_sealed(path, manifest) if isinstance(manifest, dict) and "parts" in manifest else _open_foreign(path)
+    pool = (
+        _open_sealed(path, manifest)
+        if isinstance(manifest, dict) and "parts" in manifest
+        else _open_foreign(path, Dialect.given(csv))
+    )
     if pool.n_rows == 0:
         raise InputError(f"pool {path} is empty: its {len(pool.parts)} parts have no rows: generate some")
     return pool
@@ -262,14 +273,20 @@ def seal_pool(folder: str | Path) -> Pool:
     return open_pool(folder)
 
 
-def as_pool(source: Any, folder: str | Path, schema: Schema, group_key: str | None = None) -> Pool:
+def as_pool(
+    source: Any,
+    folder: str | Path,
+    schema: Schema,
+    group_key: str | None = None,
+    csv: Dialect | Mapping[str, Any] | None = None,
+) -> Pool:
     """The pool at a path; a table of pandas, Arrow or Dask is written to `folder` first, in place of what was there.
 
     Dask tables go partition by partition; rows of a group that lies in several wait for its last one. Raises InputError
     as `open_pool` and `to_arrow` do.
     """
     if isinstance(source, str | Path):
-        return open_pool(source)
+        return open_pool(source, csv)
     for path in Path(folder).glob(f"{_prefix(0)}*.parquet"):
         path.unlink()
     with PoolWriter(folder, schema, generator=0, seed=0, group_key=group_key) as writer:
@@ -401,11 +418,11 @@ def _check_bytes(path: Path, part: Part) -> None:
         )
 
 
-def _open_foreign(path: Path) -> Pool:
+def _open_foreign(path: Path, dialect: Dialect) -> Pool:
     if any(path.glob(f"pool/{_prefix(0)}*.parquet")):
         raise InputError(f"the pool in {path} is not finished: generate it to its end")
     files = find_parts(path)
-    found = [_inspect(file) for file in files]
+    found = [_inspect(file, dialect) for file in files]
     columns = found[0][1]
     for part, names in found:
         missing = [name for name in columns if name not in names]
@@ -413,13 +430,14 @@ def _open_foreign(path: Path) -> Pool:
             raise InputError(
                 f"part {part.name} of pool {path} lacks columns that {found[0][0].name} has: {quoted(missing)}"
             )
-    return Pool(path.parent if path.is_file() else path, tuple(part for part, _ in found), columns)
+    folder = path.parent if path.is_file() else path
+    return Pool(folder, tuple(part for part, _ in found), columns, dialect=dialect)
 
 
-def _inspect(file: PartFile) -> tuple[Part, tuple[str, ...]]:
+def _inspect(file: PartFile, dialect: Dialect) -> tuple[Part, tuple[str, ...]]:
     n_rows, names = None, []
     if is_csv(file.path):
-        names = csv_columns(file.path)
+        names = csv_columns(file.path, dialect)
     else:
         with open_parquet(file.path) as opened:
             n_rows, names = opened.metadata.num_rows, parquet_columns(opened)

