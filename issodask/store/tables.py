@@ -103,7 +103,8 @@ def to_arrow(source: Any) -> pa.Table:
     if hasattr(source, "compute"):
         source = source.compute()
     if isinstance(source, pa.Table):
-        return source.drop_columns(sorted(index_columns(source.schema)))
+        index = index_columns(source.schema)  # noted also of a table that has lost it
+        return source.select([name for name in source.column_names if name not in index])
     if isinstance(source, pd.DataFrame):
         return from_frame(source)
     if hasattr(source, "__arrow_c_stream__"):
