@@ -12,6 +12,7 @@ from tests.zoo.tables import KINDS
 HEADS = ("table", "rows × columns", "pool", "random → subset", "error ×", "s", "weights", "begun from", "roles", "real")
 
 _MEDIAN, _HIGHEST = 0.25, 0.6
+_USUAL = ("number", "time", "category")
 
 _TEXT = """# The zoo
 
@@ -155,13 +156,12 @@ def _weights(facts: dict[str, Any], selected: dict[str, Any], found: dict[str, A
     return said
 
 
-def _roles(roles: Any) -> str:
-    """How many columns have a role that is not learnt as it stands; "-" where nobody said."""
+def _roles(roles: dict[str, Any] | None) -> str:
+    """How many columns are what few programs ask for (ids, texts, constants ...); "-" where nobody said."""
     if not roles:
         return "-"
-    named = roles.values() if isinstance(roles, dict) else roles
-    counts = Counter(str(role.get("role", role)) if isinstance(role, dict) else str(role) for role in named)
-    return ", ".join(f"{n} {role}" for role, n in sorted(counts.items()))
+    counts = Counter(column["role"] for column in roles["roles"].values())
+    return ", ".join(f"{n} {role}" for role, n in sorted(counts.items()) if role not in _USUAL)
 
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

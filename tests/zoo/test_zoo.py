@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from tests.zoo import runner, steps
 from tests.zoo.__main__ import main
-from tests.zoo.page import findings, markdown, promises, remarks
+from tests.zoo.page import HEADS, Finding, findings, markdown, promises, remarks
 from tests.zoo.pools import draw, write_pool
 from tests.zoo.runner import Case, Zoo, forget
 from tests.zoo.tables import FLAT, GROUPED, KINDS, TABLES, Table, matching
@@ -237,6 +237,16 @@ def test_promises__each_breaks_when_it_should(tmp_path):
     explained = found("explained", "bad", 0.9, 0.93, bad="a category is missing")
     assert all(met == "yes" for _, _, met in promises([explained]))
     assert remarks([explained])["Above 0.6 ×"] == ["explained bad (0.70): a category is missing"]
+
+
+def test_line__counts_the_roles_that_are_not_usual(tmp_path):
+    case = Case(_ROWS, "bad", tmp_path)
+    columns = {"case": "id", "name": "id", "age": "number", "plan": "category", "note": "text"}
+    roles = {"roles": {name: {"role": role, "why": ""} for name, role in columns.items()}, "left_out": ["case", "name"]}
+    selected = {"random": 0.5, "subset": 0.9, "seconds": 1.0, "faults": []}
+    for known, told in ((roles, "2 id, 1 text"), (None, "-")):
+        finding = Finding(case, {"split": {"rows": 1, "columns": 5}, "select": {**selected, "facts": {"roles": known}}})
+        assert finding.line[HEADS.index("roles")] == told
 
 
 def test_markdown__tells_every_case(zoo):
