@@ -140,6 +140,7 @@ class JobConfig(_Section):
     out: str = Field(description="the run's directory")
     seed: int = Field(default=1, ge=0)
     original: OriginalConfig
+    columns: dict[str, str] = Field(default={}, description="roles of columns by name, where they are not found right")
     generate: GenerateConfig = GenerateConfig()
     select: SelectConfig = SelectConfig()
     evaluate: EvaluateConfig = EvaluateConfig()

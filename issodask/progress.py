@@ -35,6 +35,9 @@ def shown(console: Console, sparse: bool = False) -> Iterator[Listener]:
 class _Lines(ABC):
     """Turns events into states of named lines: how much is done, of how much, and a note."""
 
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
     def hear(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "generator":
@@ -63,6 +66,9 @@ class _Lines(ABC):
                 self._set("evaluate", event["n"], event["of"], event["what"])
             case "csv":
                 self._say(event["text"])
+            case "columns":
+                for line in event["told"]:
+                    self._say_once(line)
             case "resume":
                 self._say("goes on from the last checkpoint")
             case "damaged":
@@ -84,6 +90,11 @@ class _Lines(ABC):
             case phase:
                 self._set(name, 0, None, phase)
 
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._say(text)
+
     @abstractmethod
     def _set(self, name: str, done: float, of: float | None, note: str) -> None:
         """Show the state of the line `name`."""
@@ -97,6 +108,7 @@ class _Bars(_Lines):
     """A bar per line, redrawn in place."""
 
     def __init__(self, progress: Progress) -> None:
+        super().__init__()
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
 
@@ -113,6 +125,7 @@ class _Sparse(_Lines):
     """Where nothing can be redrawn (a log file): a line when something begins or ends, and every ten seconds."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console = console
         self._told: dict[str, float] = {}
         self._finished: set[str] = set()

@@ -143,6 +143,33 @@ def test_plan__prints_a_table(folder):
     assert all(stage in result.stdout for stage in ("generate", "encode", "select", "write"))
 
 
+def test_plan__lists_roles_and_why(folder):
+    with_ids = pd.read_parquet(folder / "original.parquet").assign(id=range(1_000, 1_600))
+    with_ids.to_parquet(folder / "original.parquet")
+    original = {"path": folder / "original.parquet"}
+    job = write_job(folder / "job.toml", out=folder / "out", original=original, generate={"source": folder / "pool"})
+    lines = call("plan", job).stdout.splitlines()
+    assert any(re.search(r"id\s.*\sid\s.*all 600 values differ", line) for line in lines)
+    named = call("plan", job, "--column", "id=number").stdout
+    assert re.search(r"id\s.*number\s.*named by the user", named)
+
+
+def test_column__roles_are_named_by_option(folder):
+    result = select(folder, "--effort", 40, "--column", "job=key")
+    assert result.exit_code == 2
+    assert "[columns] job is 'key', but a role is one of number, time, category, text, id, constant" in result.stderr
+    result = select(folder, "--effort", 40, "--column", "job")
+    assert "'job' names no role: give NAME=ROLE" in result.stderr
+
+
+def test_select__says_which_columns_are_ids(folder):
+    with_ids = pd.read_parquet(folder / "original.parquet").assign(id=range(1_000, 1_600))
+    with_ids.to_parquet(folder / "original.parquet")
+    result = select(folder, "--effort", 40)
+    assert result.exit_code == 0
+    assert "ids, new in the subset, neither learnt nor matched nor scored: id (all 600 values differ" in result.stderr
+
+
 def test_run__in_a_process_of_its_own_again_and_again(folder):
     """Also from another directory, with names relative to it."""
     write_job(

@@ -109,3 +109,9 @@ def test_validated__takes_keyword_arguments():
     assert validated(OriginalConfig, {"path": "x.csv"}, "call").holdout is None
     with pytest.raises(InputError, match=r"^call: .*unknown key pth"):
         validated(OriginalConfig, {"pth": "x.csv"}, "call")
+
+
+def test_load_job__roles_of_columns(job_file):
+    job = load_job(job_file(SMALLEST + '[columns]\ncustomer_id = "id"\nnote = "text"\n'))
+    assert job.columns == {"customer_id": "id", "note": "text"}
+    assert "[columns] note" in message_of(job_file(SMALLEST + "[columns]\nnote = 3\n"))

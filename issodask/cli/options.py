@@ -75,6 +75,26 @@ def group_key_option(command: Command) -> Command:
     )(command)
 
 
+def columns_option(command: Command) -> Command:
+    return click.option(
+        "--column",
+        "columns",
+        metavar="NAME=ROLE",
+        multiple=True,
+        callback=_read_roles,
+        help="Role of a column, where it is not found right: number, time, category, text, id, constant. Repeatable.",
+    )(command)
+
+
+def _read_roles(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """By name; a name may have equal signs of its own."""
+    bad = [text for text in given if "=" not in text]
+    if bad:
+        raise click.BadParameter(f"{bad[0]!r} names no role: give NAME=ROLE, such as customer=id")
+    pairs = [text.rpartition("=") for text in given]
+    return {name: role for name, _, role in pairs}
+
+
 def scheduler_option(command: Command) -> Command:
     return click.option(
         "--scheduler",

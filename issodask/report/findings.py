@@ -64,7 +64,8 @@ class Findings:
     was scored against that reference; `against_both` has the subset against original and holdout together, which is
     what mostlyai-qa's report takes as reference when it is given a holdout. `copies` are rows that equal an original
     one. Of a table of groups, `bins` include Sequence Length, `shares` are those of groups in expectation over drawn
-    rows, and `groups` says the rest.
+    rows, and `groups` says the rest. `roles` are those of all columns: {"roles": {name: {"role", "why"}}, "left_out":
+    names of the columns that are in no accuracy}.
     """
 
     bins: Bins
@@ -80,6 +81,7 @@ class Findings:
     copies: dict[str, Copies] = field(default_factory=dict)
     groups: GroupFindings | None = None
     history: tuple[Point, ...] = ()
+    roles: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     seed: int | None = None

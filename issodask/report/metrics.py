@@ -66,6 +66,8 @@ def _own_facts(findings: Findings) -> dict[str, Any]:
         "rows": findings.n_rows,
         "groups": findings.groups.n_groups if findings.groups else None,
         "columns": len(findings.columns),
+        "roles": findings.roles.get("roles", {}),
+        "left_out": findings.roles.get("left_out", []),
         "accuracy": {
             "against_original": _by_table(findings.against_original),
             "against_holdout": _by_table(findings.against_holdout),

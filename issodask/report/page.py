@@ -21,7 +21,7 @@ MAX_PANELS = 40
 MAX_UNSUPPORTED = 15
 KNOWN_FACTS = {
     *("job", "timings", "unsupported", "lineage", "stop_reason", "rounds", "pool_units", "objective_bound"),
-    *("copies", "start"),
+    *("copies", "start", "roles"),
 }
 
 

@@ -5,6 +5,7 @@ the files whose paths were given. Real rows of the holdout are read here and now
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ from issodask.report.privacy import Privacy, measure_privacy, rows_to_compare
 from issodask.report.qa import write_qa_report
 from issodask.report.scores import score
 from issodask.report.tables import TABLES, Table
+from issodask.stages.roles import KnownColumns
 from issodask.store.casts import cast_table
 from issodask.store.files import whole_file
 from issodask.store.frames import key_codes, to_frame
 from issodask.store.tables import as_table
-from issodask.store.types import noted_as, schema_of
+from issodask.store.types import noted_as
 from issodask.table.schema import Schema
 
 Tables = Mapping[str, Table]
@@ -45,6 +47,7 @@ def evaluate(
     qa_path: str | Path | None = None,
     title: str = "Synthetic table",
     group_key: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Measure the subset and write what was asked for; tables are paths, or tables of any kind.
 
@@ -55,13 +58,18 @@ def evaluate(
     `select_facts` says how the subset was made (keys: see render_page), `events_path` is the search's events.jsonl.
     `qa_path` is written when `config.qa_report` is set. Files are written under a work name and renamed when whole.
 
+    Ids are in no accuracy, and only the original needs them; `columns` are roles, by name, that are not found right.
+
     Returns the content of metrics.json. Raises InputError for an empty table, a missing column or group key, or values
     that don't fit the original's type.
     """
     config = config or EvaluateConfig()
-    tables = _checked(original, subset, holdout, pool_sample, group_key)
+    original = as_table(original, where="the original")
+    known = KnownColumns.of(original, group_key, columns)
+    tables = _checked(original, subset, holdout, pool_sample, known)
     tables = _flat_if_single(tables, seed)
     findings = measure_findings(tables, config, seed, select_facts or {}, events_path)
+    findings = replace(findings, roles=known.facts())
     similarity = None
     if config.qa_report and qa_path is not None:
         similarity = _write_qa_report(tables, Path(qa_path), config, seed, title, group_key)
@@ -119,22 +127,15 @@ def _against_both(tables: Tables) -> Tables:
     return {"both": Table.joined([tables["original"], tables["holdout"]]), "subset": tables["subset"]}
 
 
-def _checked(
-    original: Any,
-    subset: Any,
-    holdout: Any | None,
-    pool_sample: Any | None,
-    group_key: str | None,
-) -> Tables:
-    """The given tables by name, with the original's columns and what their values mean there."""
-    known = as_table(original, where="the original")
-    given = dict(zip(TABLES, (known, pool_sample, subset, holdout), strict=True))
-    if group_key is not None:
-        key_codes(known, group_key, "the original")
-    schema = schema_of(known).without(group_key)
-    if not schema.columns:
+def _checked(original: Any, subset: Any, holdout: Any | None, pool_sample: Any | None, known: KnownColumns) -> Tables:
+    """The given tables by name, with the original's columns but ids, and what their values mean there."""
+    given = dict(zip(TABLES, (original, pool_sample, subset, holdout), strict=True))
+    group_key = known.group_key
+    if not known.matched.columns:
         raise InputError(f"the original has no columns beside its group key {group_key!r}: give a table that has some")
-    return {name: _conformed(table, schema, name, group_key) for name, table in given.items() if table is not None}
+    return {
+        name: _conformed(table, known.matched, name, group_key) for name, table in given.items() if table is not None
+    }
 
 
 def _conformed(source: Any, schema: Schema, name: str, group_key: str | None) -> Table:

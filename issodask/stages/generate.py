@@ -35,11 +35,11 @@ from issodask.models.device import Device, choose_device, look_around, pinned
 from issodask.models.progress import ProgressLog, watched
 from issodask.runtime import Runtime, is_abandoned
 from issodask.stages.called import call
+from issodask.stages.roles import KnownColumns
 from issodask.store.files import file_hash, read_json, write_json
 from issodask.store.frames import key_codes, to_frame
 from issodask.store.pool import Pool, PoolWriter, open_pool, seal_pool
 from issodask.store.tables import as_table, read_table
-from issodask.store.types import schema_of
 from issodask.table.groups import Groups
 from issodask.table.schema import Schema
 
@@ -93,10 +93,12 @@ def generate(
     runtime: Runtime,
     events: Events | None = None,
     group_key: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Pool:
     """Make a pool of `n_units` units like `original` in `run_folder`, or open the folder that `config.source` names.
 
-    Units are rows, or the groups of rows that share a value of the column `group_key`.
+    Units are rows, or the groups of rows that share a value of the column `group_key`. The pool has all columns but
+    ids; `columns` are roles of columns, by name, that are not found right.
 
     Tasks run one at a time per worker; with several workers these should be processes (`open_runtime(scheduler=
     "processes")`), since the threads of one process have to train one after the other.
@@ -111,7 +113,10 @@ def generate(
     original = as_table(original)
     if group_key is not None:
         _check_groups(original, config, group_key)
-    schema = schema_of(original)
+    known = KnownColumns.of(original, group_key, columns)
+    if events is not None:
+        events.emit("columns", **known.facts(), told=known.told())
+    schema = known.schema
     run_folder = run_folder.absolute()  # workers may run elsewhere
     tasks = _plan(original, schema, config, n_units, run_folder, seed, group_key)
     _discard_others(run_folder, tasks, events)
@@ -155,7 +160,8 @@ def make_part_of_pool(task: GeneratorTask) -> int:
 def _make(task: GeneratorTask, log: ProgressLog) -> int:
     original, schema = _stored_original(_original_folder(Path(task.run_folder), task.original_key))
     if external.is_callable_source(task.config.source):
-        table = call(task.config.source, original, schema, task.n_units, task.seed, task.group_key)
+        needed = schema.learnt(task.group_key)
+        table = call(task.config.source, original, needed, task.n_units, task.seed, task.group_key)
         _stop_if_abandoned()
         return _write_parts(task, schema, table)
     return _train_and_sample(task, original, schema, log)
@@ -163,7 +169,7 @@ def _make(task: GeneratorTask, log: ProgressLog) -> int:
 
 def _train_and_sample(task: GeneratorTask, original: pd.DataFrame, schema: Schema, log: ProgressLog) -> int:
     codec = Codec.fit(original, schema, task.group_key)
-    if not codec.names:  # every column is missing throughout: there is nothing to learn
+    if not codec.names:  # every column is missing throughout, or constant: there is nothing to learn
         return _write_parts(task, schema, codec.decode(pd.DataFrame({GROUP: range(task.n_units)})))
     device = _device(task, original)
     report = _reporting(log)
@@ -225,7 +231,8 @@ def _write_parts(task: GeneratorTask, schema: Schema, table: Any) -> int:
 
 
 def _writer(task: GeneratorTask, schema: Schema) -> PoolWriter:
-    return PoolWriter(task.pool_folder, schema, task.index, task.seed, task.config.part_rows, task.group_key)
+    needed = schema.learnt(task.group_key)
+    return PoolWriter(task.pool_folder, needed, task.index, task.seed, task.config.part_rows, task.group_key)
 
 
 def _training(task: GeneratorTask) -> mostly.Training:

@@ -3,7 +3,7 @@
 In: the original, and the name of its group key if it has one. Out: `KnownOriginal`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from issodask.fitting.objective import Objective
 from issodask.fitting.workbench import Crew, count_by
+from issodask.stages.roles import KnownColumns
 from issodask.store.frames import key_codes, to_frame
 from issodask.store.plain import plain
 from issodask.store.tables import as_table
-from issodask.store.types import schema_of
 from issodask.table.bins import Bins
 from issodask.table.cliques import Cliques
 from issodask.table.groups import Groups
@@ -26,13 +26,14 @@ from issodask.table.sequences import Layout, SequenceBins, SequenceCliques
 
 @dataclass(frozen=True)
 class KnownOriginal:
-    """Schema, bins and codes of an original of `n_units` rows, or groups when there is a `group_key`.
+    """Columns, bins and codes of an original of `n_units` rows, or groups when there is a `group_key`.
 
-    codes  uint8 (n_units, d), or SequenceCodes
-    keys   the groups' keys, once each; None for a flat table
+    columns  what they are; ids are in neither bins nor codes
+    codes    uint8 (n_units, d), or SequenceCodes
+    keys     keys that groups have, once each; None for a flat table
     """
 
-    schema: Schema
+    columns: KnownColumns
     group_key: str | None
     bins: Bins | SequenceBins
     codes: Any
@@ -40,23 +41,36 @@ class KnownOriginal:
     keys: pd.Series | None
 
     @classmethod
-    def of(cls, original: Any, group_key: str | None) -> "KnownOriginal":
-        """Find the bins of `original`, a table of any kind, and code it.
+    def of(
+        cls,
+        original: Any,
+        group_key: str | None,
+        roles: Mapping[str, str] | None = None,
+        held_out: Any | None = None,
+    ) -> "KnownOriginal":
+        """Find the roles and bins of `original`, a table of any kind, and code it.
 
-        Raises InputError for a table or keys that can't be used.
+        `roles` are those that the user named; `held_out` are rows of the same table whose ids and keys are taken too.
+        Raises InputError for a table, keys or roles that can't be used.
         """
         table = as_table(original)
-        schema = schema_of(table)
+        columns = KnownColumns.of(table, group_key, roles, held_out)
+        matched = plain(table, columns.matched)
         if group_key is None:
-            columns = plain(table, schema)
-            bins = Bins.fit(columns)
-            return cls(schema, None, bins, bins.encode(columns), table.num_rows, None)
+            bins = Bins.fit(matched).with_hidden_as_other()
+            return cls(columns, None, bins, bins.encode(matched), table.num_rows, None)
         groups = Groups.of(key_codes(table, group_key, "the original"), where="the original")
-        columns = plain(table, schema.without(group_key))
-        sequence_bins = SequenceBins.fit(columns, groups)
-        codes = sequence_bins.encode_groups(columns, groups)
-        keys = to_frame(table.select([group_key]))[group_key].drop_duplicates()
-        return cls(schema, group_key, sequence_bins, codes, groups.n_groups, keys)
+        sequence_bins = SequenceBins.fit(matched, groups).with_hidden_as_other()
+        codes = sequence_bins.encode_groups(matched, groups)
+        keys = _keys(table, group_key)
+        if held_out is not None:
+            keys = pd.concat([keys, _keys(held_out, group_key)])
+        return cls(columns, group_key, sequence_bins, codes, groups.n_groups, keys)
+
+    @property
+    def schema(self) -> Schema:
+        """All columns of the original, with their roles."""
+        return self.columns.schema
 
     def cliques(self, n_units: int, pool_counts: Sequence[Sequence[int]] | None = None) -> Layout:
         """The cells of a subset of `n_units`, without the bins that neither the original nor the pool fill.
@@ -78,3 +92,7 @@ class KnownOriginal:
 
         marginals = count_by(crew, count, self.n_units, cliques.n_cells)
         return Objective.of(marginals, cliques, self.n_units, n_units), marginals
+
+
+def _keys(table: Any, group_key: str) -> pd.Series:
+    return to_frame(table.select([group_key]))[group_key].drop_duplicates()

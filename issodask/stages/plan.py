@@ -3,6 +3,7 @@
 In: a job. Out: `Estimate`s, from the original itself, the settings, and a short measurement of this machine's speed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,8 @@ from issodask.fitting.workbench import Workbench
 from issodask.runtime.local import Crew, available_threads
 from issodask.stages.generate import makes_pool
 from issodask.stages.original import KnownOriginal
-from issodask.stages.run import POOL_UNITS_PER_UNIT, read_original
+from issodask.stages.roles import KnownColumns
+from issodask.stages.run import POOL_UNITS_PER_UNIT, read_original, with_roles
 from issodask.store.codes import BLOCK_UNITS
 from issodask.store.pool import open_pool
 from issodask.store.reader import MAPPED_BLOCKS
@@ -47,10 +49,14 @@ class Estimate:
     disk_bytes: float
 
 
-def plan(job: JobConfig) -> list[Estimate]:
-    """Estimate each stage of `job`. Raises InputError for a job or an original that can't be used."""
+def plan(job: JobConfig, columns: Mapping[str, str] | None = None) -> list[Estimate]:
+    """Estimate each stage of `job`; `columns`: roles of columns beside those that the job names.
+
+    Raises InputError for a job or an original that can't be used.
+    """
+    job = with_roles(job, columns)
     original, _ = read_original(job)
-    known = KnownOriginal.of(original, job.original.group_key)
+    known = KnownOriginal.of(original, job.original.group_key, job.columns)
     n_units = job.select.units or known.n_units
     unit_bytes = float(original.nbytes) / known.n_units
     rows_per_unit = original.num_rows / known.n_units
@@ -62,6 +68,13 @@ def plan(job: JobConfig) -> list[Estimate]:
     write_bytes = unit_bytes * n_units
     estimates.append(Estimate("write", f"{n_units:,} units", n_units * 3e-5, 2 * write_bytes, write_bytes / 4))
     return estimates
+
+
+def known_columns(job: JobConfig, columns: Mapping[str, str] | None = None) -> KnownColumns:
+    """The roles of the original's columns, and why; `columns`: roles of columns beside those that the job names."""
+    job = with_roles(job, columns)
+    original, _ = read_original(job)
+    return KnownColumns.of(original, job.original.group_key, job.columns)
 
 
 def _pool_units(job: JobConfig, n_units: int) -> int:

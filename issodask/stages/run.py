@@ -3,7 +3,7 @@
 In: a job. Out: its directory: pool, codes, subset and lineage, metrics.json, report.html, events.jsonl.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,13 +21,14 @@ from issodask.runtime import Runtime, open_runtime, told
 from issodask.runtime.local import available_threads
 from issodask.stages.evaluate import evaluate
 from issodask.stages.generate import generate, makes_pool
+from issodask.stages.roles import KnownColumns
 from issodask.stages.select import Selected, select
 from issodask.stages.write import read_units
 from issodask.store.files import file_hash, read_json, sole_writer, write_json
 from issodask.store.frames import key_codes, table_hash
 from issodask.store.pool import Pool
 from issodask.store.tables import as_table
-from issodask.store.types import schema_of, take
+from issodask.store.types import take
 from issodask.table.groups import Groups
 from issodask.table.schema import Schema
 
@@ -47,11 +48,19 @@ class Finished:
     selected: Selected
 
 
-def run(job: JobConfig, events: Events | None = None, client: "Client | None" = None) -> Finished:
+def run(
+    job: JobConfig,
+    events: Events | None = None,
+    client: "Client | None" = None,
+    columns: Mapping[str, str] | None = None,
+) -> Finished:
     """Generate, select, evaluate; on the job's runtime, or on the cluster of a Dask `client`.
+
+    `columns`: roles of columns, by name, beside those that the job names.
 
     Raises InputError for a job or input that can't be used, LostError when the cluster is lost on the way.
     """
+    job = with_roles(job, columns)
     folder = Path(job.out)
     with sole_writer(folder):
         return _run(job, folder, events or Events(folder / "events.jsonl"), client or job.runtime.scheduler)
@@ -74,12 +83,15 @@ def _run(job: JobConfig, folder: Path, events: Events, scheduler: "str | Client 
             folder=folder,
             runtime=runtime,
             events=events,
+            columns=job.columns,
+            held_out=holdout if job.original.holdout_share is not None else None,
         )
         selected = _with_facts(selected, job, generate_s)
         key = _evaluation_key(job, original, holdout, selected)
         metrics = _evaluated_before(folder, key)
         if metrics is None:
-            sample = sample_pool(pool, selected, schema_of(original), job, runtime)
+            needed = KnownColumns.of(original, job.original.group_key, job.columns).learnt
+            sample = sample_pool(pool, selected, needed, job, runtime)
             metrics = _evaluate(job, folder, original, holdout, sample, selected, events)
             write_json(folder / "evaluated.json", key)
         events.emit("finished", accuracy=selected.accuracy)
@@ -96,6 +108,11 @@ def _watched_runtime(
         runtime.check_seen(folder)
         runtime.keep_in(folder)
         yield runtime
+
+
+def with_roles(job: JobConfig, columns: Mapping[str, str] | None) -> JobConfig:
+    """The job with these roles of columns beside its own."""
+    return job.model_copy(update={"columns": {**job.columns, **(columns or {})}})
 
 
 def read_original(job: JobConfig) -> tuple[Any, Any | None]:
@@ -142,7 +159,7 @@ def make_pool(
     n_units = job.generate.units or POOL_UNITS_PER_UNIT * (job.select.units or n_original)
     began = monotonic()
     with _watched_runtime(job, folder, events, *_generating(job, scheduler)) as runtime:
-        pool = generate(original, job.generate, n_units, folder, job.seed, runtime, events, group_key)
+        pool = generate(original, job.generate, n_units, folder, job.seed, runtime, events, group_key, job.columns)
     return pool, round(monotonic() - began, 2)
 
 
@@ -215,6 +232,7 @@ def _evaluate(
         qa_path=folder / "qa-report.html",
         title=folder.name,
         group_key=job.original.group_key,
+        columns=job.columns,
     )
     events.emit("evaluate", n=1, of=1, what="done")
     return metrics

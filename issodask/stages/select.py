@@ -74,6 +74,8 @@ def select(
     events: Events | None = None,
     csv: Mapping[str, Any] | None = None,
     pool_csv: Mapping[str, Any] | None = None,
+    columns: Mapping[str, str] | None = None,
+    held_out: Any | None = None,
 ) -> Selected:
     """Select a subset of `pool` that matches `original`, and write it to `out` (Parquet).
 
@@ -83,6 +85,8 @@ def select(
     runtime         where the work runs: a runtime, or a Dask client; default: threads, one per processor
     csv, pool_csv   how CSV files of the original and of the pool are written, where that can't be found in them:
                     separator, decimal (sign) and encoding, such as {"encoding": "cp1250"}
+    columns         roles of columns, by name, that are not found right: see table/roles.py
+    held_out        rows that were split off the same table: the subset has none of their ids and keys either
 
     Raises InputError for input that can't be used; what an earlier run wrote to `out` stays untouched then.
     """
@@ -100,6 +104,8 @@ def select(
                 events=events,
                 csv=csv,
                 pool_csv=pool_csv,
+                columns=columns,
+                held_out=held_out,
             )
     config = config or SelectConfig()
     out = Path(out)
@@ -109,7 +115,9 @@ def select(
     events = events or Events(folder / "events.jsonl")
 
     with sole_writer(folder / "select"):
-        return _select(original, pool, out, config, group_key, seed, folder, runtime, events, csv, pool_csv)
+        return _select(
+            original, pool, out, config, group_key, columns, held_out, seed, folder, runtime, events, csv, pool_csv
+        )
 
 
 def _select(
@@ -118,6 +126,8 @@ def _select(
     out: Path,
     config: SelectConfig,
     group_key: str | None,
+    roles: Mapping[str, str] | None,
+    held_out: Any | None,
     seed: int,
     folder: Path,
     runtime: Runtime,
@@ -129,9 +139,13 @@ def _select(
     timings: dict[str, float] = {}
     began = monotonic()
     table = as_table(original, csv=csv)
-    known, fingerprints = KnownOriginal.of(table, group_key), Fingerprints.of(_units(table, group_key))
+    known = KnownOriginal.of(table, group_key, roles, held_out)
+    facts_of_columns = known.columns.facts()
+    events.emit("columns", **facts_of_columns, told=known.columns.told())
+    fingerprints = Fingerprints.of(_units(table, group_key), facts_of_columns["left_out"])
     del table
-    opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", known.schema, group_key, pool_csv)
+    needed = known.columns.learnt
+    opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", needed, group_key, pool_csv)
     timings["read"] = round(monotonic() - began, 2)
     runtime.check_seen(folder, opened.folder)
     _tell_csv(original, csv, opened, events)
@@ -139,7 +153,10 @@ def _select(
     n_units = config.units or known.n_units
     if known.group_key is not None and known.keys is not None:
         new_keys(known.schema[known.group_key], known.keys, n_units)  # say now if there are too few
-    check_pool(opened, known.schema, group_key)
+    for ids in known.columns.ids:
+        if group_key is None or ids.of_group:
+            ids.draw(n_units, seed)  # say now if there are too few
+    check_pool(opened, needed, group_key)
     _check_units(opened, opened.n_rows if group_key is None else opened.n_units, n_units, config)
     codes = _encode(opened, known, folder, runtime, events, timings)
     _check_units(opened, codes.n_units, n_units, config)
@@ -156,7 +173,7 @@ def _select(
     began = monotonic()
     used = np.flatnonzero(found.uses)
     unit_ids = np.repeat(used, found.uses[used])
-    _write(opened, codes, unit_ids, known, out, folder / "select" / "written.json", runtime, events)
+    _write(opened, codes, unit_ids, known, seed, out, folder / "select" / "written.json", runtime, events)
     timings["write"] = round(monotonic() - began, 2)
     began = monotonic()
     copies = fingerprints.copies_in(_units(read_table(out), group_key))
@@ -164,6 +181,7 @@ def _select(
 
     facts = _facts(found, codes, opened, known, unit_ids, config, seed, timings)
     facts["objective_bound"] = bound
+    facts["roles"] = facts_of_columns
     facts["copies"] = copies_record(copies, "row" if group_key is None else "group")
     events.emit(
         "selected",
@@ -225,7 +243,7 @@ def _encode(
         n_done += 1
         events.emit("encode", n=n_done, of=len(pool.parts), part=part.name, rows=part.n_rows, state=part.state)
 
-    codes = encode_pool(pool, known.bins, known.schema, folder / "codes", runtime, tell, known.group_key)
+    codes = encode_pool(pool, known.bins, known.columns.learnt, folder / "codes", runtime, tell, known.group_key)
     timings["encode"] = round(monotonic() - began, 2)
     return codes
 
@@ -243,6 +261,7 @@ def _write(
     codes: Codes,
     unit_ids: NDArray[np.int64],
     known: KnownOriginal,
+    seed: int,
     out: Path,
     note: Path,
     runtime: Runtime,
@@ -254,13 +273,14 @@ def _write(
         (part.name, part.generator, n.part_xxh3 if n else None) for part, n in zip(pool.parts, notes, strict=True)
     ]
     units = xxhash.xxh3_64(unit_ids.tobytes()).hexdigest()
+    ids = [seed, *((ids.name, ids.made_from) for ids in known.columns.ids)]
     made_from = xxhash.xxh3_64(
-        json.dumps([units, origin, known.schema.to_dict(), known.group_key]).encode()
+        json.dumps([units, origin, known.schema.to_dict(), known.group_key, ids]).encode()
     ).hexdigest()
     if read_json(note) == _written(made_from, out):
         return
     events.emit("write", n=0, of=1, units=len(unit_ids))
-    write_subset(pool, unit_ids, known.schema, out, runtime, known.group_key, known.keys)
+    write_subset(pool, unit_ids, known.schema, out, runtime, known.group_key, known.keys, known.columns, seed)
     write_json(note, _written(made_from, out))
 
 

@@ -12,6 +12,8 @@ import pandas as pd
 
 from issodask.errors import InputError
 from issodask.runtime import Runtime
+from issodask.stages.renew import renewed, without_categories
+from issodask.stages.roles import KnownColumns
 from issodask.store.casts import written
 from issodask.store.dialects import Dialect
 from issodask.store.parts import count_rows, hash_keys
@@ -20,9 +22,11 @@ from issodask.store.subset import (
     ChosenGroups,
     as_column,
     check_out,
-    keyed_table,
+    having,
+    in_types,
+    joined,
     lineage_table,
-    one_table,
+    of_rows,
     read_groups,
     read_rows,
     write_table,
@@ -40,12 +44,15 @@ def write_subset(
     runtime: Runtime,
     group_key: str | None = None,
     original_keys: pd.Series | None = None,
+    columns: KnownColumns | None = None,
+    seed: int = 1,
 ) -> None:
     """Write the units `unit_ids` of `pool`, in ascending order, to `out` (Parquet), and their lineage beside it.
 
     unit_ids       whole numbers in any order, may repeat
     group_key      units are groups then: their rows keep their order, and get new keys of the original's type, none of
                    which is among `original_keys`
+    columns, seed  what is known of the original's columns, whose ids are made anew by the seed
 
     The same ids give the same bytes on any runtime. The lineage has a row per unit: generator, part, (first) row within
     the part; of groups also the new key and the number of rows.
@@ -53,35 +60,31 @@ def write_subset(
     earlier subset stays untouched then.
     """
     check_out(out)
-    chosen = _read_chosen(pool, unit_ids, schema, runtime, group_key)
+    chosen = _read_chosen(pool, unit_ids, schema.learnt(group_key), runtime, group_key)
     parts = [part for part, _ in chosen]
     first_rows = [read.first_rows for _, read in chosen]
-    if group_key is None:
-        table = one_table([read.table for _, read in chosen], schema)
-        write_table(table, lineage_table(parts, first_rows), schema, out)
-        return
-    schema = _without_known_keys(schema, group_key)
-    taken = original_keys if original_keys is not None else pd.Series([], dtype="object")
-    keys = as_column(new_keys(schema[group_key], taken, len(unit_ids)), schema[group_key])
-    table = keyed_table([read for _, read in chosen], keys, schema, group_key)
-    lengths = np.concatenate([read.lengths for _, read in chosen])
-    write_table(table, lineage_table(parts, first_rows, written(keys, schema[group_key]), lengths), schema, out)
+    rows, lengths = joined([read for _, read in chosen])
+    if columns is not None:
+        rows, schema = renewed(rows, lengths, columns, seed)
+    lineage = lineage_table(parts, first_rows)
+    if group_key is not None:
+        schema = without_categories(schema, group_key)
+        taken = original_keys if original_keys is not None else pd.Series([], dtype="object")
+        keys = as_column(new_keys(schema[group_key], taken, len(unit_ids)), schema[group_key])
+        rows = having(rows, group_key, of_rows(keys, lengths))
+        lineage = lineage_table(parts, first_rows, written(keys, schema[group_key]), lengths)
+    write_table(in_types(rows, schema), lineage, schema, out)
 
 
 def read_units(pool: Pool, unit_ids: np.ndarray, schema: Schema, runtime: Runtime, group_key: str | None = None) -> Any:
     """The units `unit_ids` of `pool`, in ascending order, in the original's types; groups are numbered from 0."""
-    chosen = [read for _, read in _read_chosen(pool, unit_ids, schema, runtime, group_key)]
-    if group_key is None:
-        return one_table([read.table for read in chosen], schema)
-    numbered = Column(group_key, "int64", "numeric", "integer")
-    keys = as_column(pd.Series(np.arange(len(unit_ids))), numbered)
-    return keyed_table(chosen, keys, schema.having(numbered), group_key)
-
-
-def _without_known_keys(schema: Schema, group_key: str) -> Schema:
-    """Of the categories of the original's keys none is left."""
-    key = schema[group_key]
-    return schema.having(replace(key, categories=None if key.categories is None else ()))
+    rows, lengths = joined([read for _, read in _read_chosen(pool, unit_ids, schema, runtime, group_key)])
+    if group_key is not None:
+        numbered = Column(group_key, "int64", "numeric", "integer")
+        schema = schema.having(numbered)
+        keys = as_column(pd.Series(np.arange(len(unit_ids))), numbered)
+        rows = having(rows, group_key, of_rows(keys, lengths))
+    return in_types(rows, schema)
 
 
 def _read_chosen(

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from issodask.errors import InputError
 from issodask.store.casts import cast_column, stored_schema, written_table
@@ -85,17 +87,41 @@ def write_table(table: pa.Table, lineage: pa.Table, schema: Schema, out: Path) -
         pq.write_table(lineage, lineage_work, row_group_size=ROW_GROUP_ROWS)
 
 
-def one_table(tables: Sequence[pa.Table], schema: Schema) -> pa.Table:
-    """The parts' rows in the original's types."""
-    return written_table(pa.concat_tables(tables).combine_chunks(), schema)
+def joined(chosen: Sequence[ChosenGroups]) -> tuple[pa.Table, np.ndarray]:
+    """The rows of all parts, and how many rows each unit has (int64)."""
+    rows = pa.concat_tables([read.table for read in chosen]).combine_chunks()
+    return rows, np.concatenate([read.lengths for read in chosen])
 
 
-def keyed_table(chosen: Sequence[ChosenGroups], keys: pa.ChunkedArray, schema: Schema, group_key: str) -> pa.Table:
-    """The groups, each with its key, in the original's columns and types."""
-    lengths = np.concatenate([read.lengths for read in chosen])
-    of_rows = keys.take(pa.array(np.repeat(np.arange(len(keys)), lengths)))
-    rows = pa.concat_tables([read.table for read in chosen]).append_column(group_key, of_rows)
-    return one_table([rows.select(list(schema.names))], schema)
+def having(rows: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
+    """The rows with another column of that name, or one more."""
+    if name in rows.column_names:
+        rows = rows.drop_columns([name])
+    return rows.append_column(name, values)
+
+
+def of_rows(values: pa.ChunkedArray, lengths: np.ndarray) -> pa.ChunkedArray:
+    """The value of each unit, for each of its rows."""
+    return values.take(pa.array(np.repeat(np.arange(len(values)), lengths)))
+
+
+def where_text(values: pa.ChunkedArray, text: str) -> NDArray[np.bool_]:
+    """Which rows hold that text."""
+    return pc.fill_null(pc.equal(values, text), False).to_numpy()
+
+
+def with_texts(values: pa.ChunkedArray, where: NDArray[np.bool_], texts: NDArray[np.object_]) -> pa.ChunkedArray:
+    """The values, but the texts in those rows: one per row."""
+    return pc.if_else(pa.array(where), pa.array(texts, values.type), values)
+
+
+def distinct_texts(values: pa.ChunkedArray) -> set[str]:
+    return set(pc.unique(values).drop_null().cast(pa.string()).to_pylist())
+
+
+def in_types(rows: pa.Table, schema: Schema) -> pa.Table:
+    """The rows in the original's columns and types."""
+    return written_table(rows.select(list(schema.names)), schema)
 
 
 def as_column(values: pd.Series, column: Column) -> pa.ChunkedArray:

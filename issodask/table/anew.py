@@ -24,7 +24,8 @@ _PROSE_TEXTS, _PROSE_SHAPES, _PROSE_LETTERS = 50_000, 500, 40
 class Anew:
     """How values of one column are made anew.
 
-    taken         the original's values: a set of texts, or whole numbers in ascending order
+    taken         the original's values and others that are none of the new ones: a set of texts, or whole numbers in
+                  ascending order
     counts        how often the original's values occur, ascending: int64
     is_ascending  each value of the original is above the one before: so are the new ones then
     """
@@ -36,22 +37,35 @@ class Anew:
     is_ascending: bool
 
     @classmethod
-    def of_texts(cls, texts: Sequence[str], counts: NDArray[np.int64], is_ascending: bool = False) -> "Anew":
-        """`texts`: different ones, at least one; `counts`: how often each occurs."""
+    def of_texts(
+        cls,
+        texts: Sequence[str],
+        counts: NDArray[np.int64],
+        is_ascending: bool = False,
+        others: Sequence[str] = (),
+    ) -> "Anew":
+        """`texts`: different ones, at least one; `counts`: how often each occurs; `others`: more that are taken."""
+        taken = {*texts, *others}
         if not is_prose(texts):
-            return cls(TextShapes.learn(texts, counts), None, set(texts), np.sort(counts), is_ascending)
+            return cls(TextShapes.learn(texts, counts), None, taken, np.sort(counts), is_ascending)
         step = 1 + len(texts) // _PROSE_TEXTS
         words = Words.learn(texts[::step], counts[::step], ENOUGH)
         step = 1 + len(texts) // _PROSE_SHAPES
         starts = [text[:_PROSE_LETTERS] for text in texts[::step]]
-        return cls(TextShapes.learn(starts, counts[::step]), words, set(texts), np.sort(counts), is_ascending)
+        return cls(TextShapes.learn(starts, counts[::step]), words, taken, np.sort(counts), is_ascending)
 
     @classmethod
     def of_whole_numbers(
-        cls, numbers: NDArray[Any], counts: NDArray[np.int64], limits: tuple[int, int], is_ascending: bool = False
+        cls,
+        numbers: NDArray[Any],
+        counts: NDArray[np.int64],
+        limits: tuple[int, int],
+        is_ascending: bool = False,
+        others: NDArray[Any] | None = None,
     ) -> "Anew":
         """`numbers`: different ones, ascending; `limits`: the lowest and highest of the column's type."""
-        return cls(WholeShapes.learn(numbers, limits), None, numbers, np.sort(counts), is_ascending)
+        taken = numbers if others is None else np.union1d(numbers, others)
+        return cls(WholeShapes.learn(taken, limits), None, taken, np.sort(counts), is_ascending)
 
     def draw(self, n: int, random: np.random.Generator) -> NDArray[Any]:
         """`n` values: texts (object), int64 or uint64. Raises InputError when the type has too few."""

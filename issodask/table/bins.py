@@ -117,6 +117,13 @@ class Bins:
             column.encode(table[column.name], codes[:, i_column])
         return codes
 
+    def with_hidden_as_other(self) -> "Bins":
+        """The same bins, but `_RARE_`, where the original has no such text of its own, counts as "(other)".
+
+        Generators write it in place of values that they hide; a subset has others there (table/rare.py).
+        """
+        return Bins(tuple(_with_hidden_as_other(column) for column in self.columns))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings, for JSON."""
         return {"columns": [asdict(column) for column in self.columns]}
@@ -133,6 +140,16 @@ class Bins:
 def _column_bins_from_dict(values: Mapping[str, Any]) -> ColumnBins:
     tuples = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return ColumnBins(**{**values, **tuples})
+
+
+def _with_hidden_as_other(bins: ColumnBins) -> ColumnBins:
+    if bins.kind != "categorical":
+        return bins
+    rare, other = bins.categories.index(RARE), bins.categories.index(OTHER)
+    if bins.labels[bins.codes[rare]] != UNSEEN:
+        return bins
+    codes = (*bins.codes[:rare], bins.codes[other], *bins.codes[rare + 1 :])
+    return replace(bins, codes=codes)
 
 
 def kind_of(column: Plain) -> Kind:

@@ -4,6 +4,7 @@ In: the profile of an id column of the original. Out: `NewIds`, which draws as m
 where an id belongs to a group), unique where the original's are. They depend on the job's seed alone.
 """
 
+import hashlib
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -19,22 +20,29 @@ from issodask.table.roles import Profile
 
 @dataclass(frozen=True)
 class NewIds:
-    """How the new ids of one column are drawn; `of_group`: all rows of a group have the same."""
+    """How the new ids of one column are drawn.
+
+    of_group   all rows of a group have the same
+    made_from  names the original's values: equal values, equal text
+    """
 
     name: str
     anew: Anew
     missing_share: float
     of_group: bool
+    made_from: str
 
     @classmethod
-    def of(cls, profile: Profile, limits: tuple[int, int]) -> "NewIds":
-        """`limits`: the lowest and highest whole number of the column's type."""
+    def of(cls, profile: Profile, limits: tuple[int, int], others: Profile | None = None) -> "NewIds":
+        """`limits`: the lowest and highest whole number of the column's type; `others` has more values to avoid."""
+        values, more = profile.values, None if others is None else others.values
         missing_share = profile.n_missing / (profile.n_missing + profile.n_values)
         if profile.kind == "text":
-            anew = Anew.of_texts(profile.values.tolist(), profile.counts, profile.is_ascending)
+            avoided = [] if more is None else more.tolist()
+            anew = Anew.of_texts(values.tolist(), profile.counts, profile.is_ascending, avoided)
         else:
-            anew = Anew.of_whole_numbers(profile.values, profile.counts, limits, profile.is_ascending)
-        return cls(profile.name, anew, missing_share, profile.of_group)
+            anew = Anew.of_whole_numbers(values, profile.counts, limits, profile.is_ascending, more)
+        return cls(profile.name, anew, missing_share, profile.of_group, _name_of(values, more))
 
     def draw(self, n: int, seed: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """`n` ids (texts, int64 or uint64), and which of them are missing: as large a share as in the original.
@@ -51,3 +59,8 @@ class NewIds:
         is_missing = np.zeros(n, bool)
         is_missing[random.permutation(n)[: round(self.missing_share * n)]] = True
         return values, is_missing
+
+
+def _name_of(values: NDArray[Any], more: NDArray[Any] | None) -> str:
+    texts = [*map(str, values.tolist()), "", *map(str, [] if more is None else more.tolist())]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:32]

@@ -1,12 +1,15 @@
 """New group keys for a synthetic table: unique, of the original's type, and none that a real group has."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from issodask import seeds
 from issodask.errors import InputError
 from issodask.table.schema import Column
+from issodask.table.shapes import TextShapes
 
 _FLOATS = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
@@ -27,17 +30,16 @@ def new_keys(column: Column, taken: pd.Series, n_keys: int) -> pd.Series:
 
 
 def _texts(column: Column, taken: set[str], n_keys: int) -> pd.Series:
-    prefix, width = "g", len(str(n_keys))
+    """In the shape of the original's (table/shapes.py), or where there are none g1, g2, ..."""
     if column.values in ("integer", "floating"):
-        prefix = "1"
-    elif column.values != "text":
+        single = replace(column, dtype="int64" if column.values == "integer" else "double")
+        return pd.Series(_numbers(single, pd.Series(sorted(map(float, taken))), n_keys), name=column.name)
+    if column.values != "text":
         raise InputError(f"the group key {column.name!r} holds {column.values} values: turn them into text or numbers")
-    while any(key.startswith(prefix) for key in taken):
-        prefix += prefix[0]
-    texts = pd.Series([f"{prefix}{i:0{width}d}" for i in range(1, n_keys + 1)], name=column.name, dtype="object")
-    if column.values == "integer":
-        return texts.astype("int64")
-    return texts.astype("float64") if column.values == "floating" else texts
+    known = sorted(taken) or ["g1"]
+    shapes = TextShapes.learn(known, np.ones(len(known), np.int64))
+    new = shapes.draw(n_keys, {*taken, *known}, seeds.generator(0, "keys"))
+    return pd.Series(sorted(new), name=column.name, dtype="object")
 
 
 def _days(column: Column, known: pd.Series, n_keys: int) -> pd.Series:

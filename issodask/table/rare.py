@@ -45,8 +45,11 @@ class Rare:
 
         mostlyai's engine may take less frequent ones for rare too.
         """
-        if (n_sharing >= FREQUENT).all():
-            return None
+        return None if (n_sharing >= FREQUENT).all() else cls.of(name, texts, n_rows, n_sharing)
+
+    @classmethod
+    def of(cls, name: str, texts: Sequence[str], n_rows: NDArray[np.int64], n_sharing: NDArray[np.int64]) -> "Rare":
+        """The same where none is rare but for an engine that hides some; at least one text."""
         is_top = np.zeros(len(texts), bool)
         is_top[np.argsort(-n_rows, kind="stable")[:N_TOP]] = True
         enough = FREQUENT if (n_sharing[~is_top] >= FREQUENT).any() else ENOUGH

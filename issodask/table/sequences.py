@@ -14,7 +14,7 @@ Source: mostlyai-qa 1.10, _sampling.py: sample_two_consecutive_rows, prepare_dat
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -89,6 +89,11 @@ class SequenceBins:
         folded = np.stack([np.array(table)[coded[:, j]] for j, table in enumerate(categories)], axis=1)
         means = distinct_values(folded.astype(np.uint8), groups.starts).mean(axis=0)
         return cls(rows, successors, values, distinct, categories, tuple(means.tolist()))
+
+    def with_hidden_as_other(self) -> "SequenceBins":
+        """See Bins."""
+        rows, successors, values = (bins.with_hidden_as_other() for bins in (self.rows, self.successors, self.values))
+        return replace(self, rows=rows, successors=successors, values=values)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -77,9 +77,13 @@ def test_new_keys__more_days_than_nanoseconds_reach():
     assert new_keys(key_schema(TAKEN["datetime in us"]), TAKEN["datetime in us"], 300_000).is_unique
 
 
-def test_new_keys__texts_of_equal_width():
-    assert new_keys(key_schema(TAKEN["digits"]), TAKEN["digits"], 10).tolist()[::9] == ["g01", "g10"]
-    assert new_keys(key_schema(TAKEN["text"]), TAKEN["text"], 1).tolist() == ["ggg1"]
+def test_new_keys__texts_of_the_originals_shape():
+    assert new_keys(key_schema(TAKEN["digits"]), TAKEN["digits"], 10).str.fullmatch(r"\d{4}").all()
+    patients = pd.Series([f"P-{i:04d}" for i in range(0, 9_000, 7)])
+    keys = new_keys(key_schema(patients), patients, 500)
+    assert keys.str.fullmatch(r"P-\d{4}").all()
+    assert keys.is_monotonic_increasing
+    assert keys.equals(new_keys(key_schema(patients), patients, 500))
 
 
 def test_new_keys__int8_that_has_no_more():

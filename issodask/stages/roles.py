@@ -1,0 +1,117 @@
+"""The roles of the original's columns, which every stage finds alike: by themselves, or as the user named them.
+
+In: the original, its group key, the roles that were named. Out: `KnownColumns`: the schema with roles, why each column
+has its own, and how the ids of a subset are made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from issodask.store.frames import key_codes
+from issodask.store.profiles import profiles_of
+from issodask.store.types import schema_of
+from issodask.table.ids import NewIds
+from issodask.table.rare import RARE, Rare
+from issodask.table.roles import Found, Profile, find_role, given_roles
+from issodask.table.schema import Schema
+
+_MAX_TOLD = 5
+_NO_LIMITS = (-(2**63), 2**63 - 1)
+
+
+@dataclass(frozen=True)
+class KnownColumns:
+    """What the columns of an original are.
+
+    schema  all columns, with their roles; the group key has none
+    found   the role of each but the group key, and why
+    ids     how new ids are made, one per column that is an id
+    texts   what columns of text hold
+    """
+
+    schema: Schema
+    group_key: str | None
+    found: Mapping[str, Found]
+    ids: tuple[NewIds, ...]
+    texts: Mapping[str, Profile]
+
+    @classmethod
+    def of(
+        cls,
+        table: Any,
+        group_key: str | None = None,
+        given: Mapping[str, str] | None = None,
+        held_out: Any | None = None,
+    ) -> "KnownColumns":
+        """Look at an Arrow table; `given`: roles that the user named.
+
+        Of rows that were `held_out` of the same table, nothing is looked at but which ids they have, to avoid these.
+
+        Raises InputError for columns that can't be used, and for roles that can't be.
+        """
+        if group_key is not None:
+            key_codes(table, group_key, "the original")  # say if there is none
+        schema = schema_of(table)
+        profiles = profiles_of(table, group_key)
+        named = given_roles(given or {}, profiles)
+        found = {name: named.get(name) or find_role(profile) for name, profile in profiles.items()}
+        names = [name for name, item in found.items() if item.role == "id"]
+        others = {} if held_out is None else profiles_of(held_out.select(names))
+        ids = [_new_ids(profiles[name], schema, others.get(name)) for name in names]
+        texts = {
+            name: profile
+            for name, profile in profiles.items()
+            if schema[name].values == "text" and profile.kind == "text" and found[name].role in ("text", "category")
+        }
+        return cls(schema.having_roles(found), group_key, found, tuple(ids), texts)
+
+    @property
+    def learnt(self) -> Schema:
+        """The columns that a pool has to have: all but ids."""
+        return self.schema.learnt(self.group_key)
+
+    @property
+    def matched(self) -> Schema:
+        """The columns that are matched and scored: these without the group key."""
+        return self.learnt.without(self.group_key)
+
+    @property
+    def hidden(self) -> list[str]:
+        """Columns of text that have no `_RARE_` of their own: an engine that writes it there hides something."""
+        return [name for name, texts in self.texts.items() if RARE not in texts.values]
+
+    def rare(self, name: str) -> Rare:
+        """What becomes of texts that an engine hid."""
+        texts = self.texts[name]
+        return Rare.of(name, texts.values.tolist(), texts.counts, texts.n_sharing)
+
+    def facts(self) -> dict[str, Any]:
+        """Roles and reasons by column, and what is left out of the accuracy, for events, metrics and report."""
+        matched = self.matched.names
+        return {
+            "roles": {name: {"role": item.role, "why": item.why} for name, item in self.found.items()},
+            "left_out": [name for name in self.found if name not in matched],
+        }
+
+    def told(self) -> list[str]:
+        """A line for each kind of columns of which there is something to say; often none."""
+        kinds = {
+            "id": "ids, new in the subset, neither learnt nor matched nor scored",
+            "text": "texts, whose rare values become others",
+        }
+        lines = []
+        for role, what in kinds.items():
+            columns = [f"{name} ({item.why})" for name, item in self.found.items() if item.role == role]
+            more = f" and {len(columns) - _MAX_TOLD} more" if len(columns) > _MAX_TOLD else ""
+            if columns:
+                lines.append(f"{what}: {'; '.join(columns[:_MAX_TOLD])}{more}")
+        return lines
+
+
+def _new_ids(profile: Profile, schema: Schema, others: Profile | None) -> NewIds:
+    dtype = schema[profile.name].dtype
+    limits = np.iinfo(dtype) if profile.kind == "whole number" else None
+    return NewIds.of(profile, _NO_LIMITS if limits is None else (int(limits.min), int(limits.max)), others)

@@ -1,0 +1,180 @@
+"""Roles through the stages: ids are neither needed, matched nor scored, and new in the subset; nobody sees `_RARE_`."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from issodask.errors import InputError
+from issodask.runtime import open_runtime
+from issodask.stages.evaluate import evaluate
+from issodask.stages.original import KnownOriginal
+from issodask.stages.roles import KnownColumns
+from issodask.stages.select import select
+from issodask.store.tables import as_table
+from tests.tables import QUICK
+
+N = 240
+
+
+def people(n=N, seed=0):
+    """Ids that count, ids that are codes, ids that repeat, a few texts that enough share; and what is to be matched."""
+    random = np.random.default_rng(seed)
+    towns = [f"town {i}" for i in range(12)]
+    return pd.DataFrame(
+        {
+            "row_number": np.arange(1, n + 1, dtype="int32"),
+            "customer": [f"C-{i:06d}" for i in random.choice(900_000, n, replace=False)],
+            "case": [f"{i % 60}:{i % 7}:1" for i in random.integers(0, 420, n)],
+            "town": random.choice([*towns, *(f"farm {i}" for i in range(200))], n, p=[0.06] * 12 + [0.0014] * 200),
+            "age": random.integers(18, 90, n),
+            "kind": random.choice(["a", "b"], n),
+        }
+    )
+
+
+ORIGINAL = people()
+POOL = people(4 * N, seed=1).drop(columns=["row_number", "customer", "case"])
+
+
+@pytest.fixture
+def choose(tmp_path):
+    def run(original=ORIGINAL, pool=POOL, out="subset.parquet", **more):
+        with open_runtime(1, "serial") as runtime:
+            return select(original, pool, tmp_path / out, QUICK, runtime=runtime, **more)
+
+    return run
+
+
+def test_known__roles_and_why():
+    known = KnownColumns.of(as_table(ORIGINAL), given={"kind": "text"})
+    roles = {name: found.role for name, found in known.found.items()}
+    assert roles == {
+        **{"row_number": "id", "customer": "id", "case": "id"},
+        **{"town": "text", "age": "number", "kind": "text"},
+    }
+    assert known.facts()["left_out"] == ["row_number", "customer", "case"]
+    assert known.facts()["roles"]["kind"] == {"role": "text", "why": "named by the user"}
+    assert known.matched.names == ("town", "age", "kind")
+    assert known.told()[0].startswith(
+        "ids, new in the subset, neither learnt nor matched nor scored: row_number (all 240"
+    )
+
+
+def test_select__ids_are_new_and_the_pool_needs_none(choose):
+    selected = choose()
+    subset = pd.read_parquet(selected.out)
+    assert list(subset.columns) == list(ORIGINAL.columns)
+    assert (subset.dtypes == ORIGINAL.dtypes).all()
+    for name in ("row_number", "customer"):
+        assert subset[name].is_unique
+        assert not subset[name].isin(ORIGINAL[name]).any()
+    assert subset["customer"].str.fullmatch(r"C-\d{6}").all()
+    assert subset["case"].str.fullmatch(r"\d+:\d:1").all()
+    assert not subset["case"].isin(ORIGINAL["case"]).any()
+    assert subset["row_number"].tolist() == list(range(N + 1, 2 * N + 1))
+    assert selected.facts["roles"]["left_out"] == ["row_number", "customer", "case"]
+
+
+def test_select__ids_follow_from_the_seed_and_not_from_the_pool(choose):
+    first, again, other = (
+        pd.read_parquet(choose(out=f"{i}.parquet", pool=pool, seed=seed).out)["customer"]
+        for i, (pool, seed) in enumerate([(POOL, 1), (POOL.assign(customer="x"), 1), (POOL, 2)])
+    )
+    assert first.equals(again)
+    assert not first.equals(other)
+
+
+def test_select__other_ids_in_the_original_are_seen_by_a_second_run(choose):
+    choose()
+    taken = pd.read_parquet(choose().out)["customer"]
+    subset = pd.read_parquet(choose(ORIGINAL.assign(customer=taken)).out)
+    assert not subset["customer"].isin(taken).any()
+
+
+def test_select__ids_of_rows_that_were_held_out_are_taken_too(choose):
+    ids = [f"{i:02d}" for i in np.random.default_rng(0).permutation(100)]
+    original = pd.DataFrame({"id": ids[:60], "row": np.arange(1, 61), "x": np.arange(60) % 3})
+    held_out = pa.table({"id": ids[60:], "row": np.arange(61, 101), "x": np.arange(40) % 3})
+    subset = pd.read_parquet(choose(original, pd.DataFrame({"x": np.arange(999) % 3}), held_out=held_out).out)
+    assert not subset["id"].isin(ids).any()
+    assert subset["id"].is_unique
+    assert subset["row"].min() == 101
+
+
+def test_select__what_a_generator_hid_becomes_another(choose):
+    pool = POOL.assign(town=POOL["town"].mask(~POOL["town"].str.startswith("town"), "_RARE_"))
+    subset = pd.read_parquet(choose(pool=pool).out)
+    assert "_RARE_" in set(pool["town"])
+    counts = ORIGINAL["town"].value_counts()
+    assert set(subset["town"]) <= set(counts.index[counts >= 5])
+
+
+def test_select__the_originals_own_word_stays(choose):
+    original, pool = (table.assign(kind=table["kind"].replace("b", "_RARE_")) for table in (ORIGINAL, POOL))
+    subset = pd.read_parquet(choose(original, pool).out)
+    assert set(subset["kind"]) == {"a", "_RARE_"}
+
+
+def test_select__what_a_generator_hid_counts_as_other():
+    known = KnownOriginal.of(ORIGINAL, None)
+    codes = known.bins.encode(pd.DataFrame({"town": ["_RARE_", "farm 3", "nowhere"], "age": 30, "kind": "a"}))
+    assert len(set(codes[:, 0])) == 1
+    own = KnownOriginal.of(ORIGINAL.assign(kind="_RARE_"), None)
+    codes = own.bins.encode(pd.DataFrame({"town": "town 1", "age": 30, "kind": ["_RARE_", "nothing"]}))
+    assert len(set(codes[:, 2])) == 2
+
+
+def test_select__categories_of_few_are_not_told(choose):
+    original = ORIGINAL.assign(town=ORIGINAL["town"].astype("category"))
+    pool = POOL[POOL["town"].str.startswith("town")]
+    town = pq.read_table(choose(original, pool).out)["town"].chunk(0)
+    assert all(name.startswith("town") for name in town.dictionary.to_pylist())
+    assert isinstance(town, pa.DictionaryArray)
+
+
+@pytest.mark.parametrize("names", [["customer"], ["row_number", "customer"]])
+def test_select__of_nothing_but_ids(choose, names):
+    original, pool = ORIGINAL[names], people(2 * N, seed=2)[names]
+    subset = pd.read_parquet(choose(original, pool).out)
+    assert (subset.dtypes == original.dtypes).all()
+    assert not subset.isin(original.to_dict("list")).any().any()
+
+
+def test_select__groups_have_ids_too(choose):
+    units = np.repeat(np.arange(N // 4), 4)
+    original = ORIGINAL.assign(key=units, customer=ORIGINAL["customer"].to_numpy()[units])
+    pool = POOL.assign(key=np.repeat(np.arange(N), 4))
+    subset = pd.read_parquet(choose(original, pool, group_key="key").out)
+    assert (subset.groupby("key")["customer"].nunique() == 1).all()
+    assert subset["customer"].nunique() == subset["key"].nunique() == N // 4
+    assert not subset["customer"].isin(original["customer"]).any()
+    assert subset["row_number"].is_unique
+
+
+def test_select__roles_that_the_user_names(choose):
+    kept = {"row_number": "number", "customer": "text"}
+    selected = choose(pool=people(2 * N, seed=3), columns=kept)
+    assert selected.facts["roles"]["left_out"] == ["case"]
+    assert set(pd.read_parquet(selected.out)["customer"]) <= set(people(2 * N, seed=3)["customer"])
+    with pytest.raises(InputError, match=r"\[columns\] names 'costumer', but the original has no such column"):
+        choose(columns={"costumer": "id"})
+
+
+def test_select__a_type_without_any_id_left(choose):
+    original = pd.DataFrame({"id": np.arange(-128, 128).astype("int8"), "x": np.arange(256) % 3})
+    with pytest.raises(
+        InputError, match=r"column 'id' is an id of whole numbers from -128 to 127, of which 0 are free"
+    ):
+        choose(original, pd.DataFrame({"x": np.arange(999) % 3}))
+
+
+def test_evaluate__ids_are_not_scored():
+    subset = people(seed=5).drop(columns=["row_number", "customer", "case"])
+    record = evaluate(ORIGINAL, subset)
+    assert record["issodask"]["left_out"] == ["row_number", "customer", "case"]
+    assert record["issodask"]["roles"]["customer"]["role"] == "id"
+    assert record["issodask"]["columns"] == 3
+    without = evaluate(ORIGINAL.drop(columns=["row_number", "customer", "case"]), subset)
+    assert record["accuracy"] == without["accuracy"]
