@@ -154,7 +154,7 @@ def test_generate__damaged_part_is_named_and_made_again(tmp_path, engine):
     heard = Heard()
     assert bytes_of(make(tmp_path, events=heard)) == before
     assert engine.calls == ["sample 00/1", "sample 00/2"]
-    assert heard.events[0] == {"event": "damaged", "file": str(path), "generator": 0}
+    assert heard.events[1] == {"event": "damaged", "file": str(path), "generator": 0}
 
 
 def test_generate__damaged_model_is_trained_again(tmp_path, engine):
@@ -510,7 +510,7 @@ def test_orphans__of_other_settings_are_waited_for_before_anything_is_removed(tm
     monkeypatch.setattr(stage, "is_abandoned", lambda: threading.current_thread().name == "orphan")
     heard = Listening(engine)
     assert bytes_of(make(tmp_path / "run", other, events=heard)) == fresh
-    assert heard.events[0] == {"event": "generator", "index": 0, "phase": "wait"}
+    assert heard.events[1] == {"event": "generator", "index": 0, "phase": "wait"}
     assert isinstance(orphan.ended_with(), AbandonedError)
     assert not (tmp_path / "run/generators/01").exists()
 
