@@ -384,3 +384,14 @@ def _capped_scale(whole, n_units):
         full = sum(w * scale >= 1 for w in whole)
         rest = sum(w for w in whole if w * scale < 1)
     return scale
+
+
+# from values to codes
+
+
+def codes_of_values(values, edges, codes, missing, is_missing) -> list[int]:
+    """The code of how many edges each value has reached, or that of missing values."""
+    return [
+        int(missing) if nothing else int(codes[sum(bool(value >= edge) for edge in edges)])
+        for value, nothing in zip(values, is_missing, strict=True)
+    ]

@@ -180,14 +180,16 @@ def _chosen(tables: Iterator[pa.Table], rows: np.ndarray, schema: Schema) -> Ite
 def _open_for(path: Path, schema: Schema) -> Iterator[pq.ParquetFile]:
     with open_parquet(path) as file:
         check_columns([*file.schema_arrow.names, *folder_values(path)], schema.names, where=path.name)
-        texts = [field.name for field in file.schema_arrow if field.name in schema.names and is_text(field.type)]
+        wanted = set(schema.names)
+        texts = [field.name for field in file.schema_arrow if field.name in wanted and is_text(field.type)]
     with open_parquet(path, read_dictionary=texts) as file:
         yield file
 
 
 def _iter_row_group(file: pq.ParquetFile, i_group: int, schema: Schema, path: Path) -> Iterator[pa.Table]:
     values = folder_values(path)
-    own = [name for name in schema.names if name in file.schema_arrow.names]
+    known = set(file.schema_arrow.names)
+    own = [name for name in schema.names if name in known]
     for batch in file.iter_batches(batch_rows(schema), row_groups=[i_group], columns=own, use_threads=False):
         yield with_values(pa.Table.from_batches([batch]), values).select(list(schema.names))
 

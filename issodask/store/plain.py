@@ -42,7 +42,9 @@ def _as_numbers(values: pa.ChunkedArray) -> NDArray[np.float64]:
 def _as_times(values: pa.ChunkedArray) -> Times:
     if pa.types.is_date(values.type):
         values = pc.cast(values, pa.timestamp("s" if pa.types.is_date32(values.type) else "ms"))
-    ticks = _one_chunk(values).view(pa.int64()).fill_null(NO_TIME)
+    ticks = _one_chunk(values).view(pa.int64())
+    if ticks.null_count:
+        ticks = ticks.fill_null(NO_TIME)
     return Times(ticks.to_numpy(), values.type.unit, values.type.tz)
 
 
@@ -51,7 +53,8 @@ def _as_texts(values: pa.ChunkedArray) -> Texts:
         values = values.cast(pa.large_string())
     encoded = _one_chunk(values if pa.types.is_dictionary(values.type) else values.dictionary_encode())
     texts = encoded.dictionary.to_pylist()
-    places = encoded.indices.cast(pa.int32()).fill_null(-1).to_numpy()
+    indices = encoded.indices.cast(pa.int32())
+    places = (indices.fill_null(-1) if indices.null_count else indices).to_numpy()
     if None in texts:
         places = np.where(np.array([text is None for text in texts])[places], np.int32(-1), places)
     return Texts(tuple(map(str, texts)), places)

@@ -134,6 +134,10 @@ class Bins:
 
     def hash(self) -> str:
         """Names these bins: equal bins, equal text."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -139,6 +139,10 @@ class SequenceBins:
 
     def hash(self) -> str:
         """Names these bins: equal bins, equal text."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:32]
 
 
