@@ -30,8 +30,10 @@ def warm_up() -> None:
 
 def _table(n_rows: int, seed: int) -> pd.DataFrame:
     random = np.random.default_rng(seed)
-    numbers = {name: random.integers(0, 8, n_rows) for name in "abcdef"}
-    return pd.DataFrame({"key": np.arange(n_rows) // 3, **numbers})
+    numbers = {name: random.integers(0, 8, n_rows) for name in "abcd"}
+    texts = random.choice(["x", "y", "z"], n_rows)
+    days = pd.Timestamp("2001-01-01") + pd.to_timedelta(random.integers(0, 8, n_rows), unit="D")
+    return pd.DataFrame({"key": np.arange(n_rows) // 3, **numbers, "text": texts, "day": days})
 
 
 def dask_setup(worker: Any) -> None:
