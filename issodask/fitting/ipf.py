@@ -20,6 +20,7 @@ an error of 0.01555 with factors of all of them, 0.01557, 0.01565, 0.01595 with 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -28,9 +29,12 @@ from numpy.typing import NDArray
 from issodask.kernels.ipf import scale_weights, sum_weights
 from issodask.table.cliques import Cliques
 
+_MOST_RELATED = 2.0  # times as many pairs in a group as can be corrected at once
+_FEWEST_PAIRS = 4  # of a group; the kernels take so many at a time
 _BOLDEST = 0.5  # share of a correction; later groups correct the same columns too
 _PAIRS_AT_ONCE = 6.0  # corrected in full by the first step; each step says what would have served
 _MOST_BOLDER = 2.0  # a step than the one before
+_CAUTION = 0.8  # groups that follow correct the same columns too
 _SHORTEST = 1 / 8  # of what is safe; where even that leaves too few effective units, the fit ends
 _CONVERGED = 1e-4
 _STALLED = 0.02
@@ -202,8 +206,7 @@ def fit_weights(
     residuals: list[float] = []
     status: Status = "pass limit"
     for n in range(n_passes if groups else 0):
-        distances = [descent.step(i_group) for i_group in range(len(groups))]
-        residuals.append(float(sum(distances) / len(pairs)))
+        residuals.append(descent.run_pass() / len(pairs))
         on_pass(n + 1, residuals[-1])
         if descent.is_at_limit:
             status = "few rows left"
@@ -217,6 +220,32 @@ def fit_weights(
     return descent.end(status, tuple(residuals))
 
 
+@dataclass
+class _Group:
+    """Pairs that are corrected at once, their factors' logarithms, and the target of what the pool can fill."""
+
+    table: PairTable
+    logs: NDArray[np.float64]
+    target: NDArray[np.float64] | None = None  # until it is summed for the first time
+
+    @property
+    def n_pairs(self) -> int:
+        return len(self.table.pairs)
+
+    def parts(self, n_parts: int) -> list["_Group"]:
+        """The same pairs in groups of about the same size."""
+        pairs, starts, sizes, factors = self.table
+        bounds = np.arange(n_parts + 1) * self.n_pairs // n_parts
+        ends = [*starts, len(factors)]
+        parts = []
+        for first, last in pairwise(bounds.tolist()):
+            cells = slice(ends[first], ends[last])
+            table = PairTable(pairs[first:last], starts[first:last] - starts[first], sizes, factors[cells])
+            target = None if self.target is None else self.target[cells]
+            parts.append(_Group(table, self.logs[cells], target))
+        return parts
+
+
 @dataclass(frozen=True)
 class _Correction:
     """A step towards the target of one group of pairs.
@@ -227,7 +256,7 @@ class _Correction:
     safe     the share of it that lowers the dual for sure
     """
 
-    i_group: int
+    group: _Group
     change: NDArray[np.float64]
     slope: float
     at_once: float
@@ -237,51 +266,61 @@ class _Correction:
 class _Descent:
     """The way down the dual, a group of pairs at a time.
 
-    What a correction does to the dual shows when the next group is summed; until then it is pending.
+    What a correction does to the dual shows when the next group is summed; until then it is pending. Groups of pairs so
+    related that few of them can be corrected at once are cut into smaller ones.
     """
 
-    def __init__(self, weights: Weights, groups: Sequence[PairTable], least_effective: float) -> None:
+    def __init__(self, weights: Weights, tables: Sequence[PairTable], least_effective: float) -> None:
         self.is_at_limit = False
         self._weights = weights
-        self._groups = groups
+        self._groups = [_Group(table, np.zeros_like(table.factors)) for table in tables]
         self._least_effective = least_effective
-        self._logs = [np.zeros_like(group.factors) for group in groups]
-        self._targets: dict[int, NDArray[np.float64]] = {}
+        self._later: list[_Group] = []  # of a pass, those whose turn is to come
         self._pending: _Correction | None = None
         self._duals: list[float] = []
         self._at_once = _PAIRS_AT_ONCE
         self._total = self._sum = 0.0
 
-    def step(self, i_group: int) -> float:
-        """Sum a group's cells and correct its factors; returns how far its pairs were from their target, in all."""
-        group = self._groups[i_group]
-        sums = self._settle(group)
-        if not self.is_at_limit:
-            self._pending = self._correction(i_group, sums)
-        return float(np.abs(sums - group.factors).sum() / 2)
+    def run_pass(self) -> float:
+        """Correct each pair once; returns how far they were from their target, in all."""
+        distance, groups, self._groups = 0.0, self._groups, []
+        for i_group, whole in enumerate(groups):
+            n_pairs = max(_FEWEST_PAIRS, int(_MOST_RELATED * self._at_once))
+            n_parts = max(1, whole.n_pairs // n_pairs)
+            parts = whole.parts(n_parts) if n_parts > 1 else [whole]
+            self._groups += parts
+            for part in parts:
+                self._later = groups[i_group + 1 :]
+                sums = self._settle(part)
+                if not self.is_at_limit:
+                    self._pending = self._correction(part, sums)
+                distance += float(np.abs(sums - part.table.factors).sum() / 2)
+        self._later = []
+        return distance
 
     def end(self, status: Status, residuals: tuple[float, ...]) -> Fit:
         """What was found, with nothing pending."""
         largest = 1.0
         if self._pending is not None:
-            self._settle(self._groups[self._pending.i_group])
+            self._settle(self._pending.group)
         if self._total:
             largest = self._weights.largest() * self._total / self._sum
-            self._logs[-1] += np.log(self._total / self._sum) / len(self._groups[-1].pairs)
-        factors = [group._replace(factors=np.exp(logs)) for group, logs in zip(self._groups, self._logs, strict=True)]
-        return Fit(status, residuals, tuple(self._duals), tuple(self._groups), tuple(factors), largest)
+            self._groups[-1].logs += np.log(self._total / self._sum) / self._groups[-1].n_pairs
+        factors = [group.table._replace(factors=np.exp(group.logs)) for group in self._groups]
+        targets = [group.table for group in self._groups]
+        return Fit(status, residuals, tuple(self._duals), tuple(targets), tuple(factors), largest)
 
-    def _correction(self, i_group: int, sums: NDArray[np.float64]) -> _Correction:
-        n_pairs = len(self._groups[i_group].pairs)
-        target = self._targets.setdefault(i_group, _supported(self._groups[i_group], sums))
-        at_once = max(1.0, min(self._at_once, _BOLDEST * n_pairs))
-        ratio = np.divide(target, sums, out=np.ones_like(sums), where=sums > 0)
-        bound = min(_LARGEST_CHANGE, _LARGEST_CHANGE_OF_A_UNIT / n_pairs)
+    def _correction(self, group: _Group, sums: NDArray[np.float64]) -> _Correction:
+        if group.target is None:
+            group.target = _supported(group.table, sums)
+        at_once = max(1.0, min(self._at_once, _BOLDEST * group.n_pairs))
+        ratio = np.divide(group.target, sums, out=np.ones_like(sums), where=sums > 0)
+        bound = min(_LARGEST_CHANGE, _LARGEST_CHANGE_OF_A_UNIT / group.n_pairs)
         with np.errstate(divide="ignore"):  # a target of 0 is approached, never reached
-            change = np.clip(at_once / n_pairs * np.log(ratio), -bound, bound)
-        return _Correction(i_group, change, float((sums - target) @ change), at_once, 1 / at_once)
+            change = np.clip(at_once / group.n_pairs * np.log(ratio), -bound, bound)
+        return _Correction(group, change, float((sums - group.target) @ change), at_once, 1 / at_once)
 
-    def _settle(self, group: PairTable) -> NDArray[np.float64]:
+    def _settle(self, group: _Group) -> NDArray[np.float64]:
         """Take as much of the pending correction as serves; returns the sums of a group's cells, 1 for each pair."""
         step, self._pending = self._pending, None
         if step is None:
@@ -303,26 +342,25 @@ class _Descent:
             share = shorter
         if share:
             best = share * _best_share(step.slope * share, known - dual)
-            self._at_once = step.at_once * min(best, _MOST_BOLDER)
+            self._at_once = max(1.0, step.at_once * min(_CAUTION * best, _MOST_BOLDER))
         self._duals.append(dual)
         return sums
 
     def _read(
-        self, step: _Correction | None, share: float, group: PairTable
+        self, step: _Correction | None, share: float, group: _Group
     ) -> tuple[NDArray[np.float64], float, float]:
         """Correct the weights by a share of a step and sum them: a group's cells, the dual, the effective units."""
         scale_by = None
         if step is not None:
-            corrected = self._groups[step.i_group]
-            level = np.log(self._total / self._sum) / len(corrected.pairs)  # brings the weights back to their total
+            level = np.log(self._total / self._sum) / step.group.n_pairs  # brings the weights back to their total
             change = share * step.change + level
-            self._logs[step.i_group] += change
-            scale_by = corrected._replace(factors=np.exp(change))
-        *sums, squares = self._weights.step(scale_by, group, len(group.factors) + 1)
-        n_pairs = len(group.pairs)
-        self._sum = np.sum(sums) / n_pairs
+            step.group.logs += change
+            scale_by = step.group.table._replace(factors=np.exp(change))
+        *sums, squares = self._weights.step(scale_by, group.table, len(group.table.factors) + 1)
+        self._sum = np.sum(sums) / group.n_pairs
         self._total = self._total or self._sum
-        agreed = sum(float(target @ self._logs[i_group]) for i_group, target in self._targets.items())
+        seen = [own for own in (*self._groups, *self._later) if own.target is not None]
+        agreed = sum(float(own.target @ own.logs) for own in seen)
         return np.array(sums) / self._sum, float(np.log(self._sum)) - agreed, self._sum**2 / squares
 
 
