@@ -86,7 +86,7 @@ class SelectConfig(_Section):
     effort: float | None = Field(
         default=None,
         gt=0,
-        description="gains computed per unit of the subset; default: 300, for wide tables (more than 32 columns) fewer",
+        description="gains computed per unit of the subset; default: 340, for wide tables (more than 32 columns) fewer",
     )
     rounds: str | None = Field(
         default=None, description="N, or M/N: do M rounds of a plan of N, as an earlier run names them"

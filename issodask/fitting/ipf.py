@@ -34,7 +34,7 @@ _FEWEST_PAIRS = 4  # of a group; the kernels take so many at a time
 _BOLDEST = 0.5  # share of a correction; later groups correct the same columns too
 _PAIRS_AT_ONCE = 6.0  # corrected in full by the first step; each step says what would have served
 _MOST_BOLDER = 2.0  # a step than the one before
-_CAUTION = 0.8  # groups that follow correct the same columns too
+_CAUTION = 0.7  # groups that follow correct the same columns too
 _SHORTEST = 1 / 8  # of what is safe; where even that leaves too few effective units, the fit ends
 _CONVERGED = 1e-4
 _STALLED = 0.02
@@ -346,9 +346,7 @@ class _Descent:
         self._duals.append(dual)
         return sums
 
-    def _read(
-        self, step: _Correction | None, share: float, group: _Group
-    ) -> tuple[NDArray[np.float64], float, float]:
+    def _read(self, step: _Correction | None, share: float, group: _Group) -> tuple[NDArray[np.float64], float, float]:
         """Correct the weights by a share of a step and sum them: a group's cells, the dual, the effective units."""
         scale_by = None
         if step is not None:

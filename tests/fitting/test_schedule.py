@@ -111,7 +111,7 @@ def test_rounds_for_effort__at_least_one(effort, n_rounds):
     assert rounds_for_effort(effort) == n_rounds
 
 
-@pytest.mark.parametrize(("cells_per_unit", "effort"), [(575, 300), (3_000, 300), (10_600, 100), (0, 300)])
+@pytest.mark.parametrize(("cells_per_unit", "effort"), [(575, 340), (3_000, 340), (10_600, 100), (0, 340)])
 def test_usual_effort__less_where_a_gain_takes_long(cells_per_unit, effort):
     assert usual_effort(cells_per_unit) == effort
 
