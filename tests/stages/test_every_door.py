@@ -1,0 +1,143 @@
+"""The same table through every door: whatever holds it, the same rows come out, in the same types, to the digit."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from issodask.config import SelectConfig
+from issodask.events import Events
+from issodask.runtime import open_runtime
+from issodask.stages.select import select
+
+N_ROWS, N_POOL = 200, 900
+CONFIG = SelectConfig(effort=20, ipf_passes=1)
+
+
+def awkward(n_rows, seed):
+    """Numbers beyond 2^53, decimals, zones, dates, flags with gaps, texts that say they are missing, a dictionary."""
+    random = np.random.default_rng(seed)
+
+    def gaps(values):
+        return [None if gone else value for value, gone in zip(values, random.random(n_rows) < 0.1, strict=True)]
+
+    start = datetime(2021, 3, 28, tzinfo=UTC)
+    steps = random.integers(0, 5_000, (2, n_rows)).tolist()
+    return pa.table(
+        {
+            "big": pa.array(gaps([2**60 + i for i in random.integers(0, 99, n_rows).tolist()]), pa.int64()),
+            "small": pa.array(random.integers(0, 200, n_rows), pa.uint8()),
+            "flag": pa.array(gaps((random.random(n_rows) < 0.3).tolist()), pa.bool_()),
+            "when": pa.array([start + timedelta(minutes=i) for i in steps[0]], pa.timestamp("us", "Europe/Vienna")),
+            "day": pa.array(gaps([date(1980, 1, 1) + timedelta(days=i) for i in steps[1]]), pa.date32()),
+            "price": pa.array([Decimal(10**17 + int(i)) / 100 for i in steps[0]], pa.decimal128(20, 2)),
+            "city": pa.array(random.choice(["Graz", "Linz ", "None", "nan"], n_rows).tolist(), pa.string()),
+            "size": pa.array(gaps(random.choice(["S", "M", "L"], n_rows).tolist())).dictionary_encode(),
+            "weight": pa.array(random.normal(size=n_rows).astype("float32"), pa.float32()),
+        }
+    )
+
+
+ORIGINAL, POOL = awkward(N_ROWS, 1), awkward(N_POOL, 2)
+
+
+def parquet(table, path):
+    pq.write_table(table, path)
+    return path
+
+
+def folder_of_parts(table, path):
+    """Two parts; each has the dictionary of its own rows."""
+    path.mkdir()
+    for i, rows in enumerate((table.slice(0, len(table) // 3), table.slice(len(table) // 3))):
+        pq.write_table(rows.combine_chunks(), path / f"part-{i}.parquet")
+    return path
+
+
+def csv(table, path):
+    pa.csv.write_csv(table.set_column(7, "size", table["size"].cast(pa.string())), path)
+    return path
+
+
+def arrow_backed(table, path):
+    return table.to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def with_odd_index(table, path):
+    return arrow_backed(table, path).set_index(pd.Index([7] * len(table)))
+
+
+DOORS = {
+    "Parquet": parquet,
+    "a folder": folder_of_parts,
+    "Arrow": lambda table, path: table,
+    "record batches": lambda table, path: pa.Table.from_batches(table.to_batches(max_chunksize=50)),
+    "pandas on Arrow": arrow_backed,
+    "pandas with an odd index": with_odd_index,
+    "Dask": lambda table, path: dd.from_pandas(arrow_backed(table, path), npartitions=3),
+    "polars": lambda table, path: pl.from_arrow(table),
+}
+
+
+def chosen(original, pool, folder):
+    out = folder / "subset.parquet"
+    with open_runtime(1, "serial") as runtime:
+        select(original, pool, out, CONFIG, runtime=runtime, events=Events(None))
+    return pq.read_table(out)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    return chosen(ORIGINAL, POOL, tmp_path_factory.mktemp("expected"))
+
+
+def test_expected__rows_of_the_pool_in_the_original_types(expected):
+    assert expected.schema.types == ORIGINAL.schema.types
+    rows = set(map(tuple, (row.values() for row in POOL.to_pylist())))
+    assert {tuple(row.values()) for row in expected.to_pylist()} <= rows
+    assert len(expected) == N_ROWS
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_select__a_pool_through_any_door_gives_the_same_rows(door, expected, tmp_path):
+    subset = chosen(ORIGINAL, DOORS[door](POOL, tmp_path / "pool.parquet"), tmp_path)
+    assert subset.schema.types == expected.schema.types
+    assert subset.to_pylist() == expected.to_pylist()
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_select__an_original_through_any_door_gives_its_types(door, expected, tmp_path):
+    subset = chosen(DOORS[door](ORIGINAL, tmp_path / "original.parquet"), POOL, tmp_path)
+    assert subset.schema.types == expected.schema.types
+    assert set(subset["big"].to_pylist()) <= set(POOL["big"].to_pylist())
+    assert set(subset["price"].to_pylist()) <= set(POOL["price"].to_pylist())
+
+
+def test_select__a_pool_as_csv_gives_the_same_rows(expected, tmp_path):
+    subset = chosen(ORIGINAL, csv(POOL, tmp_path / "pool.csv"), tmp_path)
+    assert subset.schema.types == expected.schema.types
+    assert subset.to_pylist() == expected.to_pylist()
+
+
+def test_select__nan_beside_na_is_missing_as_na_is(tmp_path):
+    def rates(n_rows, seed):
+        random = np.random.default_rng(seed)
+        visits = pd.Series(random.integers(0, 40, n_rows), dtype="Int64").mask(random.random(n_rows) < 0.1)
+        days = pd.Series(random.integers(0, 6, n_rows), dtype="Int64")
+        return pd.DataFrame(
+            {"rate": visits.mask(days == 0, 0) / days, "days": days, "sex": random.choice(["f", "m"], n_rows)}
+        )
+
+    mixed = rates(N_ROWS, 1), rates(N_POOL, 2)
+    plain = [frame.assign(rate=frame["rate"].to_numpy("float64", na_value=np.nan)) for frame in mixed]
+    (tmp_path / "plain").mkdir()
+    found, wanted = chosen(*mixed, tmp_path).to_pandas(), chosen(*plain, tmp_path / "plain").to_pandas()
+    assert found["rate"].tolist() == pytest.approx(wanted["rate"].tolist(), nan_ok=True)
+    assert found["days"].tolist() == wanted["days"].tolist()
