@@ -18,7 +18,6 @@ STARTS = {
     "weighted": "a sample by the fitted weights",
     "even": "a sample with even weights",
     "whole": "the whole pool",
-    "random": "a random sample of the subset’s size",
 }
 MAX_DRIVERS = 5
 NO_EFFECT = 0.02  # two random samples differ by about this share of their error
@@ -59,9 +58,11 @@ def start(facts: dict[str, Any], unit: str) -> str:
     told = []
     found = facts.get("start") or {}
     if found.get("chosen") in STARTS:
-        errors = [f"{name} {error:.4f}" for name, error in (found.get("errors") or {}).items()]
-        best = f", the best of these by their error: {', '.join(errors)}" if len(errors) > 1 else ""
-        told.append(f"Trimming started from {STARTS[found['chosen']]}{best}.")
+        errors = ", ".join(f"{name} {error:.4f}" for name, error in (found.get("errors") or {}).items())
+        how = "what short trials ended at" if found.get("tried") else f"as many {unit}s as the subset has"
+        told.append(
+            f"Trimming started from {STARTS[found['chosen']]}{f' (errors of {how}: {errors})' if errors else ''}."
+        )
     effective, n_pool = (facts.get("ipf") or {}).get("effective_units"), facts.get("pool_units")
     if effective is not None and n_pool:
         told.append(

@@ -105,8 +105,11 @@ def test_start__says_what_there_is():
     assert start({}, "row") == ""
     assert start({"start": {"chosen": "even"}}, "row") == "Trimming started from a sample with even weights."
     errors = {"weighted": 0.21, "even": 0.0123}
-    told = start({"start": {"chosen": "even", "errors": errors}, "ipf": {"effective_units": 812.4}}, "row")
-    assert told.endswith("even weights, the best of these by their error: weighted 0.2100, even 0.0123.")
+    told = start({"start": {"chosen": "even", "errors": errors, "tried": True}}, "row")
+    assert told.endswith("even weights (errors of what short trials ended at: weighted 0.2100, even 0.0123).")
+    errors = {"random": 0.3, "weighted": 0.21}
+    told = start({"start": {"chosen": "weighted", "errors": errors, "tried": False}}, "row")
+    assert told.endswith("weights (errors of as many rows as the subset has: random 0.3000, weighted 0.2100).")
     told = start({"ipf": {"effective_units": 812.4}, "pool_units": 2_000}, "row")
     assert told == "The fitted weights spread over the pool as if 812 of its 2,000 rows counted alike."
 
