@@ -22,6 +22,7 @@ from issodask.kernels.swaps import swap_gains
 from issodask.kernels.units import RowUnits, removal_gains
 from issodask.table.bins import Bins
 from issodask.table.cliques import Cliques
+from issodask.table.columns import Columns
 from tests.bench.data import TableModel
 
 _REPEATS = 5
@@ -91,8 +92,9 @@ def _kernels(hardware: dict[str, float], n_units: int, n_columns: int) -> dict[s
     random = np.random.default_rng(2)
     model = TableModel.of(n_columns, 1, "flags")
     frame = model.sample(n_units, random).to_pandas()
-    bins = Bins.fit(frame)
-    codes = bins.encode(frame)
+    columns = Columns.of(frame)
+    bins = Bins.fit(columns)
+    codes = bins.encode(columns)
     cliques = Cliques.of(bins.sizes)
     stream_ns = 1e9 / hardware["stream_bytes_per_s"]
 
@@ -138,7 +140,7 @@ def _kernels(hardware: dict[str, float], n_units: int, n_columns: int) -> dict[s
             f"look-up ({place})",
         ),
         "encode": _compared(
-            lambda: bins.encode(frame),
+            lambda: bins.encode(columns),
             codes.size,
             _frame_bytes(frame) / codes.size * stream_ns,
             "value",
