@@ -78,7 +78,13 @@ class KnownOriginal:
         `pool_counts` says how often each code of each column of codes occurs in the pool.
         """
         if isinstance(self.bins, SequenceBins):
-            return SequenceCliques.of(self.bins, n_units, pool_counts)
+            # Bins of groups come from rows drawn of each: others may hold what no drawn row does.
+            rows = self.codes.rows
+            counts = pool_counts and [
+                [*of_pool[:-1], of_pool[-1] + int((rows[:, i] == len(of_pool) - 1).sum())]
+                for i, of_pool in enumerate(pool_counts)
+            ]
+            return SequenceCliques.of(self.bins, n_units, counts)
         if pool_counts is None:
             return Cliques.of(self.bins.sizes)
         unseen_in_pool = np.array([counts[-1] for counts in pool_counts])

@@ -173,3 +173,13 @@ def test_select_groups__pool_in_memory(choose, tmp_path):
         selected = select(*tables, tmp_path / SUBSET, TRIM, group_key="who", runtime=runtime)
     assert pd.read_parquet(tmp_path / SUBSET)["who"].nunique() == selected.n_units == 40
     assert selected.accuracy > selected.random_accuracy
+
+
+def test_select__a_value_that_only_undrawn_rows_of_the_original_have(tmp_path):
+    random = np.random.default_rng(1)
+    pool = pd.DataFrame({"who": np.arange(12_000) // 100, "a": random.choice([*"xyz"], 12_000)})
+    original = pool[pool["who"] < 60].copy()
+    original.loc[original.index[1], "a"] = None  # bins are found in some rows of each group, and this is none of them
+    with open_runtime(1) as serial:
+        selected = select(original, pool, tmp_path / SUBSET, SelectConfig(effort=5), group_key="who", runtime=serial)
+    assert selected.random_accuracy <= selected.accuracy < 1
