@@ -357,8 +357,8 @@ class _Descent:
         *sums, squares = self._weights.step(scale_by, group.table, len(group.table.factors) + 1)
         self._sum = np.sum(sums) / group.n_pairs
         self._total = self._total or self._sum
-        seen = [own for own in (*self._groups, *self._later) if own.target is not None]
-        agreed = sum(float(own.target @ own.logs) for own in seen)
+        groups = (*self._groups, *self._later)
+        agreed = sum(float(own.target @ own.logs) for own in groups if own.target is not None)
         return np.array(sums) / self._sum, float(np.log(self._sum)) - agreed, self._sum**2 / squares
 
 
