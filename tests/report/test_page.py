@@ -128,6 +128,19 @@ def test_rounded_up__stays_an_upper_bound(accuracy, text):
     assert rounded_up(accuracy) == text
 
 
+def test_page__tells_roles_and_what_is_not_scored(full):
+    roles = {
+        "id <1>": {"role": "id", "why": "all 300 values differ, and they count"},
+        "age": {"role": "number", "why": "x"},
+    }
+    read = Reader(render_page(replace(full, roles={"roles": roles, "left_out": ["id <1>"]})))
+    assert read.open == []
+    assert "Not matched, and in no accuracy: id <1> ." in read.text
+    assert "all 300 values differ, and they count" in read.text
+    assert "Not matched" not in Reader(render_page(replace(full, roles={"roles": roles, "left_out": []}))).text
+    assert "The role of each column" not in Reader(render_page(full)).text
+
+
 def test_page__of_groups_speaks_of_groups(of_groups):
     read = Reader(render_page(of_groups, "My table"))
     assert read.open == []

@@ -214,6 +214,20 @@ def test_generate__nothing_to_learn(tmp_path, engine):
     assert engine.calls == []
 
 
+def test_generate__ids_are_neither_learnt_nor_in_the_pool(tmp_path, engine):
+    original = ORIGINAL.assign(customer_id=[f"C-{i:05d}" for i in range(0, 60_000, 300)])
+    heard = Heard()
+    pool = make(tmp_path, original=original, events=heard)
+    assert list(pool.columns) == list(ORIGINAL.columns)
+    assert engine.table.shape[1] == ORIGINAL.shape[1]
+    assert heard.events[0]["left_out"] == ["customer_id"]
+    assert heard.events[0]["told"][0].startswith("ids, new in the subset")
+    with open_runtime(1, "serial") as runtime:
+        named = generate(original, CONFIG, 450, tmp_path, 1, runtime, columns={"customer_id": "text"})
+    assert list(named.columns) == list(original.columns)
+    assert engine.calls.count("train 00") == 2
+
+
 def test_generate__folder_is_used_as_it_is(tmp_path):
     ORIGINAL.to_parquet(tmp_path / "elsewhere.parquet")
     pool = make(tmp_path / "run", GenerateConfig(source=str(tmp_path)))
