@@ -24,11 +24,12 @@ from numpy.typing import NDArray
 from issodask import seeds
 from issodask.table.groups import Groups
 from issodask.table.profiles import count_sharing
+from issodask.table.ranks import EXACT, Ranks
 from issodask.table.rare import RARE, Rare
 from issodask.table.roles import FREQUENT
 from issodask.table.schema import Column, Schema
 
-Form = Literal["number", "truth", "moment", "days", "seconds", "clock", "text", "constant", "absent"]
+Form = Literal["number", "truth", "moment", "days", "seconds", "clock", "text", "rank", "constant", "absent"]
 
 GROUP = "group"
 """The column of a table to learn, and of its samples, that holds the number of each row's group, from 0."""
@@ -42,7 +43,8 @@ _FIRST_YEAR, _LAST_YEAR = 1678, 2261  # nanoseconds since 1970 end within 1677 a
 class Learnt:
     """A column of the original, the name it is learnt under, as what, and whether it never changes within a group.
 
-    `rare` says what becomes of texts that too few units share, `constant` is the value of a constant column.
+    `rare` says what becomes of texts that too few units share, `ranks` are those of numbers
+    that are learnt by their rank, `constant` is the value of a constant column.
     """
 
     column: Column
@@ -50,6 +52,7 @@ class Learnt:
     form: Form
     of_group: bool = False
     rare: Rare | None = field(default=None, compare=False)
+    ranks: Ranks | None = field(default=None, compare=False)
     constant: Any = None
 
 
@@ -124,6 +127,9 @@ class Codec:
                 columns[item.column.name] = pd.Series([item.constant] * len(sample), index)
                 continue
             values = sample[item.name].set_axis(index)
+            if item.ranks is not None:
+                columns[item.column.name] = _of_ranks(values, item.ranks, random)
+                continue
             if item.rare is not None:
                 values = _redrawn(values, item.rare, units if item.of_group else None, random)
             columns[item.column.name] = _from_form(values, item)
@@ -214,6 +220,11 @@ def _learnt(values: pd.Series, column: Column, name: str, of_group: bool, units:
     form = _form(values, column)
     if form == "constant":
         return Learnt(column, name, form, of_group, constant=values.iloc[0])
+    if form == "rank":
+        known = values.dropna().to_numpy()
+        distinct, codes = np.unique(known, return_inverse=True)
+        n_sharing = count_sharing(codes, len(distinct), units[values.notna().to_numpy()])
+        return Learnt(column, name, form, of_group, ranks=Ranks.learn(distinct, n_sharing))
     return Learnt(column, name, form, of_group, _rare(values, column, units) if form == "text" else None)
 
 
@@ -227,8 +238,15 @@ def _form(values: pd.Series, column: Column) -> Form:
     if column.values == "boolean":
         return "truth"
     if column.kind == "numeric":
-        return "text" if column.role == "category" else "number"
+        if column.role == "category":
+            return "text"
+        is_large = pd.api.types.is_integer_dtype(values.dtype) and _furthest(values) >= EXACT
+        return "rank" if is_large else "number"
     return "clock" if column.values == "time" else "text"
+
+
+def _furthest(values: pd.Series) -> int:
+    return max(abs(int(values.min())), abs(int(values.max())))
 
 
 def _form_of_times(values: pd.Series) -> Form:
@@ -241,6 +259,11 @@ def _form_of_times(values: pd.Series) -> Form:
 def _to_form(values: pd.Series, item: Learnt) -> pd.Series:
     if item.form == "number":
         return _plain_numbers(values)
+    if item.ranks is not None:
+        is_missing = values.isna().to_numpy()
+        ranks = np.zeros(len(values), np.int64)
+        ranks[~is_missing] = item.ranks.encode(values.dropna().to_numpy(item.ranks.values.dtype))
+        return pd.Series(ranks, values.index).astype("Int64").mask(is_missing)
     if item.form == "truth":
         texts = values.astype("string").str.lower()
         return (texts == "true").astype("Int64").mask(texts.isna())
@@ -286,6 +309,14 @@ def _moments(values: pd.Series, unit: Literal["D", "s", "us"]) -> pd.Series:
     moments = np.full(len(counts), "NaT", dtype="datetime64[us]")
     moments[is_known] = np.rint(counts[is_known]).astype(np.int64).astype(f"datetime64[{unit}]")
     return pd.Series(moments, values.index)
+
+
+def _of_ranks(values: pd.Series, ranks: Ranks, random: np.random.Generator) -> pd.Series:
+    numbers = values.astype("Float64").to_numpy("float64", na_value=np.nan)
+    is_missing = np.isnan(numbers)
+    decoded = ranks.decode(np.rint(np.where(is_missing, 0, numbers)).astype(np.int64), random)
+    nullable: Literal["UInt64", "Int64"] = "UInt64" if decoded.dtype == np.uint64 else "Int64"
+    return pd.Series(decoded, values.index).astype(nullable).mask(is_missing)
 
 
 # rare texts
