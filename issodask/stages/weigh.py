@@ -16,19 +16,8 @@ from numpy.typing import NDArray
 
 from issodask.config import SelectConfig
 from issodask.events import Events
-from issodask.fitting.ipf import (
-    Fit,
-    IpfResult,
-    PairTable,
-    Repeated,
-    fit_weights,
-    n_fitted,
-    rank_pairs,
-    scale_block,
-    sum_block,
-    sum_cells,
-    weigh_block,
-)
+from issodask.fitting.ipf import Fit, IpfResult, Repeated, fit_weights, n_fitted
+from issodask.fitting.pairs import PairTable, rank_pairs, scale_block, sum_block, sum_cells, weigh_block
 from issodask.runtime import Runtime
 from issodask.runtime.arrays import BlockWeights, block_array
 from issodask.stages.checkpoint import Pacer, hash_of, load_sums, read_note, save_sums

@@ -15,7 +15,8 @@ import pandas as pd
 
 import issodask
 from issodask.config import SelectConfig
-from issodask.fitting.ipf import fit_weights, rank_pairs, scale_block, sum_block
+from issodask.fitting.ipf import fit_weights
+from issodask.fitting.pairs import rank_pairs, scale_block, sum_block
 from issodask.report.accuracy import compare
 from issodask.runtime import open_runtime
 from issodask.runtime.arrays import BlockWeights, block_array

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issodask.fitting.ipf import Repeated, fit_weights, rank_pairs, scale_block, sum_block, sum_cells, weigh_block
+from issodask.fitting.ipf import Repeated, fit_weights
+from issodask.fitting.pairs import rank_pairs, scale_block, sum_block, sum_cells, weigh_block
 from issodask.table.cliques import Cliques
 from issodask.table.marginals import count_marginals
 from tests import naive

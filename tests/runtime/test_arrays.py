@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from issodask.fitting.ipf import fit_weights, rank_pairs, scale_block, sum_block
+from issodask.fitting.ipf import fit_weights
+from issodask.fitting.pairs import rank_pairs, scale_block, sum_block
 from issodask.runtime import open_runtime
 from issodask.runtime.arrays import BlockWeights, block_array
 from issodask.table.cliques import Cliques
