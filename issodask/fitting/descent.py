@@ -3,11 +3,11 @@
 In: the weights of all units, wherever they are, and the target of pairs in groups that share no column. Out: factors.
 
 Pairs of a group may be related, and to correct all of them in full at once would overshoot: a correction is shortened,
-by as much as the last one should have been. What keeps that from diverging is the dual of the fit,
-log(sum of weights) - sum(target * log(factors)). It is convex, its minimum is the fit, and its value comes with the
-sums. A step that raises it is taken back in part. Of p pairs a p-th part of the correction always lowers it (generalised iterative scaling,
-Darroch and Ratcliff 1972), so each step ends well. So that few units can't carry all the weight, no step may leave
-fewer effective units, (sum of weights)^2 / sum of squares (Kish 1965), than it is told.
+by as much as the last one should have been. What keeps that from diverging is the dual of the fit, log(sum of weights)
+- sum(target * log(factors)). It is convex, its minimum is the fit, and its value comes with the sums. A step that
+raises it is taken back in part. Of p pairs a p-th part of the correction always lowers it (generalised iterative
+scaling, Darroch and Ratcliff 1972), so each step ends well. So that few units can't carry all the weight, no step may
+leave fewer effective units, (sum of weights)^2 / sum of squares (Kish 1965), than it is told.
 """
 
 from collections.abc import Sequence
