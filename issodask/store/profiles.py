@@ -58,6 +58,8 @@ def _n_distinct(values: pa.ChunkedArray) -> int:
     """0, 1, or 2 for more."""
     if pa.types.is_dictionary(values.type) or pa.types.is_time(values.type) or pa.types.is_float16(values.type):
         return min(2, len(pc.unique(values).drop_null()))
+    if pa.types.is_decimal(values.type):
+        values = values.cast(pa.decimal256(76, values.type.scale))  # narrow ones have no kernels
     known: Any = pc.min_max(
         pc.if_else(pc.is_nan(values), None, values) if pa.types.is_floating(values.type) else values
     )

@@ -24,6 +24,13 @@ COLUMNS = {
     "float": (pa.array([float("nan"), None, *[1.5] * (N - 2)]), "number", 1, "number"),
     "float16": (pa.array(np.arange(N), pa.float16()), "number", 2, "number"),
     "decimal id": (pa.array([decimal.Decimal(i) for i in range(N)], pa.decimal128(20, 0)), "number", 2, "number"),
+    "narrow decimal": (pa.array([decimal.Decimal("1.5"), None] * 20, pa.decimal32(4, 2)), "number", 1, "number"),
+    "rounded decimal": (
+        pa.array([None, *map(decimal.Decimal, range(1, N))], pa.decimal64(9, 0)),
+        "number",
+        2,
+        "number",
+    ),
     "truth": (pa.array([True, None] * 20), "truth", 1, "category"),
     "clock": (pa.array([dt.time(3, i) for i in range(N)]), "time", 2, "time"),
     "zone": (pa.array([dt.datetime(2020, 1, 1)] * N, pa.timestamp("us", "Europe/Vienna")), "time", 1, "constant"),
