@@ -5,6 +5,7 @@ how they are computed with; whole numbers with missing values get the nullable d
 """
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -31,7 +32,7 @@ def from_frame(frame: pd.DataFrame, where: str = "the table") -> pa.Table:
     Raises InputError for duplicate names, and for a column whose values Arrow can't hold.
     """
     check_names(frame.columns, where)
-    names = [_flat_name(name) for name in frame.columns]
+    names = [str(name) for name in frame.columns]
     arrays = [_to_array(frame.iloc[:, i], name) for i, name in enumerate(names)]
     dtypes = {name: str(dtype) for name, dtype in zip(names, frame.dtypes, strict=True)}
     return noted(pa.table(arrays, names=names), dtypes)
@@ -80,10 +81,6 @@ def key_codes(table: pa.Table, group_key: str, where: str = "the table") -> pd.S
     return codes.to_pandas(types_mapper=_INTEGERS.get).rename(group_key)
 
 
-def _flat_name(name: Any) -> str:
-    return str(name)
-
-
 def _to_array(values: pd.Series, name: str) -> pa.ChunkedArray:
     if isinstance(values.dtype, pd.SparseDtype):
         values = pd.Series(values.sparse.to_dense())  # type: ignore[attr-defined]
@@ -99,15 +96,29 @@ def _to_array(values: pd.Series, name: str) -> pa.ChunkedArray:
 
 
 def _of_objects(values: pd.Series) -> pa.ChunkedArray:
-    aware = [value for value in values if isinstance(value, datetime.datetime) and value.tzinfo is not None]
-    if aware:
-        zones = {str(value.tzinfo) for value in aware}
-        if len(zones) > 1:
-            if len(aware) < values.notna().sum():
-                raise ValueError("some times have a zone, others have none")
-            in_utc = [value.astimezone(datetime.UTC) if pd.notna(value) else None for value in values]
-            return _chunked(pa.array(in_utc, pa.timestamp("us", "UTC")))
-    return _chunked(pa.array(values, from_pandas=True))
+    times = [value for value in values if isinstance(value, datetime.datetime) and pd.notna(value)]
+    return _of_times(values, times) if times else _chunked(pa.array(values, from_pandas=True))
+
+
+def _of_times(values: pd.Series, times: Sequence[datetime.datetime]) -> pa.ChunkedArray:
+    """In their zone, or in UTC where there are several; nanoseconds are kept, a day is its midnight.
+
+    Arrow itself takes its type from the first value, and cuts the others down to it.
+    """
+    zones = {time.tzinfo and str(time.tzinfo) for time in times}
+    is_mixed = None in zones and len(zones) > 1
+    if is_mixed or (None not in zones and len(times) < values.notna().sum()):
+        raise ValueError("some times have a zone, others have none")
+    unit = "ns" if any(getattr(time, "nanosecond", 0) for time in times) else "us"
+    if len(zones) > 1:
+        in_utc = [value.astimezone(datetime.UTC) if pd.notna(value) else None for value in values]
+        return _chunked(pa.array(in_utc, pa.timestamp(unit, "UTC")))
+    zone = pa.infer_type(times[:1]).tz
+    return _chunked(pa.array(list(map(_midnight, values)), pa.timestamp(unit, zone), from_pandas=True))
+
+
+def _midnight(value: Any) -> Any:
+    return datetime.datetime.combine(value, datetime.time()) if type(value) is datetime.date else value
 
 
 def _chunked(values: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:

@@ -56,6 +56,28 @@ def test_from_frame__zones_of_every_library(zone):
     assert [time.astimezone(UTC) for time in column.to_pylist()] == INSTANTS
 
 
+EXACT = pd.Timestamp("2020-01-01 05:00:00.123456789")
+
+
+@pytest.mark.parametrize(
+    ("values", "type_", "found"),
+    [
+        ([datetime.date(2020, 1, 1), datetime.datetime(2020, 1, 1, 5)], pa.timestamp("us"), "2020-01-01 05:00:00"),
+        ([None, EXACT], pa.timestamp("ns"), EXACT),
+        ([datetime.date(2020, 1, 1), EXACT], pa.timestamp("ns"), EXACT),
+        ([datetime.datetime(2020, 1, 1, tzinfo=UTC), EXACT.tz_localize("UTC")], pa.timestamp("ns", "UTC"), EXACT),
+        ([EXACT.tz_localize("Asia/Tokyo"), pd.NaT], pa.timestamp("ns", "Asia/Tokyo"), "2019-12-31 20:00:00.123456789"),
+        ([INSTANTS[0], EXACT.tz_localize("Asia/Tokyo")], pa.timestamp("ns", "UTC"), "2019-12-31 20:00:00.123456789"),
+    ],
+)
+def test_from_frame__times_are_as_fine_as_their_finest(values, type_, found):
+    column = from_frame(pd.DataFrame({"t": pd.Series(values, dtype=object)}))["t"]
+    assert column.type == type_
+    assert len(column) == 2
+    instants = column.cast(pa.timestamp(type_.unit)).drop_null().to_pandas()
+    assert pd.Timestamp(found) in instants.tolist()
+
+
 def test_from_frame__exact_objects():
     frame = pd.DataFrame(
         {
@@ -82,13 +104,11 @@ def test_from_frame__sparse():
         (pd.Series([1, "1", 2], dtype=object).astype("category"), "category of mixed-integer values"),
         (pd.Series([1 + 2j]), "complex128 values"),
         (pd.Series([INSTANTS[0], datetime.datetime(2020, 1, 1)], dtype=object), "datetime values"),
+        (pd.Series([INSTANTS[0], datetime.date(2020, 1, 1)], dtype=object), "values of several types"),
+        (pd.Series([datetime.datetime(1500, 1, 1), EXACT], dtype=object), "values of several types"),
     ],
 )
 def test_from_frame__what_has_no_type_is_refused_by_name(values, found):
-    if found == "datetime values":
-        values = pd.Series(
-            [INSTANTS[0], INSTANTS[1].astimezone(zoneinfo.ZoneInfo("Asia/Tokyo")), *values], dtype=object
-        )
     with pytest.raises(InputError, match=f"column 'odd one' holds {found}"):
         from_frame(values.to_frame("odd one"))
 
