@@ -1,10 +1,12 @@
 """Encode: every part of the pool becomes a file of codes, one task per part, a record batch at a time.
 
 In: a pool and the bins of the original. Out: codes on disk. Parts whose codes are intact and were made from the same
-bytes with the same bins are skipped; damaged ones are named and made again. Groups are gathered on the way; one that
-lies in two parts is an error.
+bytes, read as the same types, with the same bins are skipped; damaged ones are named and made again. Groups are
+gathered on the way; one that lies in two parts is an error.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +41,9 @@ from issodask.table.sequences import SequenceBins
 
 State = Literal["new", "intact", "outdated", "damaged"]
 
+READING = 1
+"""How values are read from parts and brought to types: raised whenever the same bytes may come in as other values."""
+
 
 @dataclass(frozen=True)
 class EncodedPart:
@@ -66,7 +71,8 @@ def encode_pool(
     """
     check_pool(pool, schema, group_key)
     folder.mkdir(parents=True, exist_ok=True)
-    tasks = [_Task(part, str(pool.path(part)), str(folder), group_key, pool.dialect) for part in pool.parts]
+    coded_by = _coded_by(bins, schema.without(group_key))
+    tasks = [_Task(part, str(pool.path(part)), str(folder), coded_by, group_key, pool.dialect) for part in pool.parts]
     notes = []
     shared = runtime.share(bins), runtime.share(schema)
     for note, state in runtime.map(_encode_part, tasks, *shared, label="encode"):
@@ -86,8 +92,15 @@ class _Task:
     part: Part
     path: str
     folder: str
+    coded_by: str
     group_key: str | None = None
     dialect: Dialect | None = None
+
+
+def _coded_by(bins: Bins | SequenceBins, schema: Schema) -> str:
+    """Names all but a part's bytes that its codes depend on: equal text, equal codes."""
+    known = [READING, schema.to_dict(), bins.hash()]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _check_whole(pool: Pool, folder: Path, group_key: str) -> None:
@@ -110,7 +123,7 @@ def _encode_part(task: _Task, bins: Bins | SequenceBins, schema: Schema) -> tupl
     folder, name = Path(task.folder), task.part.name
     part_xxh3 = _checked_hash(task)
     note = read_note(folder, name)
-    state = _state(folder, note, part_xxh3, bins)
+    state = _state(task, note, part_xxh3)
     if note is not None and state == "intact":
         return note, state
     counts = np.zeros((len(bins.sizes), 256), np.int64)
@@ -123,7 +136,7 @@ def _encode_part(task: _Task, bins: Bins | SequenceBins, schema: Schema) -> tupl
         if not groups.is_gathered:
             n_rows, codes_xxh3 = write_codes(folder, name, _gathered(folder, name, groups), len(counts))
         n_units, groups_xxh3 = groups.n_groups, write_groups(folder, name, groups.starts, keys)
-    note = PartCodes(name, part_xxh3, bins.hash(), n_rows, codes_xxh3, listed, n_units, groups_xxh3)
+    note = PartCodes(name, part_xxh3, task.coded_by, n_rows, codes_xxh3, listed, n_units, groups_xxh3)
     write_note(folder, note)
     return note, state
 
@@ -139,12 +152,12 @@ def _checked_hash(task: _Task) -> str:
     return found if task.dialect in (None, Dialect()) else f"{found} {task.dialect}"
 
 
-def _state(folder: Path, note: PartCodes | None, part_xxh3: str, bins: Bins | SequenceBins) -> State:
+def _state(task: _Task, note: PartCodes | None, part_xxh3: str) -> State:
     if note is None:
         return "new"
-    if (note.part_xxh3, note.bins_hash) != (part_xxh3, bins.hash()):
+    if (note.part_xxh3, note.coded_by) != (part_xxh3, task.coded_by):
         return "outdated"
-    return "intact" if is_intact(folder, note) else "damaged"
+    return "intact" if is_intact(Path(task.folder), note) else "damaged"
 
 
 def _read_groups(task: _Task) -> tuple[Groups | None, np.ndarray]:

@@ -44,12 +44,13 @@ class Block:
 class PartCodes:
     """What is known of the codes of one part: what they were made from, their hash, and how often each code occurs.
 
+    `coded_by` names the types and bins that its values were brought to.
     `groups_xxh3`: of the two files that say where groups begin and which keys they have; None for rows.
     """
 
     part: str
     part_xxh3: str
-    bins_hash: str
+    coded_by: str
     n_rows: int
     codes_xxh3: str
     counts: tuple[tuple[int, ...], ...]
@@ -111,7 +112,7 @@ def seal_codes(folder: Path, parts: Sequence[PartCodes]) -> Codes:
     listed = [{"part": part.part, "n_rows": part.n_rows, "n_units": part.n_units} for part in parts]
     hashes = "".join(part.codes_xxh3 + (part.groups_xxh3 or "") for part in parts)
     manifest = {
-        "bins_hash": parts[0].bins_hash,
+        "coded_by": parts[0].coded_by,
         "counts": counts,
         "key": xxhash.xxh3_64(hashes.encode()).hexdigest(),
         "has_groups": parts[0].groups_xxh3 is not None,
@@ -137,8 +138,6 @@ def _flat(part_name: str) -> str:
 def read_note(folder: Path, part_name: str) -> PartCodes | None:
     """The note beside the codes of a part; None when there is none that can be read."""
     note = read_json(_note_path(folder, part_name))
-    if isinstance(note, dict):
-        note = {"n_units": note.get("n_rows"), "groups_xxh3": None, **note}  # older notes know of rows alone
     if not isinstance(note, dict) or set(note) != set(PartCodes.__dataclass_fields__):
         return None
     return PartCodes(**{**note, "counts": tuple(tuple(counts) for counts in note["counts"])})

@@ -98,6 +98,21 @@ def test_encode_pool__other_bins_redo_all(tmp_path, folder, original):
     assert {part.state for part in seen} == {"outdated"}
 
 
+def test_encode_pool__other_types_redo_all(tmp_path):
+    """The same bins, but 1.6 is 2 where the original has whole numbers."""
+    folder, seen = tmp_path / "pool", []
+    folder.mkdir()
+    pd.DataFrame({"x": [1.0, 1.6, 2.0, 3.0]}).to_parquet(folder / "a.parquet")
+    floating = pd.DataFrame({"x": [1.0, 2.0, 3.0] * 20})
+    whole = floating.astype("int64")
+    encode(folder, floating, tmp_path / "codes")
+    again = encode(folder, whole, tmp_path / "codes", on_part=seen.append)
+    assert [part.state for part in seen] == ["outdated"]
+    assert np.array_equal(all_codes(again), all_codes(encode(folder, whole, tmp_path / "fresh")))
+    encode(folder, whole, tmp_path / "codes", on_part=seen.append)
+    assert seen[-1].state == "intact"
+
+
 def test_encode_pool__damaged_note_is_made_again(tmp_path, folder, original):
     seen = []
     encode(folder, original, tmp_path / "codes")

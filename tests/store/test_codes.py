@@ -127,12 +127,13 @@ def test_open_codes__missing_file(tmp_path):
         open_codes(tmp_path)
 
 
-def test_read_note__of_before_there_were_groups(tmp_path):
+def test_read_note__another_versions_is_none(tmp_path):
     note = write(tmp_path, "a", [draw(5)])
     write_note(tmp_path, note)
-    older = json.loads((tmp_path / "a.json").read_text())
-    del older["n_units"], older["groups_xxh3"]
-    (tmp_path / "a.json").write_text(json.dumps(older))
     assert read_note(tmp_path, "a") == note
-    (tmp_path / "a.json").write_text(json.dumps({**older, "what": 1}))
+    fields = json.loads((tmp_path / "a.json").read_text())
+    (tmp_path / "a.json").write_text(json.dumps({**fields, "what": 1}))
+    assert read_note(tmp_path, "a") is None
+    del fields["coded_by"]
+    (tmp_path / "a.json").write_text(json.dumps(fields))
     assert read_note(tmp_path, "a") is None
