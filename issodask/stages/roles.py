@@ -88,6 +88,11 @@ class KnownColumns:
         texts = self.texts[name]
         return Rare.of(name, texts.values.tolist(), texts.counts, texts.n_sharing)
 
+    def made_from(self) -> list[str]:
+        """What the ids of a subset, and texts in place of hidden ones, are made from: equal texts, equal columns."""
+        ids = [f"{ids.name} {ids.made_from}" for ids in self.ids]
+        return [*ids, *(f"{name} {texts.hash()}" for name, texts in self.texts.items())]
+
     def facts(self) -> dict[str, Any]:
         """Roles and reasons by column, and what is left out of the accuracy, for events, metrics and report."""
         matched = self.matched.names

@@ -25,7 +25,7 @@ from issodask.report.tables import Table
 from issodask.runtime import Runtime, open_runtime
 from issodask.runtime.local import Crew
 from issodask.stages.bound import bound_objective
-from issodask.stages.encode import EncodedPart, encode_pool
+from issodask.stages.encode import READING, EncodedPart, encode_pool
 from issodask.stages.original import KnownOriginal
 from issodask.stages.search import Found, Search
 from issodask.stages.write import write_subset
@@ -269,24 +269,28 @@ def _write(
 ) -> None:
     """Write subset and lineage, unless they are there as an earlier run wrote them, from the same rows."""
     notes = [read_note(codes.folder, part.name) for part in pool.parts]
-    origin = [
-        (part.name, part.generator, n.part_xxh3 if n else None) for part, n in zip(pool.parts, notes, strict=True)
-    ]
-    units = xxhash.xxh3_64(unit_ids.tobytes()).hexdigest()
-    ids = [seed, *((ids.name, ids.made_from) for ids in known.columns.ids)]
-    made_from = xxhash.xxh3_64(
-        json.dumps([units, origin, known.schema.to_dict(), known.group_key, ids]).encode()
-    ).hexdigest()
-    if read_json(note) == _written(made_from, out):
+    made_from = {
+        "reading": READING,
+        "units": xxhash.xxh3_64(unit_ids.tobytes()).hexdigest(),
+        "parts": [
+            (part.name, part.generator, n.part_xxh3 if n else None) for part, n in zip(pool.parts, notes, strict=True)
+        ],
+        "schema": known.schema.to_dict(),
+        "columns": known.columns.made_from(),
+        "keys": (known.group_key, [] if known.keys is None else [str(key) for key in known.keys.tolist()]),
+        "seed": seed,
+    }
+    name = xxhash.xxh3_128(json.dumps(made_from).encode()).hexdigest()
+    if read_json(note) == _written(name, out):
         return
     events.emit("write", n=0, of=1, units=len(unit_ids))
     write_subset(pool, unit_ids, known.schema, out, runtime, known.group_key, known.keys, known.columns, seed)
-    write_json(note, _written(made_from, out))
+    write_json(note, _written(name, out))
 
 
-def _written(made_from: str, out: Path) -> dict[str, Any]:
+def _written(name: str, out: Path) -> dict[str, Any]:
     files = (out, lineage_path(out))
-    return {"from": made_from, "files": [file_hash(path) if path.is_file() else None for path in files]}
+    return {"from": name, "files": [file_hash(path) if path.is_file() else None for path in files]}
 
 
 def _facts(

@@ -4,7 +4,6 @@ In: the profile of an id column of the original. Out: `NewIds`, which draws as m
 where an id belongs to a group), unique where the original's are. They depend on the job's seed alone.
 """
 
-import hashlib
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,7 @@ class NewIds:
     """How the new ids of one column are drawn.
 
     of_group   all rows of a group have the same
-    made_from  names the original's values: equal values, equal text
+    made_from  names all that they are made from: equal text, equal ids of a seed
     """
 
     name: str
@@ -36,13 +35,14 @@ class NewIds:
     def of(cls, profile: Profile, limits: tuple[int, int], others: Profile | None = None) -> "NewIds":
         """`limits`: the lowest and highest whole number of the column's type; `others` has more values to avoid."""
         values, more = profile.values, None if others is None else others.values
+        made_from = " ".join([profile.hash(), *map(str, limits), *([] if others is None else [others.hash()])])
         missing_share = profile.n_missing / (profile.n_missing + profile.n_values)
         if profile.kind == "text":
             avoided = [] if more is None else more.tolist()
             anew = Anew.of_texts(values.tolist(), profile.counts, profile.is_ascending, avoided)
         else:
             anew = Anew.of_whole_numbers(values, profile.counts, limits, profile.is_ascending, more)
-        return cls(profile.name, anew, missing_share, profile.of_group, _name_of(values, more))
+        return cls(profile.name, anew, missing_share, profile.of_group, made_from)
 
     def draw(self, n: int, seed: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """`n` ids (texts, int64 or uint64), and which of them are missing: as large a share as in the original.
@@ -59,8 +59,3 @@ class NewIds:
         is_missing = np.zeros(n, bool)
         is_missing[random.permutation(n)[: round(self.missing_share * n)]] = True
         return values, is_missing
-
-
-def _name_of(values: NDArray[Any], more: NDArray[Any] | None) -> str:
-    texts = [*map(str, values.tolist()), "", *map(str, [] if more is None else more.tolist())]
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:32]

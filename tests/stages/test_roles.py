@@ -103,6 +103,34 @@ def test_select__ids_of_rows_that_were_held_out_are_taken_too(choose):
     assert subset["row"].min() == 101
 
 
+def test_select__what_is_made_anew_follows_its_original(choose):
+    """The same units of the same pool, chosen again into the same file: ids, keys and hidden texts may be others."""
+    original = pd.DataFrame({"key": np.arange(60), "id": [f"C-{i:04d}" for i in range(60)], "x": np.arange(60) % 3})
+    original["town"] = np.repeat([f"town {i}" for i in range(3)] * 2, 10)
+    pool = pd.DataFrame({"key": np.arange(200), "x": np.arange(200) % 3, "town": ["_RARE_", "town 1"] * 100})
+    held_out = pa.table({"key": np.arange(60, 90), "id": [f"C-{i:04d}" for i in range(60, 90)]})
+
+    def chosen(original, held_out=None):
+        return pd.read_parquet(choose(original, pool, group_key="key", columns={"id": "id"}, held_out=held_out).out)
+
+    first = chosen(original)
+    assert set(first["key"]) & set(range(60, 90))
+    assert not set(chosen(original, held_out)["key"]) & set(range(90))
+    assert chosen(original).equals(first)
+    assert chosen(original.assign(id=original["id"].mask(original["key"] < 20)))["id"].isna().sum() == 20
+
+
+def test_profile__equal_ones_have_equal_hashes():
+    def hashes(frame):
+        known = KnownColumns.of(as_table(frame))
+        return known.texts["town"].hash(), known.made_from()
+
+    assert hashes(ORIGINAL) == hashes(ORIGINAL.copy())
+    other = ORIGINAL.assign(town=ORIGINAL["town"].replace("town 1", "town 2"))
+    assert hashes(ORIGINAL)[0] != hashes(other)[0]
+    assert hashes(ORIGINAL)[1] != hashes(other)[1]
+
+
 def test_select__what_a_generator_hid_becomes_another(choose):
     pool = POOL.assign(town=POOL["town"].mask(~POOL["town"].str.startswith("town"), "_RARE_"))
     subset = pd.read_parquet(choose(pool=pool).out)
