@@ -4,13 +4,16 @@ Source: mostlyai-qa 1.10, _accuracy.py: bin_numeric, bin_datetime, trim_labels.
 """
 
 import math
+import re
 from collections.abc import Sequence
+from datetime import timedelta, timezone, tzinfo
 
 import numpy as np
 import pandas as pd
 
 MAX_LABEL = 20
 _TIME_FORMATS = ("%Y", "%Y-%b", "%Y-%b-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
+_FIXED_OFFSET = re.compile(r"pytz\.FixedOffset\((-?\d+)\)")
 _PREFIXES = {"ctx::": "context:", "tgt::": "", "nxt::": ""}
 
 
@@ -26,7 +29,7 @@ def time_labels(edges: Sequence[int], unit: str, zone: str | None) -> list[str]:
     times = np.array(edges, dtype=f"datetime64[{unit}]")
     index = pd.DatetimeIndex(times)
     if zone is not None:
-        index = index.tz_localize("UTC").tz_convert(zone)
+        index = index.tz_localize("UTC").tz_convert(_zone(zone))
     for time_format in _TIME_FORMATS:
         try:
             texts = index.strftime(time_format)
@@ -35,6 +38,12 @@ def time_labels(edges: Sequence[int], unit: str, zone: str | None) -> list[str]:
         if texts.nunique() == len(edges):
             return [f"⪰ {text}" for text in texts[:-1]]
     return [f"⪰ {time}" for time in times[:-1]]
+
+
+def _zone(name: str) -> str | tzinfo:
+    """The zone of that name; of `pytz.FixedOffset(330)`, as pandas calls +05:30, the offset."""
+    minutes = _FIXED_OFFSET.fullmatch(name)
+    return name if minutes is None else timezone(timedelta(minutes=int(minutes[1])))
 
 
 def category_labels(categories: Sequence[str]) -> list[str]:

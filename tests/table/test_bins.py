@@ -15,6 +15,7 @@ from mostlyai.qa._sampling import harmonize_dtype
 
 from issodask.errors import InputError
 from issodask.table.bins import UNSEEN, Bins, search_edges
+from issodask.table.labels import time_labels
 from tests.door import Binned
 
 logging.getLogger("mostlyai.qa").setLevel(logging.ERROR)
@@ -293,3 +294,9 @@ def test_encode__any_cut_same_codes(words, numbers_, cut):
     bins = Binned(frame)
     parts = [bins.encode(frame.iloc[:cut]), bins.encode(frame.iloc[cut:])]
     assert np.array_equal(np.concatenate(parts), bins.encode(frame))
+
+
+def test_time_labels__a_fixed_offset_by_either_name():
+    edges = pd.to_datetime(["2020-01-01", "2021-06-01", "2022-03-01"]).as_unit("s").astype("int64").tolist()
+    labels = time_labels(edges, "s", "pytz.FixedOffset(330)")
+    assert labels == time_labels(edges, "s", "+05:30") == ["⪰ 2020", "⪰ 2021"]
