@@ -39,8 +39,9 @@ setup: $(STAMP) ## Make .venv and install everything into it (skipped while noth
 demo: $(STAMP) ## Synthesise a real table, from training to the report, in a few minutes
 	@$(BIN)/issodask run examples/flat.toml
 
+# A core for each of the two: threads of scikit-learn that wait for one another take five times as long.
 test: $(STAMP) ## Run the tests, two files at a time
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-faults: $(STAMP) ## Kill workers, nannies, schedulers and drivers in every stage; the results must be the same bytes
 	@$(BIN)/python -m tests.faults $(FAULTS)
