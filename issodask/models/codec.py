@@ -219,7 +219,7 @@ def _patterns(missing: np.ndarray, units: NDArray[np.int64]) -> np.ndarray:
 def _learnt(values: pd.Series, column: Column, name: str, of_group: bool, units: NDArray[np.int64]) -> Learnt:
     form = _form(values, column)
     if form == "constant":
-        return Learnt(column, name, form, of_group, constant=values.iloc[0])
+        return Learnt(column, name, form, of_group, constant=values.dropna().iloc[0])
     if form == "rank":
         known = values.dropna().to_numpy()
         distinct, codes = np.unique(known, return_inverse=True)

@@ -154,6 +154,14 @@ def test_roles__ids_are_left_out_and_constants_are_kept():
     assert_frame_equal(as_written(back, schema.without("id")), as_written(frame, schema.without("id")))
 
 
+def test_roles__a_constant_may_be_missing_first():
+    """One value beside missing ones is constant only where the user says so."""
+    frame = pd.DataFrame({"one": [None, "x", "x", "x"] * 15, "n": [1.5] * 60})
+    schema = schema_from(frame).having_roles({"one": Found("constant", "")})
+    codec = Codec.fit(frame, schema)
+    assert_frame_equal(as_written(codec.decode(codec.encode(frame)), schema), as_written(frame, schema))
+
+
 def test_roles__ids_are_learnt_where_there_is_nothing_else():
     frame = pd.DataFrame({"id": range(9), "key": [f"k{i}" for i in range(9)]})
     schema = schema_from(frame).having_roles({"id": Found("id", ""), "key": Found("id", "")})
