@@ -1,7 +1,11 @@
 """New group keys for a synthetic table: unique, of the original's type, and none that a real group has."""
 
+import itertools
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +15,7 @@ from issodask.errors import InputError
 from issodask.table.schema import Column
 from issodask.table.shapes import TextShapes
 
+_CATEGORY = re.compile(r"dictionary<values=(.*), indices=\w+, ordered=[01]>")
 _FLOATS = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
 
@@ -20,20 +25,22 @@ def new_keys(column: Column, taken: pd.Series, n_keys: int) -> pd.Series:
     Raises InputError when the column's type has too few values (booleans, small whole numbers).
     """
     if column.kind == "categorical":
-        return _texts(column, {str(key) for key in taken}, n_keys)
+        return _texts(column, {str(key) for key in taken.dropna()}, n_keys)
     if column.dtype == "bool":
         raise InputError(f"the group key {column.name!r} is true or false, but more keys are needed: number the groups")
     known = taken.dropna()
     if column.kind == "datetime":
         return _days(column, known, n_keys)
-    return pd.Series(_numbers(column, known, n_keys), name=column.name)
+    return pd.Series(_numbers(column, known.tolist(), n_keys), name=column.name)
 
 
 def _texts(column: Column, taken: set[str], n_keys: int) -> pd.Series:
     """In the shape of the original's (table/shapes.py), or where there are none g1, g2, ..."""
     if column.values in ("integer", "floating"):
-        single = replace(column, dtype="int64" if column.values == "integer" else "double")
-        return pd.Series(_numbers(single, pd.Series(sorted(map(float, taken))), n_keys), name=column.name)
+        found = _CATEGORY.fullmatch(column.dtype)
+        single = replace(column, dtype=found[1] if found else column.dtype)
+        numbers = [int(key) if column.values == "integer" else float(key) for key in taken]
+        return pd.Series(_numbers(single, numbers, n_keys), name=column.name)
     if column.values != "text":
         raise InputError(f"the group key {column.name!r} holds {column.values} values: turn them into text or numbers")
     known = sorted(taken) or ["g1"]
@@ -59,16 +66,22 @@ def _days(column: Column, known: pd.Series, n_keys: int) -> pd.Series:
     return keys if zone is None else keys.dt.tz_localize("UTC").dt.tz_convert(zone)
 
 
-def _numbers(column: Column, known: pd.Series, n_keys: int) -> np.ndarray:
-    """Counting on after the largest of the original's; where the type ends, the smallest that are free."""
+def _numbers(column: Column, known: Sequence[Any], n_keys: int) -> np.ndarray:
+    """Counting on after the largest of the original's; where the type ends, the smallest that are free.
+
+    They are compared as Python's whole numbers: floating ones tell few neighbours apart from 2**53 on.
+    """
     dtype, limit = _range(column.dtype)
-    largest = int(np.floor(known.max())) if len(known) else 0
+    whole = [math.floor(key) for key in known if math.isfinite(key)]
+    largest = max(whole, default=0)
     if largest + n_keys <= limit:
-        return np.arange(largest + 1, largest + 1 + n_keys).astype(dtype)
-    free = np.setdiff1d(np.arange(min(limit, len(known) + n_keys) + 1), known.to_numpy("float64"))
-    if len(free) < n_keys:
+        return np.array(range(largest + 1, largest + 1 + n_keys), dtype)
+    taken = set(whole)
+    free = (number for number in range(limit + 1) if number not in taken)
+    keys = list(itertools.islice(free, n_keys))
+    if len(keys) < n_keys:
         raise InputError(_too_few(column, n_keys))
-    return free[:n_keys].astype(dtype)
+    return np.array(keys, dtype)
 
 
 def _too_few(column: Column, n_keys: int) -> str:

@@ -1,12 +1,17 @@
 """New keys: as many as needed, all different, none of the original's, and of its type."""
 
 import datetime
+import decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from issodask.errors import InputError
+from issodask.store.subset import as_column
 from issodask.table.keys import new_keys
 from issodask.table.schema import Schema
 from tests.door import as_written, schema_from, seen
@@ -58,6 +63,40 @@ def test_new_keys__unique_and_none_of_the_originals(name):
     assert written.nunique() == N_KEYS
     assert not written.isin(original).any()
     assert isinstance(written.iloc[0], type(original.iloc[0]))
+
+
+def of_bits(type_, lowest, highest):
+    return st.tuples(st.just(type_), st.sets(st.integers(lowest, highest), min_size=1, max_size=9))
+
+
+DAY = st.datetimes(datetime.datetime(1678, 1, 1), datetime.datetime(2261, 12, 31))
+KEYS = st.one_of(
+    *(of_bits(getattr(pa, f"int{bits}")(), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)),
+    *(of_bits(getattr(pa, f"uint{bits}")(), 0, 2**bits - 1) for bits in (8, 16, 32, 64)),
+    of_bits(pa.int64(), 2**63 - 40, 2**63 - 1),
+    of_bits(pa.uint64(), 2**64 - 40, 2**64 - 1),
+    of_bits(pa.dictionary(pa.int32(), pa.uint64()), 2**63, 2**64 - 1),
+    of_bits(pa.dictionary(pa.int32(), pa.int8()), -128, 127),
+    st.tuples(st.just(pa.float64()), st.sets(st.floats(allow_nan=False), min_size=1, max_size=9)),
+    st.tuples(st.just(pa.float32()), st.sets(st.floats(allow_nan=False, width=32), min_size=1, max_size=9)),
+    st.tuples(st.just(pa.decimal128(18, 2)), st.sets(st.decimals(-(10**9), 10**9, places=2), min_size=1, max_size=9)),
+    st.tuples(st.just(pa.string()), st.sets(st.text(st.characters(codec="utf-8")), min_size=1, max_size=9)),
+    *(st.tuples(st.just(pa.timestamp(unit)), st.sets(DAY, min_size=1, max_size=9)) for unit in ("us", "ns")),
+    st.tuples(st.just(pa.date32()), st.sets(st.dates(), min_size=1, max_size=9)),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(KEYS)
+@example((pa.uint64(), {2**63 + 5 + i for i in range(20)}))
+@example((pa.decimal128(18, 2), {decimal.Decimal("9999999999999999.99")}))
+def test_new_keys__of_every_type(drawn):
+    type_, values = drawn
+    table = pa.table({"key": pa.array(list(values), type_)})
+    column = schema_from(table)["key"]
+    new = as_column(new_keys(column, seen(table)["key"], N_KEYS), column).to_pylist()
+    assert len(set(new)) == N_KEYS
+    assert not set(new) & set(table["key"].to_pylist())
 
 
 def test_new_keys__whole_numbers_count_on():
