@@ -155,7 +155,7 @@ def _select(
         new_keys(known.schema[known.group_key], known.keys, n_units)  # say now if there are too few
     for ids in known.columns.ids:
         if group_key is None or ids.of_group:
-            ids.draw(n_units, seed)  # say now if there are too few
+            ids.check(n_units, seed)  # say now if there are too few
     check_pool(opened, needed, group_key)
     _check_units(opened, opened.n_rows if group_key is None else opened.n_units, n_units, config)
     codes = _encode(opened, known, folder, runtime, events, timings)

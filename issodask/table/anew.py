@@ -67,6 +67,11 @@ class Anew:
         taken = numbers if others is None else np.union1d(numbers, others)
         return cls(WholeShapes.learn(taken, limits), None, taken, np.sort(counts), is_ascending)
 
+    def check(self, n: int, random: np.random.Generator) -> None:
+        """Raises InputError when there are too few for `draw` with the same random numbers; of texts never."""
+        if isinstance(self.shapes, WholeShapes):
+            self.shapes.check(len(self._counts_of_new(n, random)), self.taken)
+
     def draw(self, n: int, random: np.random.Generator) -> NDArray[Any]:
         """`n` values: texts (object), int64 or uint64. Raises InputError when the type has too few."""
         counts = self._counts_of_new(n, random)

@@ -49,13 +49,21 @@ class NewIds:
 
         Raises InputError when the column's type has too few.
         """
-        random = seeds.generator(seed, "ids", zlib.crc32(self.name.encode()))
+        self.check(n, seed)
+        random = self._random(seed)
+        values = self.anew.draw(n, random)
+        is_missing = np.zeros(n, bool)
+        is_missing[random.permutation(n)[: round(self.missing_share * n)]] = True
+        return values, is_missing
+
+    def check(self, n: int, seed: int) -> None:
+        """Raises InputError when the column's type has too few for `n` ids, long before they are drawn."""
         try:
-            values = self.anew.draw(n, random)
+            self.anew.check(n, self._random(seed))
         except InputError as error:
             raise InputError(
                 f"column {self.name!r} is an id of {error}: give it a wider type, or another role ([columns])"
             ) from error
-        is_missing = np.zeros(n, bool)
-        is_missing[random.permutation(n)[: round(self.missing_share * n)]] = True
-        return values, is_missing
+
+    def _random(self, seed: int) -> np.random.Generator:
+        return seeds.generator(seed, "ids", zlib.crc32(self.name.encode()))

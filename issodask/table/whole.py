@@ -30,11 +30,21 @@ class WholeShapes:
         low, high = int(numbers[0]), int(numbers[-1])
         return cls(low, high, limits, high - low < 4 * len(numbers))
 
+    def check(self, n: int, taken: NDArray[Any]) -> None:
+        """Raises InputError when the type has no `n` numbers beside those that are `taken`, all different."""
+        least, most = self.limits
+        n_free = most - least + 1 - len(taken)
+        if n_free < n:
+            raise InputError(
+                f"whole numbers from {least:,} to {most:,}, of which {n_free:,} are free, but {n:,} new ones are needed"
+            )
+
     def draw(self, n: int, taken: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
         """`n` different numbers in a random order, none of which is `taken`.
 
         Raises InputError when the type holds no more.
         """
+        self.check(n, taken)
         least, most = self.limits
         if self.count and self.high + n <= most:
             return random.permutation(np.arange(self.high + 1, self.high + 1 + n, dtype=_dtype(self.high + n)))
@@ -55,11 +65,6 @@ class WholeShapes:
 
     def _all_free(self, n: int, taken: NDArray[Any], low: int, random: np.random.Generator) -> NDArray[Any]:
         free = np.setdiff1d(np.arange(low, self.limits[1] + 1, dtype=_dtype(self.limits[1])), taken)
-        if len(free) < n:
-            raise InputError(
-                f"whole numbers from {self.limits[0]:,} to {self.limits[1]:,}, of which {len(free):,} are free, but "
-                f"{n:,} new ones are needed"
-            )
         return random.permutation(free)[:n]
 
 

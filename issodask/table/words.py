@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 MAX_WORDS = 60
 _TRIES = 10
+_IN_VAIN = 200  # tries one after the other: the words go no further then
 _END = ""  # no word is empty; a text begins after it, too
 
 
@@ -24,7 +25,7 @@ class Words:
 
     @classmethod
     def learn(cls, texts: Sequence[str], n_sharing: NDArray[np.int64], enough: int) -> "Words":
-        """`texts`: different ones; `n_sharing`: units that have each; those of steps are at least `enough`."""
+        """`texts`: different ones; `n_sharing`: units that have each; a step is kept where at least `enough` do."""
         steps: Counter[tuple[str, str]] = Counter()
         for text, n_units in zip(texts, n_sharing.tolist(), strict=True):
             words = text.split()[:MAX_WORDS]
@@ -44,11 +45,14 @@ class Words:
     def draw(self, n: int, taken: set[str], random: np.random.Generator) -> list[str]:
         """Up to `n` different texts, none of which is `taken`, nor empty."""
         found: dict[str, None] = {}
+        n_in_vain = 0
         for _ in range(_TRIES * (n + 10) if _END in self.followers else 0):
-            if len(found) >= n:
+            if len(found) >= n or n_in_vain >= _IN_VAIN:
                 break
             text = self._one(random)
-            if text and text not in taken:
+            is_new = text and text not in taken and text not in found
+            n_in_vain = 0 if is_new else n_in_vain + 1
+            if is_new:
                 found[text] = None
         return list(found)
 
