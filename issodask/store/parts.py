@@ -64,7 +64,7 @@ def hash_keys(path: Path, group_key: str, dialect: Dialect | None = None) -> pd.
     It is a hash of the key's text, so that keys take little memory, and those of two parts are comparable whatever
     their types: 7, 7.0 and "7" have the same, a date has that of its midnight.
     """
-    hashed = [_hash_texts(_as_texts(keys, path)) for keys in _iter_keys(path, group_key, dialect)]
+    hashed = [hash_values(keys, str(path)) for keys in _iter_keys(path, group_key, dialect)]
     numbers = np.concatenate([np.zeros(0, np.uint64), *(numbers for numbers, _ in hashed)])
     is_missing = np.concatenate([np.zeros(0, bool), *(is_missing for _, is_missing in hashed)])
     return pd.Series(pd.arrays.IntegerArray(numbers, is_missing), name=group_key)
@@ -108,10 +108,15 @@ def _iter_keys(path: Path, group_key: str, dialect: Dialect | None) -> Iterator[
                 yield table[group_key].combine_chunks()
 
 
-def _as_texts(keys: pa.Array, path: Path) -> pa.DictionaryArray:
+def hash_values(keys: pa.Array, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """A hash of the text of each key (uint64, 0 where it is missing), and which of them are missing."""
+    return _hash_texts(_as_texts(keys, where))
+
+
+def _as_texts(keys: pa.Array, where: str) -> pa.DictionaryArray:
     """The keys' texts, each once, and which one each key is."""
     if pa.types.is_nested(keys.type):
-        raise InputError(f"{path}: group keys are {keys.type}, but numbers, dates or texts are needed: make them text")
+        raise InputError(f"{where}: group keys are {keys.type}, but numbers, dates or texts are needed: make them text")
     if pa.types.is_dictionary(keys.type):
         keys = keys.dictionary_decode()
     if pa.types.is_floating(keys.type):

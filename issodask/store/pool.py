@@ -7,7 +7,7 @@ lists them all. A folder that something else wrote needs no manifest: its parts 
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,19 +15,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from issodask.errors import InputError
-from issodask.store.casts import cast_table, stored_schema, without_nan
+from issodask.store.casts import cast_table, stored_schema
 from issodask.store.csv_files import csv_columns, is_csv
 from issodask.store.dialects import Dialect, describe_dialect
 from issodask.store.files import file_hash, read_json, whole_file, write_json
 from issodask.store.folders import PartFile, find_parts
 from issodask.store.frames import key_codes
+from issodask.store.partitions import partitions, whole_groups
 from issodask.store.tables import open_parquet, parquet_columns, to_arrow
-from issodask.store.types import take, value_type
-from issodask.table.groups import Groups, check_group_key
+from issodask.store.types import take
+from issodask.table.groups import Groups
 from issodask.table.schema import Schema, check_columns, check_names, quoted
 
 MANIFEST = "manifest.json"
@@ -290,7 +290,7 @@ def as_pool(
     for path in Path(folder).glob(f"{_prefix(0)}*.parquet"):
         path.unlink()
     with PoolWriter(folder, schema, generator=0, seed=0, group_key=group_key) as writer:
-        for table in _partitions(source) if group_key is None else _whole_groups(source, group_key, schema):
+        for table in partitions(source) if group_key is None else whole_groups(source, group_key, schema):
             check_columns(table.column_names, schema.names, where="the pool")
             writer.append(table)
     return seal_pool(folder)
@@ -309,39 +309,6 @@ class _Note:
 def part_name(generator: int, i_part: int) -> str:
     """File name of a generator's part: `g00-part-0003.parquet`."""
     return f"{_prefix(generator)}{i_part:04d}.parquet"
-
-
-def _partitions(source: Any) -> Iterator[pa.Table]:
-    if not hasattr(source, "npartitions"):
-        yield to_arrow(source)
-        return
-    for i_partition in range(source.npartitions):
-        yield to_arrow(source.partitions[i_partition])
-
-
-def _whole_groups(source: Any, group_key: str, schema: Schema) -> Iterator[pa.Table]:
-    """The table, partition by partition, so that no group lies in two of them."""
-    if not hasattr(source, "npartitions"):
-        yield to_arrow(source)
-        return
-    check_group_key(source.columns, group_key, "the pool")
-    key_names = [name for name in source.columns if str(name) == group_key]
-    keys = [_keys(table, group_key) for table in _partitions(source[key_names])]
-    last = {key: i for i, own in enumerate(keys) for key in own.to_pylist()}
-    waiting: list[pa.Table] = []
-    for i, table in enumerate(_partitions(source)):
-        rows = cast_table(table, schema.without(group_key), "the pool").append_column(
-            group_key, _keys(table, group_key)
-        )
-        rows = pa.concat_tables([*waiting, rows], promote_options="permissive")
-        goes_on = pa.array([last[key] > i for key in rows[group_key].to_pylist()], pa.bool_())
-        waiting = [rows.filter(goes_on)]
-        yield rows.filter(pc.invert(goes_on))
-
-
-def _keys(table: pa.Table, group_key: str) -> pa.ChunkedArray:
-    keys = without_nan(table[group_key])
-    return keys.cast(value_type(keys.type))
 
 
 def _prefix(generator: int) -> str:
