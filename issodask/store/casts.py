@@ -6,22 +6,19 @@ numbers, times finer than its unit). What has no clear meaning there, or would n
 column.
 """
 
-import datetime
-import re
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from issodask.errors import InputError
+from issodask.store.text_times import UnreadableError, read_clocks, read_times
 from issodask.store.types import arrow_type, is_text, value_type
 from issodask.table.columns import infinite
 from issodask.table.schema import Column, Schema, check_columns
 
 _TRUTH = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
-_ZONE = re.compile(r"\d(Z|[+-]\d\d:?\d\d)$")
 _FLOORS = {"s": "second", "ms": "millisecond", "us": "microsecond"}
 
 
@@ -71,10 +68,11 @@ def without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _by_distinct(values: pa.ChunkedArray, column: Column, wanted: pa.DataType) -> pa.ChunkedArray:
-    """Each distinct value once."""
+    """Each distinct value once, those of all chunks together: one shows how another is to be read."""
     encoded = values if pa.types.is_dictionary(values.type) else _narrow(values).dictionary_encode()
-    chunks = [_cast(chunk.dictionary, column, wanted).take(chunk.indices) for chunk in encoded.chunks]
-    return pa.chunked_array(chunks, wanted)
+    encoded = encoded.unify_dictionaries()
+    distinct = _cast(encoded.chunk(0).dictionary, column, wanted)
+    return pa.chunked_array([distinct.take(chunk.indices) for chunk in encoded.chunks], wanted)
 
 
 def _narrow(values: Any) -> Any:
@@ -192,7 +190,7 @@ def _to_truth(values: pa.Array, column: Column) -> pa.Array:
 
 def _to_time(values: pa.Array, column: Column, wanted: pa.DataType) -> pa.Array:
     if is_text(values.type):
-        values = _read_times(values, column)
+        values = _read_times(values, column, "ns" if getattr(wanted, "unit", None) == "ns" else "us")
     if pa.types.is_date(values.type):
         values = values.cast(pa.timestamp("s" if pa.types.is_date32(values.type) else "ms"))
     if not pa.types.is_timestamp(values.type):
@@ -213,40 +211,23 @@ def _to_time(values: pa.Array, column: Column, wanted: pa.DataType) -> pa.Array:
     return found.view(pa.int64()).view(wanted)
 
 
-def _read_times(values: pa.Array, column: Column) -> pa.Array:
+def _read_times(values: pa.Array, column: Column, unit: str) -> pa.Array:
     """Texts as times without a zone, in UTC where they name one."""
-    texts = pd.Series(_trimmed(values).to_pylist(), dtype=object)
-    times = _parse_times(texts)
-    failed = times.isna() & texts.notna()
-    if failed.any():
-        raise _unreadable(column, texts[failed].iloc[0], "a date")
-    return pa.Array.from_pandas(times)
-
-
-def _parse_times(texts: pd.Series) -> pd.Series:
-    if any(_ZONE.search(str(text)) for text in texts):
-        return pd.to_datetime(texts, errors="coerce", utc=True, format="ISO8601").dt.tz_localize(None)
     try:
-        # NumPy reads ISO dates of any year, where pandas stops at 1677 and 2262.
-        known = ["NaT" if text is None else text for text in texts]
-        return pd.Series(np.array(known, dtype="datetime64[us]"), texts.index)
-    except ValueError:
-        return pd.to_datetime(texts, errors="coerce", format="mixed")
+        return read_times(_trimmed(values), unit)
+    except UnreadableError as error:
+        raise _unreadable(column, error.text, error.needed) from error
 
 
 def _to_clock(values: pa.Array, column: Column, wanted: pa.DataType) -> pa.Array:
     if is_text(values.type):
-        values = pa.array([_read_clock(text, column) for text in _trimmed(values).to_pylist()], pa.time64("us"))
+        try:
+            values = read_clocks(_trimmed(values))
+        except UnreadableError as error:
+            raise _unreadable(column, error.text, error.needed) from error
     if not pa.types.is_time(values.type):
         raise _disagree(column, values.type)
     return values.cast(wanted, safe=False)
-
-
-def _read_clock(text: str | None, column: Column) -> datetime.time | None:
-    try:
-        return None if text is None else datetime.time.fromisoformat(text)
-    except ValueError as error:
-        raise _unreadable(column, text, "a time of day") from error
 
 
 # text

@@ -56,7 +56,8 @@ def as_reading(texts: pa.Array, reading: Reading, decimal: str) -> pa.Array:
     if reading == "number":
         found = _as_numbers(values, decimal)
         return values if found is None else found
-    return _with_points(values) if decimal == "," and _all(values, _COMMA_NUMBER) else values
+    values = _with_points(values) if decimal == "," and _all(values, _COMMA_NUMBER) else values
+    return values.dictionary_encode()  # whoever takes some rows still has the other texts, which show how to read these
 
 
 def uses_decimal_commas(columns: Iterable[pa.Array], separator: str) -> bool:

@@ -105,7 +105,17 @@ def test_cast__other_ways_to_write_dates():
     assert [time.day for time in times.to_pylist()] == [1, 2]
 
 
+def test_cast__dates_of_all_chunks_show_which_number_is_the_day():
+    chunks = pa.chunked_array([["01/02/2020"], ["31/12/2020"]])
+    days = cast_column(chunks, column_of(pa.array([None], pa.date32()))).to_pylist()
+    assert days == [datetime.date(2020, 2, 1), datetime.date(2020, 12, 31)]
+    with pytest.raises(InputError, match=r"'c' holds date32.*'01/02/2020', which is not a date whose day and month"):
+        cast(pa.array(["01/02/2020"]), pa.array([None], pa.date32()))
+
+
 def test_cast__dates_beyond_nanoseconds():
+    with pytest.raises(InputError, match="ends in the year 2262"):
+        cast(pa.array(["1500-01-01", "2020-01-01"]), pa.array([None], pa.timestamp("ns")))
     with pytest.raises(InputError, match="ends in the year 2262"):
         cast(pa.array([datetime.datetime(1500, 1, 1)]), pa.array([None], pa.timestamp("ns")))
 
@@ -131,6 +141,8 @@ def test_cast__times_of_day():
     assert cast(pa.array(["07:30:00", "12:00", None]), wanted).to_pylist()[1] == datetime.time(12)
     with pytest.raises(InputError, match="'soon', which is not a time of day"):
         cast(pa.array(["soon"]), wanted)
+    exact = pa.array([1], pa.time64("ns"))
+    assert cast(pa.array(["00:00:00.000000001"]), exact).equals(exact)
 
 
 @pytest.mark.parametrize("wanted", [pa.string(), pa.large_string(), pa.string_view()])
