@@ -6,6 +6,8 @@ numbers, times finer than its unit). What has no clear meaning there, or would n
 column.
 """
 
+from contextlib import suppress
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from issodask.table.columns import infinite
 from issodask.table.schema import Column, Schema, check_columns
 
 _TRUTH = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+_EXACT = Context(prec=76, rounding=ROUND_HALF_EVEN)
 _FLOORS = {"s": "second", "ms": "millisecond", "us": "microsecond"}
 
 
@@ -136,23 +139,29 @@ def _cast_number(values: pa.Array, wanted: pa.DataType) -> pa.Array:
 
 
 def _parsed(values: pa.Array, column: Column, wanted: pa.DataType) -> pa.Array:
-    """Texts as numbers: exactly where Arrow can read them as wanted, else as floating numbers."""
+    """Texts as numbers, exactly; where the original's are floating ones, as those."""
     texts = _trimmed(values)
-    for number in (wanted, pa.float64()):
-        try:
-            return texts.cast(number)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            continue
-    return pa.array([_read_number(text, column) for text in texts.to_pylist()], pa.float64())
+    with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return texts.cast(wanted)
+    if pa.types.is_floating(wanted):
+        with suppress(pa.ArrowInvalid):
+            return texts.cast(pa.float64())
+    numbers = [None if text is None else _read_number(text, column) for text in texts.to_pylist()]
+    if not pa.types.is_floating(wanted):
+        unit = Decimal(1).scaleb(-getattr(wanted, "scale", 0))
+        with suppress(pa.ArrowInvalid, InvalidOperation):
+            exact = [None if number is None else number.quantize(unit, context=_EXACT) for number in numbers]
+            return pa.array(exact, pa.decimal256(76, max(0, -int(unit.as_tuple().exponent))))
+    return pa.array([None if number is None else float(number) for number in numbers], pa.float64())
 
 
-def _read_number(text: str | None, column: Column) -> float | None:
-    if text is None:
-        return None
+def _read_number(text: str, column: Column) -> Decimal | None:
+    """None for NaN."""
     try:
-        return float(text)
-    except ValueError as error:
+        number = Decimal(text.replace("_", "-"))  # which Python would take for thousands
+    except InvalidOperation as error:
         raise _unreadable(column, text, "a number") from error
+    return None if number.is_nan() else number
 
 
 def _trimmed(values: pa.Array) -> pa.Array:

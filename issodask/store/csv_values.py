@@ -10,6 +10,7 @@ and the like. In a column of texts they are texts: what was NA in the file is "N
 and whoever meant a missing value still sees that; the other way round a country would be gone.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -49,12 +50,17 @@ def infer(texts: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
 
 
 def as_reading(texts: pa.Array, reading: Reading, decimal: str) -> pa.Array:
-    """A stretch of a pool's column; numbers that are none are handed on as text, for the caller to name."""
+    """A stretch of a pool's column; numbers that are none, or would be rounded, are handed on as text.
+
+    The caller knows which numbers are wanted, and names those that are none.
+    """
     if reading == "text":
         return texts
     values = _without_words(_strings(texts))
     if reading == "number":
         found = _as_numbers(values, decimal)
+        if found is not None and _is_rounded(values, found):
+            return _with_points(values) if decimal == "," else values
         return values if found is None else found
     values = _with_points(values) if decimal == "," and _all(values, _COMMA_NUMBER) else values
     return values.dictionary_encode()  # whoever takes some rows still has the other texts, which show how to read these
@@ -100,7 +106,8 @@ def _as_exact_numbers(values: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray 
     numbers = _as_numbers(values, decimal)
     if numbers is None or not pa.types.is_floating(numbers.type):
         return numbers
-    return None if _all(_sample(values), _WHOLE_NUMBER) and _all(values, _WHOLE_NUMBER) else numbers
+    is_whole = _all(_sample(values), _WHOLE_NUMBER) and _all(values, _WHOLE_NUMBER)
+    return None if is_whole or _is_rounded(values, numbers) else numbers
 
 
 def _as_numbers(values: Any, decimal: str) -> Any:
@@ -124,6 +131,15 @@ def _as_numbers(values: Any, decimal: str) -> Any:
     if numbers is None and is_whole and _all(values, r"^[0-9]+$"):
         numbers = _cast(values, pa.uint64())
     return _cast(values, pa.float64()) if numbers is None else numbers
+
+
+def _is_rounded(texts: Any, numbers: Any) -> bool:
+    """Whether a whole number lost digits, since others beside it have fractions or exponents."""
+    if not pa.types.is_floating(numbers.type):
+        return False
+    is_long = pc.match_substring_regex(texts, r"^[+-]?[0-9]{16,}([.,]0*)?$")
+    pairs = zip(texts.filter(is_long).to_pylist(), numbers.filter(is_long).to_pylist(), strict=True)
+    return any(int(re.split("[.,]", text)[0]) != number for text, number in pairs)
 
 
 def _cast(values: Any, type_: pa.DataType) -> Any:

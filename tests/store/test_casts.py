@@ -35,6 +35,15 @@ def test_cast__whole_numbers_in_text_are_exact(numbers):
     assert cast(texts, pa.array([1])).to_pylist() == numbers
 
 
+ODD_WAYS = st.sampled_from(["{}", "{}.0", "+{}", " {}", "{}.4", "{}e0", "{}00E-2"])
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**63 - 1), ODD_WAYS), max_size=20))
+def test_cast__whole_numbers_in_text_are_exact_whatever_is_beside_them(numbers):
+    texts = pa.array([way.format(number) for number, way in numbers], pa.string())
+    assert cast(texts, pa.array([1])).to_pylist() == [number for number, _ in numbers]
+
+
 @given(st.lists(st.integers(-(2**64), 2**64), min_size=1, max_size=5), st.sampled_from(INTEGERS))
 def test_cast__whole_numbers_fit_or_are_refused(numbers, wanted):
     limits = np.iinfo(wanted.to_pandas_dtype())
@@ -75,6 +84,14 @@ def test_cast__decimals(wanted):
     assert cast(pa.array(["1234567890123456.78", ""]), original).to_pylist() == [Decimal("1234567890123456.78"), None]
     assert cast(pa.array([Decimal("3.5")]), original).to_pylist() == [Decimal("3.50")]
     assert cast(pa.array([0.1, 2.346]), original).to_pylist() == [Decimal("0.10"), Decimal("2.35")]
+
+
+def test_cast__decimals_in_text_are_exact_whatever_is_beside_them():
+    texts = pa.array(["123456789012345678.91", "1.2550", "nan", "0.125", "1e2"])
+    wanted = [Decimal("123456789012345678.91"), Decimal("1.26"), None, Decimal("0.12"), Decimal(100)]
+    for type_ in (pa.decimal128(20, 2), pa.decimal256(60, 2)):
+        assert cast(texts, pa.array([1], type_)).to_pylist() == wanted
+    assert cast(pa.array(["1e3", "1250"]), pa.array([100], pa.decimal64(9, -2))).to_pylist() == [1000, 1200]
 
 
 def test_cast__decimals_that_do_not_fit():
@@ -169,6 +186,9 @@ def test_cast__truth(found):
     ("original", "found", "message"),
     [
         (pa.array([1]), pa.array(["1", "two"]), "'two', which is not a number"),
+        (pa.array([1]), pa.array(["1.0", "1_000"]), "'1_000', which is not a number"),
+        (pa.array([1]), pa.array(["1.0", "inf"]), "1 infinite numbers"),
+        (pa.array([1]), pa.array(["1.0", "1e30"]), "which don't fit"),
         (pa.array([1.5]), pa.array(["1", "two"]).dictionary_encode(), "'two', which is not a number"),
         (pa.array([1]), pa.array([datetime.date(2020, 1, 1)]), "types disagree"),
         (TRUTH, pa.array([1.0, 2.0]), "2.0, which is not true or false"),

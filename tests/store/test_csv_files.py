@@ -118,6 +118,7 @@ KEPT = {
     "zip codes": ["01234", "90210"],
     "telephone numbers": ["+4366412", "+49301"],
     "more than 64 bits": ["1" * 40, "5"],
+    "more digits than floating numbers hold": ["9007199254740993", "1.5"],
     "hexadecimal": ["0x1F", "0x20"],
     "percent": ["12%", "5%"],
     "thousands": ["1.234,56", "7,5"],
@@ -141,6 +142,7 @@ NUMBERS = {
     "unsigned ones": (["18446744073709551615", "5"], "uint64", [2**64 - 1, 5]),
     "minus zero": (["-0.0", "1.5"], "double", [-0.0, 1.5]),
     "signs": (["+5", "-3", "0"], "int64", [5, -3, 0]),
+    "long ones that floating numbers hold": (["9007199254740992.0", "-0.5"], "double", [2.0**53, -0.5]),
     "exponents": (["1e5", "2"], "double", [1e5, 2.0]),
     "infinity": (["-inf", "Infinity", "nan"], "double", [-np.inf, np.inf, None]),
     "between quotes": (['"1"', '"2"'], "int64", [1, 2]),
@@ -170,6 +172,11 @@ def test_iter_csv__words_are_missing_where_the_original_has_no_texts(write):
 def test_iter_csv__numbers_that_are_none_are_handed_on(write):
     (table,) = iter_csv(write("n\n1\nold\n"), {"n": "number"})
     assert values(table)["n"] == ["1", "old"]
+
+
+def test_iter_csv__long_numbers_beside_others_keep_their_digits(write):
+    (table,) = iter_csv(write("n;m\n9007199254740993;1,5\n1,0;2\n"), {"n": "number", "m": "number"})
+    assert values(table) == {"n": ["9007199254740993", "1.0"], "m": [1.5, 2.0]}
 
 
 def test_iter_csv__decimal_commas(write):
