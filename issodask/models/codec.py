@@ -22,10 +22,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from issodask import seeds
+from issodask.table.bins import RARE
 from issodask.table.groups import Groups
 from issodask.table.profiles import count_sharing
 from issodask.table.ranks import EXACT, Ranks
-from issodask.table.rare import RARE, Rare
+from issodask.table.rare import Rare
 from issodask.table.roles import FREQUENT
 from issodask.table.schema import Column, Schema
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from issodask import seeds
 from issodask.stages.roles import KnownColumns
 from issodask.store.subset import as_column, distinct_texts, having, of_rows, where_text, with_texts
+from issodask.table.bins import RARE
 from issodask.table.ids import NewIds
-from issodask.table.rare import RARE
 from issodask.table.roles import ENOUGH
 from issodask.table.schema import Column, Schema
 
@@ -37,7 +37,7 @@ def renewed(rows: Any, lengths: NDArray[np.int64], columns: KnownColumns, seed: 
 
 
 def without_categories(schema: Schema, name: str) -> Schema:
-    """Of the categories of the original's ids none is left."""
+    """The schema without the categories of a column of ids, which are the original's."""
     column = schema[name]
     return schema.having(replace(column, categories=None if column.categories is None else ()))
 

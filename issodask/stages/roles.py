@@ -13,8 +13,9 @@ import numpy as np
 from issodask.store.frames import key_codes
 from issodask.store.profiles import profiles_of
 from issodask.store.types import schema_of
+from issodask.table.bins import RARE
 from issodask.table.ids import NewIds
-from issodask.table.rare import RARE, Rare
+from issodask.table.rare import Rare
 from issodask.table.roles import Found, Profile, find_role, given_roles
 from issodask.table.schema import Schema
 
@@ -48,7 +49,7 @@ class KnownColumns:
     ) -> "KnownColumns":
         """Look at an Arrow table; `given`: roles that the user named.
 
-        Of rows that were `held_out` of the same table, nothing is looked at but which ids they have, to avoid these.
+        Rows of the same table that were `held_out` are looked at only for their ids, which must not be drawn either.
 
         Raises InputError for columns that can't be used, and for roles that can't be.
         """

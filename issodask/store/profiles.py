@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from issodask.table.profiles import Units, profile_of_others, profile_of_texts, profile_of_whole_numbers
-from issodask.table.roles import Kind, Profile
+from issodask.table.roles import Profile, ValueKind
 
 
 def profiles_of(table: pa.Table, group_key: str | None = None) -> dict[str, Profile]:
@@ -29,7 +29,7 @@ def _profile(name: str, values: pa.ChunkedArray, units: Units) -> Profile:
     return profile_of_others(name, kind, _n_distinct(values), is_missing)
 
 
-def _kind(kind: pa.DataType) -> Kind:
+def _kind(kind: pa.DataType) -> ValueKind:
     types = pa.types
     if types.is_dictionary(kind):
         return "truth" if types.is_boolean(kind.value_type) else "text"

@@ -34,11 +34,6 @@ def schema_of(table: pa.Table) -> Schema:
     return Schema(tuple(_describe(table[name], name, dtypes.get(name, "")) for name in table.column_names))
 
 
-def arrow_schema(schema: Schema) -> pa.Schema:
-    """The Arrow schema of a table of the original's types; every column may have missing values."""
-    return pa.schema([pa.field(column.name, arrow_type(column.dtype)) for column in schema.columns])
-
-
 def arrow_type(name: str) -> pa.DataType:
     """The type that Arrow prints as `name`; dictionaries have indices of 32 bits, the only ones that Parquet knows."""
     if found := _DICTIONARY.fullmatch(name):

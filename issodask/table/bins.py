@@ -25,7 +25,10 @@ from issodask.table.columns import Columns, Numbers, Plain, Texts, Times
 from issodask.table.labels import category_labels, number_labels, time_labels
 from issodask.table.schema import Kind, check_columns
 
-EMPTY, OTHER, RARE, MISSING, UNSEEN = "(empty)", "(other)", "_RARE_", "(n/a)", "(unseen)"
+RARE = "_RARE_"
+"""The text that mostlyai's engine writes in place of rare ones."""
+
+EMPTY, OTHER, MISSING, UNSEEN = "(empty)", "(other)", "(n/a)", "(unseen)"
 SPECIAL = (EMPTY, OTHER, RARE, MISSING)
 MIN_CATEGORY_COUNT = 5
 MAX_QUANTILES = 1000

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from issodask.table.roles import Kind, Profile
+from issodask.table.roles import Profile, ValueKind
 
 Units = NDArray[np.int64] | None
 """The number of each row's group, from 0, each of which occurs; None where rows are units."""
@@ -41,7 +41,7 @@ def profile_of_whole_numbers(name: str, numbers: NDArray[Any], is_missing: NDArr
 
 def _profile(
     name: str,
-    kind: Kind,
+    kind: ValueKind,
     values: NDArray[Any],
     codes: NDArray[np.integer[Any]],
     units: Units,
@@ -54,7 +54,7 @@ def _profile(
     return Profile(name, kind, n_values, n_missing, values, n_sharing, counts, len(values), is_ascending, of_group)
 
 
-def profile_of_others(name: str, kind: Kind, n_distinct: int, is_missing: NDArray[np.bool_]) -> Profile:
+def profile_of_others(name: str, kind: ValueKind, n_distinct: int, is_missing: NDArray[np.bool_]) -> Profile:
     """Of values whose role follows from their kind; `n_distinct` may end at 2."""
     n_missing = int(is_missing.sum())
     nothing = np.zeros(0, np.int64)

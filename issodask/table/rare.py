@@ -20,9 +20,6 @@ from issodask import seeds
 from issodask.table.anew import Anew
 from issodask.table.roles import ENOUGH, FREQUENT
 
-RARE = "_RARE_"
-"""The text that mostlyai's engine writes in place of rare ones."""
-
 N_TOP = 10
 MAX_MADE = 10_000
 _MADE_FROM = 0.5

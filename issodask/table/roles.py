@@ -22,7 +22,7 @@ from issodask.errors import InputError
 
 Role = Literal["number", "time", "category", "text", "id", "constant"]
 ROLES: tuple[Role, ...] = get_args(Role)
-Kind = Literal["truth", "whole number", "number", "time", "text"]
+ValueKind = Literal["truth", "whole number", "number", "time", "text"]
 
 ENOUGH = 5
 """Units that have to share a value before it may be shown."""
@@ -31,7 +31,7 @@ FREQUENT = 8
 """Units that have to share a value before mostlyai's engine surely shows it: it draws its threshold from 5 to 7."""
 
 MIN_ID_VALUES = 20
-MIN_ID_LETTERS = 500  # codes without any digit, such as airports': of fewer, they rather are names
+MIN_ID_LETTERS = 500  # codes without any digit, such as airports': fewer of them are more likely names
 MIN_UNNAMED_ROWS = 1_000  # row numbers by another name: in smaller tables ranks and periods count as well
 MIN_RARE_SHARE_OF_IDS = 0.95
 MAX_RARE_SHARE_OF_CATEGORIES = 0.2
@@ -54,7 +54,7 @@ class Profile:
     """
 
     name: str
-    kind: Kind
+    kind: ValueKind
     n_values: int
     n_missing: int
     values: NDArray[np.generic]

@@ -25,7 +25,7 @@ class Words:
 
     @classmethod
     def learn(cls, texts: Sequence[str], n_sharing: NDArray[np.int64], enough: int) -> "Words":
-        """`texts`: different ones; `n_sharing`: units that have each; a step is kept where at least `enough` do."""
+        """`texts`: different ones; `n_sharing`: units that have each; a step is kept that `enough` of them share."""
         steps: Counter[tuple[str, str]] = Counter()
         for text, n_units in zip(texts, n_sharing.tolist(), strict=True):
             words = text.split()[:MAX_WORDS]

@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from issodask.models.codec import GROUP, RARE, REST, Codec, Helper
+from issodask.models.codec import GROUP, REST, Codec, Helper
 from issodask.store.tables import as_frame
+from issodask.table.bins import RARE
 from issodask.table.roles import Found
 from issodask.table.schema import Schema
 from tests.door import as_written, schema_from
