@@ -1,6 +1,6 @@
-"""CSV as Arrow tables: a whole file for originals, record batches for the parts of a pool.
+"""CSV as Arrow tables: whole files for originals, record batches for the parts of a pool.
 
-In: a path and what is given of its dialect. Out: tables; faults are told in one line. All fields are read as text by
+In: paths and what is given of its dialect. Out: tables; faults are told in one line. All fields are read as text by
 Arrow's parser and turned into values afterwards (csv_values.py), since a type that Arrow infers would round long
 numbers and drop leading zeros.
 """
@@ -9,9 +9,10 @@ import csv
 import io
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +47,29 @@ def csv_columns(path: Path, given: Dialect | None = None) -> list[str]:
     return _columns(path, find_dialect(path, given))
 
 
-def read_csv(path: Path, given: Dialect | None = None) -> pa.Table:
-    """The whole file, each column with the type that all its values have (see csv_values).
+def read_csvs(paths: Sequence[Path], given: Dialect | None = None) -> list[pa.Table]:
+    """The whole files of one table, each column with the type that all its values in all files have (see csv_values).
 
     Raises InputError for what can't be read.
     """
-    dialect = find_dialect(path, given)
-    names = _columns(path, dialect)
-    with _parsed(path, dialect, names, dict.fromkeys(names, pa.string())) as batches:
-        table = pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in names]))
-    if dialect.decimal is None and uses_decimal_commas(table.columns, dialect.separator or ","):
-        dialect = replace(dialect, decimal=",")
-    columns = [infer(column, dialect.decimal or ".") for column in table.columns]
-    return pa.table(columns, names=names)
+    dialects = [find_dialect(path, given) for path in paths]
+    texts = [_read_texts(path, dialect) for path, dialect in zip(paths, dialects, strict=True)]
+    whole = pa.concat_tables(texts, promote_options="default")
+    decimal = (given and given.decimal) or _decimal_of(whole, {dialect.separator for dialect in dialects})
+    whole = pa.table([infer(column, decimal) for column in whole.columns], names=whole.column_names)
+    starts = accumulate(map(len, texts), initial=0)
+    return [whole.slice(start, len(own)).select(own.column_names) for start, own in zip(starts, texts, strict=False)]
+
+
+def shared_dialect(paths: Iterable[Path], given: Dialect | None = None) -> Dialect:
+    """What is `given`, and the decimal sign that any of the files shows, for all of them.
+
+    In one file alone, numbers such as 1,125 might be thousands. Raises InputError as `find_dialect` does.
+    """
+    given = given or Dialect()
+    if given.decimal is None and any(find_dialect(path, given).decimal == "," for path in paths):
+        return replace(given, decimal=",")
+    return given
 
 
 def iter_csv(
@@ -89,6 +100,18 @@ def count_csv_rows(path: Path, given: Dialect | None = None) -> int:
     names = _columns(path, dialect)
     with _parsed(path, dialect, names, {names[0]: pa.string()}) as batches:
         return sum(len(batch) for batch in batches)
+
+
+def _read_texts(path: Path, dialect: Dialect) -> pa.Table:
+    names = _columns(path, dialect)
+    with _parsed(path, dialect, names, dict.fromkeys(names, pa.string())) as batches:
+        return pa.Table.from_batches(batches, pa.schema([(name, pa.string()) for name in names]))
+
+
+def _decimal_of(whole: pa.Table, separators: Collection[str | None]) -> str:
+    """The decimal sign that all rows show; where some files have commas between the fields, numbers have points."""
+    separator = "," if "," in separators else next(iter(separators)) or ","
+    return "," if uses_decimal_commas(whole.columns, separator) else "."
 
 
 def _columns(path: Path, dialect: Dialect) -> list[str]:

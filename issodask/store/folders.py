@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from issodask.errors import InputError
-from issodask.store.csv_files import is_csv
+from issodask.store.csv_files import is_csv, shared_dialect
 from issodask.store.dialects import Dialect, describe_dialect
 from issodask.store.files import is_hidden
 from issodask.table.schema import quoted
@@ -62,9 +62,9 @@ def find_parts(path: Path) -> list[PartFile]:
 
 
 def describe_csv(path: Path, given: Dialect | None) -> str | None:
-    """How the first CSV file at `path` is read, where that is unusual (see `describe_dialect`)."""
-    first = next((part.path for part in find_parts(path) if is_csv(part.path)), None)
-    return None if first is None else describe_dialect(first, given)
+    """How the CSV files at `path` are read, by the first one, where that is unusual (see `describe_dialect`)."""
+    paths = [part.path for part in find_parts(path) if is_csv(part.path)]
+    return describe_dialect(paths[0], shared_dialect(paths, given)) if paths else None
 
 
 def folder_values(path: Path) -> dict[str, str | None]:

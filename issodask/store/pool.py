@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from issodask.errors import InputError
 from issodask.store.casts import cast_table, stored_schema
-from issodask.store.csv_files import csv_columns, is_csv
+from issodask.store.csv_files import csv_columns, is_csv, shared_dialect
 from issodask.store.dialects import Dialect, describe_dialect
 from issodask.store.files import file_hash, read_json, whole_file, write_json
 from issodask.store.folders import PartFile, find_parts
@@ -56,7 +56,8 @@ class Part:
 class Pool:
     """A pool: unit ids count its rows, or its groups, from 0, part after part.
 
-    `group_key` is what a pool of ours was made with; others may have any. `dialect` is what was given of CSV parts.
+    `group_key` is what a pool of ours was made with; others may have any. `dialect` is what was given of CSV parts,
+    and the decimal sign that they share.
     """
 
     folder: Path
@@ -389,6 +390,7 @@ def _open_foreign(path: Path, dialect: Dialect) -> Pool:
     if any(path.glob(f"pool/{_prefix(0)}*.parquet")):
         raise InputError(f"the pool in {path} is not finished: generate it to its end")
     files = find_parts(path)
+    dialect = shared_dialect([file.path for file in files if is_csv(file.path)], dialect)
     found = [_inspect(file, dialect) for file in files]
     columns = found[0][1]
     for part, names in found:

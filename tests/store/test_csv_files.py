@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from issodask.errors import InputError
 from issodask.store import csv_files
-from issodask.store.csv_files import count_csv_rows, csv_columns, iter_csv, read_csv
+from issodask.store.csv_files import count_csv_rows, csv_columns, iter_csv, read_csvs
 from issodask.store.dialects import Dialect, Utf8, find_dialect
 
 
@@ -24,6 +24,11 @@ def write(tmp_path):
         return path
 
     return write
+
+
+def read_csv(path, given=None):
+    (table,) = read_csvs([path], given)
+    return table
 
 
 def values(table):

@@ -9,9 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from issodask.errors import InputError
-from issodask.store.tables import as_frame
+from issodask.store.tables import as_frame, as_table
 from tests.door import schema_from
 
 
@@ -46,6 +48,41 @@ def test_read_table__parquet_file_and_folder(tmp_path, frame):
     (tmp_path / "readme.txt").write_text("no table")
     pd.testing.assert_frame_equal(as_frame(tmp_path / "one.parquet"), frame)
     pd.testing.assert_frame_equal(as_frame(tmp_path), pd.concat([frame, frame], ignore_index=True))
+
+
+FIELDS = ["", "1", "01234", "-7", "1,5", "1.5", "1,125", "9007199254740993", "NA", "true", "x y", "2020-01-01"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    columns=st.lists(st.lists(st.sampled_from(FIELDS), min_size=1, max_size=3), min_size=1, max_size=3),
+    n_rows=st.integers(1, 9),
+    cut=st.integers(0, 9),
+)
+def test_read_table__a_csv_cut_into_files_is_the_same_table(tmp_path_factory, columns, n_rows, cut):
+    folder = tmp_path_factory.mktemp("csv")
+    rows = [";".join(["k", *(column[i % len(column)] for column in columns)]) for i in range(n_rows)]
+    header = ";".join(f"c{i}" for i in range(len(columns) + 1))
+    (folder / "parts").mkdir()
+    for name, some in {"whole": rows, "parts/a": rows[:cut], "parts/b": rows[cut:]}.items():
+        (folder / f"{name}.csv").write_text("\n".join([header, *some]) + "\n")
+    whole, parts = as_table(folder / "whole.csv"), as_table(folder / "parts")
+    assert parts.schema == whole.schema
+    assert parts.to_pylist() == whole.to_pylist()
+
+
+def test_read_table__csv_beside_parquet(tmp_path):
+    pq.write_table(pa.table({"zip": ["00501"], "n": [1]}), tmp_path / "b.parquet")
+    (tmp_path / "a.csv").write_text("zip,n\n01234,\n")
+    (tmp_path / "c.csv").write_text("zip,n\n90210,3\n")
+    assert as_table(tmp_path).to_pydict() == {"zip": ["01234", "00501", "90210"], "n": [None, 1, 3]}
+
+
+def test_read_table__csv_files_of_other_columns_are_told(tmp_path):
+    (tmp_path / "a.csv").write_text("zip,n\n01234,\n")
+    (tmp_path / "b.csv").write_text("zip,m\n90210,3\n")
+    with pytest.raises(InputError, match="differ in the columns 'm', 'n'"):
+        as_table(tmp_path)
 
 
 def test_read_table__chosen_columns(tmp_path, frame):
