@@ -8,6 +8,7 @@ from issodask.cli.settings import option_name, options_of
 from issodask.config import EvaluateConfig, GenerateConfig, SelectConfig, validated
 from tests.tables import biased_pool, mixed_table, narrow, write_pool
 
+TABLES = {"csv"}  # settings that have settings of their own
 SECTIONS = {"generate": GenerateConfig, "select": SelectConfig, "evaluate": EvaluateConfig}
 
 
@@ -19,8 +20,8 @@ def call(*arguments):
 def test_help__lists_every_setting_of_the_section(section):
     told = call(section, "--help").stdout
     for name, field in SECTIONS[section].model_fields.items():
-        assert f" {option_name(name)} " in told
         assert field.description
+        assert (f" {option_name(name)} " in told) == (name not in TABLES)
 
 
 @pytest.mark.parametrize(

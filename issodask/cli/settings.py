@@ -33,11 +33,17 @@ def command_with(section: str, leave_out: Collection[str] = ()) -> type[click.Co
 
 
 def options_of(section: str, leave_out: Collection[str] = ()) -> list[click.Option]:
-    """One option for each setting of a section, in its order."""
+    """One option for each setting of a section, in its order; settings that are tables are the job file's alone."""
+    from pydantic import BaseModel
+
     from issodask.config import JobConfig
 
-    settings = type(JobConfig.model_fields[section].default).model_fields
-    return [_option(name, field) for name, field in settings.items() if name not in leave_out]
+    default = JobConfig.model_fields[section].default
+    return [
+        _option(name, field)
+        for name, field in type(default).model_fields.items()
+        if name not in leave_out and not isinstance(getattr(default, name), BaseModel)
+    ]
 
 
 def option_name(setting: str) -> str:

@@ -1,4 +1,4 @@
-"""What a subset gets anew before it is written: its ids, and texts in place of those that a generator hid.
+"""What a subset gets anew before it is written: its ids, and texts in place of those that nobody may see.
 
 In: the chosen rows of a pool, and what is known of the original's columns. Out: the rows with all of the original's
 columns but the group key, and the schema by which they are written. It depends on the job's seed, not on who works.
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.stages.roles import KnownColumns
-from issodask.store.subset import as_column, distinct_texts, having, of_rows, where_text, with_texts
-from issodask.table.bins import RARE
+from issodask.store.subset import as_column, distinct_texts, having, of_rows, where_texts, with_texts
 from issodask.table.ids import NewIds
 from issodask.table.roles import ENOUGH
 from issodask.table.schema import Column, Schema
@@ -30,8 +29,7 @@ def renewed(rows: Any, lengths: NDArray[np.int64], columns: KnownColumns, seed: 
         new = _new_ids(ids, column, len(lengths) if ids.of_group else rows.num_rows, seed)
         rows = having(rows, ids.name, of_rows(new, lengths) if ids.of_group else new)
     for name in columns.texts:
-        if name in columns.hidden:
-            rows = _without_hidden(rows, lengths, columns, name, seed)
+        rows = _without_unshown(rows, lengths, columns, name, seed)
         schema = schema.having(_with_shared_categories(schema[name], columns, rows[name]))
     return rows, schema
 
@@ -50,9 +48,9 @@ def _new_ids(ids: NewIds, column: Column, n: int, seed: int) -> Any:
     return as_column(new.rename(column.name), column)
 
 
-def _without_hidden(rows: Any, lengths: NDArray[np.int64], columns: KnownColumns, name: str, seed: int) -> Any:
-    """The rows with another text wherever a generator wrote that it hides one; one per group where that is so."""
-    is_hidden = where_text(rows[name], RARE)
+def _without_unshown(rows: Any, lengths: NDArray[np.int64], columns: KnownColumns, name: str, seed: int) -> Any:
+    """The rows with another text in place of those that nobody may see; one per group where that is so."""
+    is_hidden = where_texts(rows[name], columns.unshown(name))
     if not is_hidden.any():
         return rows
     random = seeds.generator(seed, "hidden texts", zlib.crc32(name.encode()))

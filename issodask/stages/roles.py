@@ -16,7 +16,7 @@ from issodask.store.types import schema_of
 from issodask.table.bins import RARE
 from issodask.table.ids import NewIds
 from issodask.table.rare import Rare
-from issodask.table.roles import Found, Profile, find_role, given_roles
+from issodask.table.roles import ENOUGH, Found, Profile, find_role, given_roles
 from issodask.table.schema import Schema
 
 _MAX_TOLD = 5
@@ -83,6 +83,13 @@ class KnownColumns:
     def hidden(self) -> list[str]:
         """Columns of text that have no `_RARE_` of their own: an engine that writes it there hides something."""
         return [name for name, texts in self.texts.items() if RARE not in texts.values]
+
+    def unshown(self, name: str) -> list[str]:
+        """Texts of a column that the subset has no right to, whatever the pool holds: an engine's `_RARE_`, and of a
+        column whose role is text those that too few units of the original share."""
+        texts = self.texts[name]
+        is_rare = texts.n_sharing < ENOUGH if self.found[name].role == "text" else np.zeros(len(texts.values), bool)
+        return [*([RARE] if name in self.hidden else []), *map(str, texts.values[is_rare])]
 
     def rare(self, name: str) -> Rare:
         """What becomes of texts that an engine hid."""

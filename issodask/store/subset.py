@@ -105,9 +105,9 @@ def of_rows(values: pa.ChunkedArray, lengths: np.ndarray) -> pa.ChunkedArray:
     return values.take(pa.array(np.repeat(np.arange(len(values)), lengths)))
 
 
-def where_text(values: pa.ChunkedArray, text: str) -> NDArray[np.bool_]:
-    """Which rows hold that text."""
-    return pc.fill_null(pc.equal(values, text), False).to_numpy()
+def where_texts(values: pa.ChunkedArray, texts: Sequence[str]) -> NDArray[np.bool_]:
+    """Which rows hold one of those texts."""
+    return pc.is_in(values, value_set=pa.array(texts, values.type)).to_numpy()
 
 
 def with_texts(values: pa.ChunkedArray, where: NDArray[np.bool_], texts: NDArray[np.object_]) -> pa.ChunkedArray:

@@ -139,6 +139,18 @@ def test_select__what_a_generator_hid_becomes_another(choose):
     assert set(subset["town"]) <= set(counts.index[counts >= 5])
 
 
+def test_select__texts_that_few_originals_share_stay_out_of_the_subset(choose):
+    """A pool that repeats the original's rows has their farms; one that made up its own keeps those."""
+    n_sharing = ORIGINAL["town"].value_counts()
+    few = set(n_sharing.index[n_sharing < 5])
+    copied = pd.concat([ORIGINAL] * 4, ignore_index=True)
+    copied.loc[::9, "town"] = "farm of the pool's own"
+    subset = pd.read_parquet(choose(pool=copied).out)
+    assert few & set(copied["town"])
+    assert not few & set(subset["town"])
+    assert "farm of the pool's own" in set(subset["town"])
+
+
 def test_select__the_originals_own_word_stays(choose):
     original, pool = (table.assign(kind=table["kind"].replace("b", "_RARE_")) for table in (ORIGINAL, POOL))
     subset = pd.read_parquet(choose(original, pool).out)
