@@ -32,6 +32,7 @@ from issodask.store.codes import (
 )
 from issodask.store.dialects import Dialect
 from issodask.store.files import file_hash
+from issodask.store.folders import PartFile
 from issodask.store.parts import MAX_BATCH_ROWS, hash_keys, iter_part, key_at
 from issodask.store.pool import Part, Pool, check_pool
 from issodask.table.bins import Bins
@@ -72,7 +73,7 @@ def encode_pool(
     check_pool(pool, schema, group_key)
     folder.mkdir(parents=True, exist_ok=True)
     coded_by = _coded_by(bins, schema.without(group_key))
-    tasks = [_Task(part, str(pool.path(part)), str(folder), coded_by, group_key, pool.dialect) for part in pool.parts]
+    tasks = [_Task(part, pool.file(part), str(folder), coded_by, group_key) for part in pool.parts]
     notes = []
     shared = runtime.share(bins), runtime.share(schema)
     for note, state in runtime.map(_encode_part, tasks, *shared, label="encode"):
@@ -90,11 +91,10 @@ def encode_pool(
 @dataclass(frozen=True)
 class _Task:
     part: Part
-    path: str
+    file: PartFile
     folder: str
     coded_by: str
     group_key: str | None = None
-    dialect: Dialect | None = None
 
 
 def _coded_by(bins: Bins | SequenceBins, schema: Schema) -> str:
@@ -111,8 +111,8 @@ def _check_whole(pool: Pool, folder: Path, group_key: str) -> None:
     if not len(split):
         return
     first, second = [part for part, own in zip(pool.parts, keys, strict=True) if split[0] in own][:2]
-    path = pool.path(first)
-    key = key_at(path, group_key, int(np.argmax(hash_keys(path, group_key, pool.dialect) == split[0])), pool.dialect)
+    file = pool.file(first)
+    key = key_at(file, group_key, int(np.argmax(hash_keys(file, group_key) == split[0])))
     raise InputError(
         f"group {key!r} lies in parts {first.name} and {second.name} of pool {pool.folder} (groups in several parts: "
         f"{len(split):,}): write all rows of a group to one part, or give groups of different parts different keys"
@@ -143,13 +143,13 @@ def _encode_part(task: _Task, bins: Bins | SequenceBins, schema: Schema) -> tupl
 
 def _checked_hash(task: _Task) -> str:
     """The hash of the part's bytes, and how they are to be read if that was given."""
-    found = file_hash(Path(task.path))
+    found = file_hash(task.file.path)
     if task.part.xxh3 is not None and found != task.part.xxh3:
         raise InputError(
             f"part {task.part.name} is damaged: its bytes hash to {found}, but the pool's manifest says "
             f"{task.part.xxh3}: restore it, or remove it and generate again"
         )
-    return found if task.dialect in (None, Dialect()) else f"{found} {task.dialect}"
+    return found if task.file.dialect in (None, Dialect()) else f"{found} {task.file.dialect}"
 
 
 def _state(task: _Task, note: PartCodes | None, part_xxh3: str) -> State:
@@ -165,7 +165,7 @@ def _read_groups(task: _Task) -> tuple[Groups | None, np.ndarray]:
     if task.group_key is None:
         return None, np.zeros(0, np.uint64)
     with _naming(task):
-        keys = hash_keys(Path(task.path), task.group_key, task.dialect)
+        keys = hash_keys(task.file, task.group_key)
         groups = Groups.of(keys, where=f"part {task.part.name}")
     return groups, keys.to_numpy("uint64")[groups.order[groups.starts[:-1]]]
 
@@ -174,7 +174,7 @@ def _encode_batches(
     task: _Task, bins: Bins | SequenceBins, schema: Schema, groups: Groups | None
 ) -> Iterator[np.ndarray]:
     """Yield the codes of each batch, in the order of the part."""
-    tables = iter_part(Path(task.path), schema.without(task.group_key), task.dialect)
+    tables = iter_part(task.file, schema.without(task.group_key))
     if isinstance(bins, Bins):
         yield from map(bins.encode, tables)
         return

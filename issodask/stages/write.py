@@ -15,7 +15,7 @@ from issodask.runtime import Runtime
 from issodask.stages.renew import renewed, without_categories
 from issodask.stages.roles import KnownColumns
 from issodask.store.casts import written
-from issodask.store.dialects import Dialect
+from issodask.store.folders import PartFile
 from issodask.store.parts import count_rows, hash_keys
 from issodask.store.pool import Part, Pool, check_pool
 from issodask.store.subset import (
@@ -94,7 +94,7 @@ def _read_chosen(
     check_pool(pool, schema, group_key)
     pool = counted(pool, runtime, group_key)
     chosen = _by_part(pool, np.sort(np.asarray(unit_ids, dtype=np.int64)))
-    tasks = [_Task(part.name, str(pool.path(part)), units, group_key, pool.dialect) for part, units in chosen]
+    tasks = [_Task(pool.file(part), units, group_key) for part, units in chosen]
     read = runtime.map(_read_part, tasks, runtime.share(schema), label="write")
     return list(zip([part for part, _ in chosen], read, strict=True))
 
@@ -102,11 +102,11 @@ def _read_chosen(
 def counted(pool: Pool, runtime: Runtime, group_key: str | None = None) -> Pool:
     """The pool with the units of all its parts known; files are read for it where their footers don't say."""
     tasks = [
-        _Task(part.name, str(pool.path(part)), np.zeros(0, np.int64), group_key, pool.dialect)
+        _Task(pool.file(part), np.zeros(0, np.int64), group_key)
         for part in pool.parts
         if (part.n_rows if group_key is None else part.n_units) is None
     ]
-    counts = dict(zip([task.name for task in tasks], runtime.map(_count_units, tasks, label="count"), strict=True))
+    counts = dict(zip([task.file.name for task in tasks], runtime.map(_count_units, tasks, label="count"), strict=True))
     parts = []
     for part in pool.parts:
         n_known = part.n_rows if group_key is None else part.n_units
@@ -116,11 +116,9 @@ def counted(pool: Pool, runtime: Runtime, group_key: str | None = None) -> Pool:
 
 @dataclass(frozen=True)
 class _Task:
-    name: str
-    path: str
+    file: PartFile
     units: np.ndarray
     group_key: str | None
-    dialect: Dialect | None
 
 
 def _by_part(pool: Pool, unit_ids: np.ndarray) -> list[tuple[Part, np.ndarray]]:
@@ -141,14 +139,14 @@ def _by_part(pool: Pool, unit_ids: np.ndarray) -> list[tuple[Part, np.ndarray]]:
 def _read_part(task: _Task, schema: Schema) -> ChosenGroups:
     try:
         if task.group_key is None:
-            table = read_rows(Path(task.path), schema, task.units, task.dialect)
+            table = read_rows(task.file, schema, task.units)
             return ChosenGroups(table, np.ones(len(task.units), np.int64), task.units)
-        return read_groups(Path(task.path), schema, task.group_key, task.units, task.dialect)
+        return read_groups(task.file, schema, task.group_key, task.units)
     except InputError as error:
-        raise InputError(str(error) if task.name in str(error) else f"part {task.name}: {error}") from error
+        raise InputError(str(error) if task.file.name in str(error) else f"part {task.file.name}: {error}") from error
 
 
 def _count_units(task: _Task) -> int:
     if task.group_key is None:
-        return count_rows(Path(task.path), task.dialect)
-    return Groups.of(hash_keys(Path(task.path), task.group_key, task.dialect), where=f"part {task.name}").n_groups
+        return count_rows(task.file)
+    return Groups.of(hash_keys(task.file, task.group_key), where=f"part {task.file.name}").n_groups

@@ -30,12 +30,14 @@ _OTHER_FORMATS = {"_delta_log": "Delta", ".hoodie": "Hudi", "metadata/version-hi
 class PartFile:
     """One file of a table: its name is its path within the folder that was given.
 
-    `values` are those of the folders above it: {column: text, or None for a missing value}.
+    `values` are those of the folders in its name: {column: text, or None for a missing value}; `dialect` is what is
+    known of a CSV.
     """
 
     path: Path
     name: str
     values: Mapping[str, str | None]
+    dialect: Dialect | None = None
 
 
 def find_parts(path: Path) -> list[PartFile]:
@@ -67,10 +69,9 @@ def describe_csv(path: Path, given: Dialect | None) -> str | None:
     return describe_dialect(paths[0], shared_dialect(paths, given)) if paths else None
 
 
-def folder_values(path: Path) -> dict[str, str | None]:
-    """{column: text} of all folders above a file; the nearest counts."""
-    pairs = [_pair(name) for name in path.parts[:-1]]
-    return dict(pair for pair in pairs if pair is not None)
+def folder_values(name: str) -> dict[str, str | None]:
+    """{column: text} of the folders in a part's name."""
+    return dict(pair for pair in map(_pair, name.split("/")[:-1]) if pair is not None)
 
 
 def with_values(table: pa.Table, values: Mapping[str, str | None]) -> pa.Table:
@@ -113,9 +114,8 @@ def _is_table(path: Path) -> bool:
 
 
 def _values(folder: Path, name: str) -> dict[str, str | None]:
-    pairs = [pair for pair in map(_pair, name.split("/")[:-1]) if pair is not None]
-    values = dict(pairs)
-    if len(values) < len(pairs):
+    values = folder_values(name)
+    if len(values) < sum(_pair(part) is not None for part in name.split("/")[:-1]):
         raise InputError(f"folders of {folder / name} name the same column twice: rename one of them")
     return values
 

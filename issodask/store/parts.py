@@ -5,7 +5,6 @@ Each comes in the original's types: as plain columns for bins, as Arrow for what
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,7 @@ from issodask.errors import InputError
 from issodask.store.casts import cast_table
 from issodask.store.csv_files import count_csv_rows, csv_columns, is_csv, iter_csv
 from issodask.store.csv_values import Reading
-from issodask.store.dialects import Dialect
-from issodask.store.folders import folder_values, with_values
+from issodask.store.folders import PartFile, with_values
 from issodask.store.plain import plain
 from issodask.store.tables import open_parquet
 from issodask.store.types import is_text, take
@@ -29,28 +27,28 @@ MAX_BATCH_CELLS = 1_000_000
 MAX_BATCH_ROWS = 65_536
 
 
-def iter_part(path: Path, schema: Schema, dialect: Dialect | None = None) -> Iterator[Columns]:
-    """Yield the rows of one part in order, as bins see the columns of `schema`; `dialect` is given of a CSV.
+def iter_part(part: PartFile, schema: Schema) -> Iterator[Columns]:
+    """Yield the rows of one part in order, as bins see the columns of `schema`.
 
     Raises InputError when the file is damaged, and for values that the original's types can't hold.
     """
-    for table in _iter_batches(path, schema, dialect):
-        yield plain(table, schema, where=path.name)
+    for table in _iter_batches(part, schema):
+        yield plain(table, schema, where=part.name)
 
 
-def iter_chosen(path: Path, schema: Schema, rows: np.ndarray, dialect: Dialect | None = None) -> Iterator[pa.Table]:
+def iter_chosen(part: PartFile, schema: Schema, rows: np.ndarray) -> Iterator[pa.Table]:
     """Yield the chosen rows of one part in order, in `stored_schema`; row groups without any are not read.
 
     `rows`: int64, positions within the part, ascending, may repeat. Raises InputError as `iter_part`.
     """
-    if is_csv(path):
-        yield from _chosen(_iter_batches(path, schema, dialect), rows, schema)
+    if is_csv(part.path):
+        yield from _chosen(_iter_batches(part, schema), rows, schema)
         return
     chosen: list[pa.Table] = []
-    with _open_for(path, schema) as file:
-        for table, start in _iter_tables(file, schema, rows, path):
+    with _open_for(part, schema) as file:
+        for table, start in _iter_tables(file, schema, rows, part):
             first, last = np.searchsorted(rows, [start, start + len(table)])
-            chosen.append(cast_table(take(table, rows[first:last] - start), schema, path.name))
+            chosen.append(cast_table(take(table, rows[first:last] - start), schema, part.name))
             if sum(map(len, chosen)) >= batch_rows(schema):
                 yield pa.concat_tables(chosen)
                 chosen = []
@@ -58,33 +56,33 @@ def iter_chosen(path: Path, schema: Schema, rows: np.ndarray, dialect: Dialect |
         yield pa.concat_tables(chosen)
 
 
-def hash_keys(path: Path, group_key: str, dialect: Dialect | None = None) -> pd.Series:
+def hash_keys(part: PartFile, group_key: str) -> pd.Series:
     """A number for the group key of each row of one part: UInt64, missing where the key is.
 
     It is a hash of the key's text, so that keys take little memory, and those of two parts are comparable whatever
     their types: 7, 7.0 and "7" have the same, a date has that of its midnight.
     """
-    hashed = [hash_values(keys, str(path)) for keys in _iter_keys(path, group_key, dialect)]
+    hashed = [hash_values(keys, str(part.path)) for keys in _iter_keys(part, group_key)]
     numbers = np.concatenate([np.zeros(0, np.uint64), *(numbers for numbers, _ in hashed)])
     is_missing = np.concatenate([np.zeros(0, bool), *(is_missing for _, is_missing in hashed)])
     return pd.Series(pd.arrays.IntegerArray(numbers, is_missing), name=group_key)
 
 
-def key_at(path: Path, group_key: str, row: int, dialect: Dialect | None = None) -> str:
+def key_at(part: PartFile, group_key: str, row: int) -> str:
     """The group key of one row, as text."""
     start = 0
-    for keys in _iter_keys(path, group_key, dialect):
+    for keys in _iter_keys(part, group_key):
         if row < start + len(keys):
             return str(keys[row - start].as_py()).removesuffix(" 00:00:00")
         start += len(keys)
-    raise IndexError(f"{path} has no row {row:,}")
+    raise IndexError(f"{part.path} has no row {row:,}")
 
 
-def count_rows(path: Path, dialect: Dialect | None = None) -> int:
+def count_rows(part: PartFile) -> int:
     """The number of rows of a part; a CSV has to be read for it."""
-    if is_csv(path):
-        return count_csv_rows(path, dialect)
-    with open_parquet(path) as file:
+    if is_csv(part.path):
+        return count_csv_rows(part.path, part.dialect)
+    with open_parquet(part.path) as file:
         return int(file.metadata.num_rows)
 
 
@@ -97,14 +95,14 @@ def _only(group_key: str) -> Schema:
     return Schema((Column(group_key, "string", "categorical"),))
 
 
-def _iter_keys(path: Path, group_key: str, dialect: Dialect | None) -> Iterator[pa.Array]:
-    if is_csv(path):
-        for table in _iter_csv(path, _only(group_key), MAX_BATCH_ROWS, dialect):
+def _iter_keys(part: PartFile, group_key: str) -> Iterator[pa.Array]:
+    if is_csv(part.path):
+        for table in _iter_csv(part, _only(group_key), MAX_BATCH_ROWS):
             yield table[group_key].combine_chunks()
         return
-    with _open_for(path, _only(group_key)) as file:
+    with _open_for(part, _only(group_key)) as file:
         for i_group in range(file.num_row_groups):
-            for table in _iter_row_group(file, i_group, _only(group_key), path):
+            for table in _iter_row_group(file, i_group, _only(group_key), part):
                 yield table[group_key].combine_chunks()
 
 
@@ -146,23 +144,22 @@ def _hash_texts(texts: pa.DictionaryArray) -> tuple[np.ndarray, np.ndarray]:
     return np.append(hashes, np.uint64(0))[places], places < 0
 
 
-def _iter_batches(path: Path, schema: Schema, dialect: Dialect | None) -> Iterator[pa.Table]:
-    if is_csv(path):
-        yield from _iter_csv(path, schema, batch_rows(schema), dialect)
+def _iter_batches(part: PartFile, schema: Schema) -> Iterator[pa.Table]:
+    if is_csv(part.path):
+        yield from _iter_csv(part, schema, batch_rows(schema))
         return
-    with _open_for(path, schema) as file:
+    with _open_for(part, schema) as file:
         for i_group in range(file.num_row_groups):
-            yield from _iter_row_group(file, i_group, schema, path)
+            yield from _iter_row_group(file, i_group, schema, part)
 
 
-def _iter_csv(path: Path, schema: Schema, n_rows: int, dialect: Dialect | None) -> Iterator[pa.Table]:
-    values = folder_values(path)
-    own = csv_columns(path, dialect)
-    check_columns([*own, *values], schema.names, where=path.name)
-    wanted = [column for column in schema.columns if column.name in own or column.name not in values]
+def _iter_csv(part: PartFile, schema: Schema, n_rows: int) -> Iterator[pa.Table]:
+    own = csv_columns(part.path, part.dialect)
+    check_columns([*own, *part.values], schema.names, where=part.name)
+    wanted = [column for column in schema.columns if column.name in own or column.name not in part.values]
     readings = {column.name: _reading(column) for column in wanted} or {own[0]: "text"}
-    for table in iter_csv(path, readings, dialect, n_rows):
-        yield with_values(table, values).select(list(schema.names))
+    for table in iter_csv(part.path, readings, part.dialect, n_rows):
+        yield with_values(table, part.values).select(list(schema.names))
 
 
 def _reading(column: Column) -> Reading:
@@ -182,30 +179,31 @@ def _chosen(tables: Iterator[pa.Table], rows: np.ndarray, schema: Schema) -> Ite
 
 
 @contextmanager
-def _open_for(path: Path, schema: Schema) -> Iterator[pq.ParquetFile]:
-    with open_parquet(path) as file:
-        check_columns([*file.schema_arrow.names, *folder_values(path)], schema.names, where=path.name)
+def _open_for(part: PartFile, schema: Schema) -> Iterator[pq.ParquetFile]:
+    with open_parquet(part.path) as file:
+        check_columns([*file.schema_arrow.names, *part.values], schema.names, where=part.name)
         wanted = set(schema.names)
         texts = [field.name for field in file.schema_arrow if field.name in wanted and is_text(field.type)]
-    with open_parquet(path, read_dictionary=texts) as file:
+    with open_parquet(part.path, read_dictionary=texts) as file:
         yield file
 
 
-def _iter_row_group(file: pq.ParquetFile, i_group: int, schema: Schema, path: Path) -> Iterator[pa.Table]:
-    values = folder_values(path)
+def _iter_row_group(file: pq.ParquetFile, i_group: int, schema: Schema, part: PartFile) -> Iterator[pa.Table]:
     known = set(file.schema_arrow.names)
     own = [name for name in schema.names if name in known]
     for batch in file.iter_batches(batch_rows(schema), row_groups=[i_group], columns=own, use_threads=False):
-        yield with_values(pa.Table.from_batches([batch]), values).select(list(schema.names))
+        yield with_values(pa.Table.from_batches([batch]), part.values).select(list(schema.names))
 
 
-def _iter_tables(file: pq.ParquetFile, schema: Schema, rows: np.ndarray, path: Path) -> Iterator[tuple[pa.Table, int]]:
+def _iter_tables(
+    file: pq.ParquetFile, schema: Schema, rows: np.ndarray, part: PartFile
+) -> Iterator[tuple[pa.Table, int]]:
     """Yield those of a part's tables that have some of `rows`, and the number of the first row of each."""
     start = 0
     for i_group in range(file.num_row_groups):
         stop = start + file.metadata.row_group(i_group).num_rows
         if np.searchsorted(rows, start) < np.searchsorted(rows, stop):
-            for table in _iter_row_group(file, i_group, schema, path):
+            for table in _iter_row_group(file, i_group, schema, part):
                 if np.searchsorted(rows, start) < np.searchsorted(rows, start + len(table)):
                     yield table, start
                 start += len(table)

@@ -22,7 +22,7 @@ from issodask.store.casts import cast_table, stored_schema
 from issodask.store.csv_files import csv_columns, is_csv, shared_dialect
 from issodask.store.dialects import Dialect, describe_dialect
 from issodask.store.files import file_hash, read_json, whole_file, write_json
-from issodask.store.folders import PartFile, find_parts
+from issodask.store.folders import PartFile, find_parts, folder_values
 from issodask.store.frames import key_codes
 from issodask.store.partitions import partitions, whole_groups
 from issodask.store.tables import open_parquet, parquet_columns, to_arrow
@@ -80,6 +80,10 @@ class Pool:
 
     def path(self, part: Part) -> Path:
         return self.folder / part.name
+
+    def file(self, part: Part) -> PartFile:
+        """What it takes to read a part."""
+        return PartFile(self.path(part), part.name, folder_values(part.name), self.dialect)
 
     def describe_csv(self) -> str | None:
         """How the first CSV part is read, where that is unusual."""

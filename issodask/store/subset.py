@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from issodask.errors import InputError
 from issodask.store.casts import cast_column, stored_schema, written_table
-from issodask.store.dialects import Dialect
 from issodask.store.files import whole_file
-from issodask.store.folders import is_parquet
+from issodask.store.folders import PartFile, is_parquet
 from issodask.store.frames import from_frame
 from issodask.store.parts import hash_keys, iter_chosen
 from issodask.store.pool import Part
@@ -38,26 +37,24 @@ class ChosenGroups:
     first_rows: np.ndarray
 
 
-def read_rows(path: Path, schema: Schema, rows: np.ndarray, dialect: Dialect | None = None) -> pa.Table:
+def read_rows(part: PartFile, schema: Schema, rows: np.ndarray) -> pa.Table:
     """The chosen rows of one part in `stored_schema`; memory grows with the rows, not with the part.
 
     `rows`: int64, positions within the part, ascending, may repeat. Raises InputError when the part is damaged.
     """
-    tables = list(iter_chosen(path, schema, rows, dialect))
+    tables = list(iter_chosen(part, schema, rows))
     return pa.concat_tables(tables) if tables else stored_schema(schema).empty_table()
 
 
-def read_groups(
-    path: Path, schema: Schema, group_key: str, units: np.ndarray, dialect: Dialect | None = None
-) -> ChosenGroups:
+def read_groups(part: PartFile, schema: Schema, group_key: str, units: np.ndarray) -> ChosenGroups:
     """The rows of the chosen groups of one part, group after group, without their keys.
 
     `units`: int64, positions among the part's groups, ascending, may repeat. Raises InputError as `read_rows`.
     """
-    groups = Groups.of(hash_keys(path, group_key, dialect), where=f"part {path.name}")
+    groups = Groups.of(hash_keys(part, group_key), where=f"part {part.name}")
     rows = groups.rows_of(units)
     order = np.argsort(rows, kind="stable")
-    table = read_rows(path, schema.without(group_key), rows[order], dialect)
+    table = read_rows(part, schema.without(group_key), rows[order])
     return ChosenGroups(
         table.take(pa.array(np.argsort(order, kind="stable"))),
         groups.lengths[units],

@@ -131,9 +131,20 @@ def test_folders__go_through_encoding_and_writing(tmp_path, ending):
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_hash_keys__a_folder_may_be_the_key(tmp_path, ending):
     lay(tmp_path, f"who=7/p.{ending}")
-    path = tmp_path / "who=7" / f"p.{ending}"
-    assert hash_keys(path, "who").nunique() == 1
-    assert key_at(path, "who", 1) == "7"
+    (part,) = find_parts(tmp_path)
+    assert hash_keys(part, "who").nunique() == 1
+    assert key_at(part, "who", 1) == "7"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_folders__those_above_a_pool_are_no_columns(tmp_path, ending):
+    lay(tmp_path, f"run=3/who=7/p.{ending}")
+    pool = open_pool(tmp_path / "run=3")
+    file = pool.file(pool.parts[0])
+    assert pool.columns == ("n", "t", "who")
+    assert file.values == find_parts(tmp_path / "run=3")[0].values == {"who": "7"}
+    with pytest.raises(InputError, match="found 'n', 't', 'who', needed 'run'"):
+        hash_keys(file, "run")
 
 
 def test_codes_path__one_for_each_part_in_one_folder(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from issodask.errors import InputError
 from issodask.store import parts
+from issodask.store.folders import find_parts
 from issodask.store.parts import hash_keys, key_at
 
 KEY = "who 🎓"
@@ -19,7 +20,7 @@ DAY = datetime.datetime(2020, 1, 1)
 
 def write_keys(path, keys):
     pq.write_table(pa.table({KEY: keys, "x": range(len(keys))}), path)
-    return path
+    return find_parts(path)[0]
 
 
 KEYS = {
@@ -73,4 +74,4 @@ def test_hash_keys__lists_are_refused(tmp_path):
 def test_key_at__as_text(tmp_path):
     assert key_at(write_keys(tmp_path / "a.parquet", pa.array([5, 6, 7])), KEY, 2) == "7"
     pd.DataFrame({"x": [1, 2], KEY: ["k0", "k1"]}).to_csv(tmp_path / "b.csv", index=False)
-    assert key_at(tmp_path / "b.csv", KEY, 1) == "k1"
+    assert key_at(find_parts(tmp_path / "b.csv")[0], KEY, 1) == "k1"
