@@ -139,6 +139,7 @@ def _select(
     timings: dict[str, float] = {}
     began = monotonic()
     table = as_table(original, csv=csv)
+    held_out = None if held_out is None else as_table(held_out, where="the table of held-out rows")
     known = KnownOriginal.of(table, group_key, roles, held_out)
     facts_of_columns = known.columns.facts()
     events.emit("columns", **facts_of_columns, told=known.columns.told())

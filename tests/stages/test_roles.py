@@ -96,7 +96,7 @@ def test_select__other_ids_in_the_original_are_seen_by_a_second_run(choose):
 def test_select__ids_of_rows_that_were_held_out_are_taken_too(choose):
     ids = [f"{i:02d}" for i in np.random.default_rng(0).permutation(100)]
     original = pd.DataFrame({"id": ids[:60], "row": np.arange(1, 61), "x": np.arange(60) % 3})
-    held_out = pa.table({"id": ids[60:], "row": np.arange(61, 101), "x": np.arange(40) % 3})
+    held_out = pd.DataFrame({"id": ids[60:], "row": np.arange(61, 101), "x": np.arange(40) % 3})
     subset = pd.read_parquet(choose(original, pd.DataFrame({"x": np.arange(999) % 3}), held_out=held_out).out)
     assert not subset["id"].isin(ids).any()
     assert subset["id"].is_unique
