@@ -2,6 +2,7 @@
 
 import fcntl
 import shutil
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,8 @@ def test_train__goes_on_from_its_last_leg(trained):
 
 
 def test_train__prepares_once(trained):
-    assert [record["phase"] for record in trained.progress].count("prepare") == 1
+    phases = [phase for phase, _ in groupby(record["phase"] for record in trained.progress)]
+    assert phases.count("prepare") == 1
 
 
 def test_train__tells_losses_and_time_left(trained):
