@@ -49,7 +49,7 @@ test-faults: $(STAMP) ## Kill workers, nannies, schedulers and drivers in every 
 bench: $(STAMP) ## Measure time, memory and accuracy, compare them with NumPy and pandas, write the table in README.md
 	@$(BIN)/python -m tests.bench run $(BENCH)
 
-zoo: $(STAMP) ## Select from pools of all kinds for 27 real tables, write docs/zoo.md: an hour on two cores, resumable
+zoo: $(STAMP) ## Select from pools of all kinds for 32 real tables, write docs/zoo.md: an hour on two cores, resumable
 	@$(BIN)/python -m tests.zoo run $(ZOO)
 
 cluster-up: $(STAMP) ## Start a Dask cluster on this machine: WORKERS=4 MEMORY=4GB (of each), both optional

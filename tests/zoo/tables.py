@@ -34,7 +34,7 @@ class Table:
     dates: tuple[str, ...] = ()
     held_out: float = 0.5
     most_units: int = 25_000
-    pool: int = 10
+    pool: int = 20
     minutes: float = 0.6
     explained: Mapping[str, str] = field(default_factory=dict)
 
@@ -71,6 +71,11 @@ FLAT = (
     Table("covid", "medicaldata::covid_testing", "ids that come back, names, one result of twelve positive"),
     Table("tweets", "dslabs::trump_tweets", "texts, integers beyond 2^53, a constant", dates=("created_at",)),
     Table("police", "carData::MplsStops", "an id and a moment for each row, places", dates=("date",)),
+    Table("incomes", "carData::SLID", "5 columns, half of the wages missing"),
+    Table("credit", "modeldata::credit_data", "a bank's 4,454 customers: sums, shares, few missing"),
+    Table("lending", "modeldata::lending_club", "counts that are mostly 0, one loan of twenty bad"),
+    Table("youth", "openintro::yrbss", "answers of a survey, of which many are missing together"),
+    Table("wages", "AER::CPS1988", "28,155 wages and six flags"),
     Table("diamonds", "ggplot2::diamonds", "sizes that determine the price"),
     Table("movies", "ggplot2movies::movies", "titles, budgets mostly missing, shares of votes"),
     Table(
@@ -93,7 +98,9 @@ GROUPED = (
     Table("baseball", "plyr::baseball", "1,228 players from 1871 on; counts with heavy tails", key="id"),
     Table("rand_hie", "sampleSelection::RandHIE", "45 columns of medical bills: mostly 0, heavy tails", key="zper"),
     Table("nlswork", "sampleSelection::nlswork", "4,711 women, interviewed 1 to 15 times", key="idcode"),
-    Table("movielens", "dslabs::movielens", "671 people, 20 to 2,391 ratings each; 9,000 titles", key="userId"),
+    Table(
+        "movielens", "dslabs::movielens", "671 people, 20 to 2,391 ratings each; 9,000 titles", key="userId", pool=10
+    ),
 )
 
 TABLES = (*FLAT, *GROUPED)
