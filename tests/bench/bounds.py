@@ -16,7 +16,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from issodask.fitting.ipf import PairTable, _disjoint_groups, scale_block, sum_block
+from issodask.fitting.pairs import PairTable, disjoint_groups, scale_block, sum_block
 from issodask.kernels.errors import ONE, retarget
 from issodask.kernels.swaps import swap_gains
 from issodask.kernels.units import RowUnits, removal_gains
@@ -98,7 +98,7 @@ def _kernels(hardware: dict[str, float], n_units: int, n_columns: int) -> dict[s
     cliques = Cliques.of(bins.sizes)
     stream_ns = 1e9 / hardware["stream_bytes_per_s"]
 
-    pairs = _disjoint_groups(cliques.by_arity[2], n_columns)[0]
+    pairs = disjoint_groups(cliques.by_arity[2], n_columns)[0]
     sizes = bins.sizes
     n_cells = [int(sizes[a] * sizes[b]) for a, b in pairs]
     starts = np.cumsum([0, *n_cells[:-1]]).astype(np.int64)

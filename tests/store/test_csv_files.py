@@ -247,7 +247,7 @@ def test_iter_csv__no_thread_reads_on_when_it_is_left_early(write):
     tables = iter_csv(path, {"a": "number"})
     next(tables)
     tables.close()
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, Utf8)]
+    assert not [thing for thing in gc.get_objects() if type(thing) is Utf8]
 
 
 def test_read_csv__compression_is_known_by_the_bytes(write):
