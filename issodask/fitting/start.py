@@ -3,8 +3,8 @@
 In: two sets of units, each in the order that trimming would take it up. Out: the error that each would lead to.
 
 Weights are fitted to pairs, and may favour rows that are wrong in triples; where few rows carry all of it, there is
-little left to trim. The error before trimming does not tell which start is better: on three of six tables the weighted
-rows looked worse than random ones and ended better. A short trimming to a small subset tells.
+little left to trim. The error before trimming does not tell which start is better: now and then weighted rows look
+worse than random ones and end better. A short trimming to a small subset tells (docs/measurements.md).
 """
 
 from dataclasses import replace
