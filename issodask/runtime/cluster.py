@@ -19,6 +19,7 @@ from distributed.scheduler import KilledWorker
 from issodask.errors import InputError, LostError
 from issodask.runtime.address import find_cluster
 from issodask.runtime.base import Runtime, attempt
+from issodask.runtime.processes import WorkerProcess
 from issodask.runtime.shared import received, share_in
 
 if TYPE_CHECKING:
@@ -191,12 +192,12 @@ class _Local(Cluster):
         with dask.config.set(SETTINGS):
             return LocalCluster(
                 n_workers=self._n_workers,
-                threads_per_worker=1,
+                worker_class=WorkerProcess,
                 resources={EXCLUSIVE: 1},
+                protocol="tcp",
                 dashboard_address=None,
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # a second cluster would warn of a fixed port
                 silence_logs=logging.CRITICAL,
-                memory_limit=0,
             )
 
     @property
