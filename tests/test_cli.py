@@ -162,6 +162,13 @@ def test_column__roles_are_named_by_option(folder):
     assert "'job' names no role: give NAME=ROLE" in result.stderr
 
 
+def test_column__has_one_role(folder):
+    result = select(folder, "--effort", 40, "--column", "age=number", "--column", "job=text", "--column", "age=id")
+    assert result.exit_code == 2
+    assert "'age' is number and id: give each column one role" in result.stderr
+    assert select(folder, "--effort", 40, "--column", "age=number", "--column", "age=number").exit_code == 0
+
+
 def test_select__says_which_columns_are_ids(folder):
     with_ids = pd.read_parquet(folder / "original.parquet").assign(id=range(1_000, 1_600))
     with_ids.to_parquet(folder / "original.parquet")

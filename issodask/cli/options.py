@@ -91,8 +91,11 @@ def _read_roles(context: click.Context, parameter: click.Parameter, given: tuple
     bad = [text for text in given if "=" not in text]
     if bad:
         raise click.BadParameter(f"{bad[0]!r} names no role: give NAME=ROLE, such as customer=id")
-    pairs = [text.rpartition("=") for text in given]
-    return {name: role for name, _, role in pairs}
+    roles: dict[str, str] = {}
+    for name, _, role in (text.rpartition("=") for text in given):
+        if roles.setdefault(name, role) != role:
+            raise click.BadParameter(f"{name!r} is {roles[name]} and {role}: give each column one role")
+    return roles
 
 
 def scheduler_option(command: Command) -> Command:

@@ -16,7 +16,7 @@ from issodask.store.types import schema_of
 from issodask.table.bins import RARE
 from issodask.table.ids import NewIds
 from issodask.table.rare import Rare
-from issodask.table.roles import ENOUGH, Found, Profile, find_role, given_roles
+from issodask.table.roles import ENOUGH, Found, Profile, checked_names, find_role, given_roles
 from issodask.table.schema import Schema
 
 _MAX_TOLD = 5
@@ -57,7 +57,7 @@ class KnownColumns:
             key_codes(table, group_key, "the original")  # say if there is none
         schema = schema_of(table)
         profiles = profiles_of(table, group_key)
-        named = given_roles(given or {}, profiles)
+        named = given_roles(checked_names(given), profiles, group_key)
         found = {name: named.get(name) or find_role(profile) for name, profile in profiles.items()}
         names = [name for name, item in found.items() if item.role == "id"]
         others = {} if held_out is None else profiles_of(held_out.select(names))

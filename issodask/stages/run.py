@@ -30,6 +30,7 @@ from issodask.store.pool import Pool
 from issodask.store.tables import as_table
 from issodask.store.types import take
 from issodask.table.groups import Groups
+from issodask.table.roles import checked_names
 from issodask.table.schema import Schema
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _watched_runtime(
 
 def with_roles(job: JobConfig, columns: Mapping[str, str] | None) -> JobConfig:
     """The job with these roles of columns beside its own."""
-    return job.model_copy(update={"columns": {**job.columns, **(columns or {})}})
+    return job.model_copy(update={"columns": {**job.columns, **checked_names(columns)}})
 
 
 def read_original(job: JobConfig) -> tuple[Any, Any | None]:

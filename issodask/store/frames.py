@@ -29,8 +29,13 @@ _INTEGERS = {
 def from_frame(frame: pd.DataFrame, where: str = "the table") -> pa.Table:
     """A pandas frame as Arrow, without its index; names become text.
 
-    Raises InputError for duplicate names, and for a column whose values Arrow can't hold.
+    Raises InputError for duplicate names and names of several levels, and for a column whose values Arrow can't hold.
     """
+    if frame.columns.nlevels > 1:
+        raise InputError(
+            f"{where} has column names of {frame.columns.nlevels} levels, but each column needs one name: join them, such "
+            'as frame.columns = ["_".join(map(str, name)) for name in frame.columns]'
+        )
     check_names(frame.columns, where)
     names = [str(name) for name in frame.columns]
     arrays = [_to_array(frame.iloc[:, i], name) for i, name in enumerate(names)]

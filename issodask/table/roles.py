@@ -106,9 +106,26 @@ def find_role(profile: Profile) -> Found:
     return _of_whole_numbers(profile) if profile.kind == "whole number" else _of_texts(profile)
 
 
-def given_roles(given: Mapping[str, str], profiles: Mapping[str, Profile]) -> dict[str, Found]:
+def checked_names(given: Any) -> Mapping[str, str]:
+    """What a user gave as roles of columns; nothing is none. Raises InputError for anything but roles by name."""
+    if given is None or isinstance(given, Mapping):
+        return given or {}
+    raise InputError(
+        f"columns is {given!r}, but roles of columns by their names are needed: give a mapping such as "
+        '{"customer": "id"}, or leave it out'
+    )
+
+
+def given_roles(
+    given: Mapping[str, str], profiles: Mapping[str, Profile], group_key: str | None = None
+) -> dict[str, Found]:
     """The roles that a user named. Raises InputError for unknown columns and roles, and roles that can't be."""
     for name, role in given.items():
+        if name == group_key:
+            raise InputError(
+                f"[columns] names {name!r}, which is the group key: its values are new in every subset, whatever its "
+                "role: leave it out"
+            )
         if name not in profiles:
             known = ", ".join(repr(column) for column in list(profiles)[:5])
             raise InputError(f"[columns] names {name!r}, but the original has no such column ({known}, ...): check it")

@@ -38,6 +38,11 @@ def test_plan__starts_nothing(job, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_plan__columns_are_roles_by_name(job):
+    with pytest.raises(InputError, match="columns is .'age', 'job'., but roles of columns by their names are needed"):
+        plan(job(), columns=["age", "job"])
+
+
 def test_plan__more_work_takes_longer(job):
     little, much = (by_stage(job(select={"effort": effort}))["select"].seconds for effort in (100.0, 5_000.0))
     assert much > 5 * little

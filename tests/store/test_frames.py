@@ -29,6 +29,17 @@ def test_from_frame__numbers_as_names_are_text():
     assert from_frame(pd.DataFrame({0: [1], 1: [2]})).column_names == ["0", "1"]
 
 
+def test_from_frame__names_of_several_levels_are_refused():
+    frame = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", "x"), ("b", "y")]))
+    with pytest.raises(
+        InputError, match=r"has column names of 2 levels, but .*: join them, such as frame.columns = "
+    ) as told:
+        from_frame(frame)
+    namespace = {"frame": frame}
+    exec(str(told.value).partition("such as ")[2], namespace)
+    assert from_frame(frame).column_names == ["a_x", "b_y"]
+
+
 @pytest.mark.parametrize("first", [UTC, datetime.timezone(datetime.timedelta(hours=8))])
 def test_from_frame__mixed_offsets_are_utc(first):
     zones = [first, datetime.timezone(datetime.timedelta(hours=-3)), UTC, zoneinfo.ZoneInfo("Asia/Tokyo")]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from issodask.errors import InputError
 from issodask.table.profiles import profile_of_others, profile_of_texts, profile_of_whole_numbers
-from issodask.table.roles import ROLES, find_role, given_roles, words_of
+from issodask.table.roles import ROLES, checked_names, find_role, given_roles, words_of
 from tests.strategies import randoms
 
 N = 400
@@ -191,6 +191,22 @@ def test_given__what_can_not_be_is_told(roles, message):
     }
     with pytest.raises(InputError, match=message):
         given_roles(roles, profiles)
+
+
+@pytest.mark.parametrize("given", [["note"], "note", {"note"}, 3])
+def test_checked_names__anything_but_roles_by_name_is_told(given):
+    with pytest.raises(InputError, match=r'^columns is .*give a mapping such as \{"customer": "id"\}'):
+        checked_names(given)
+
+
+def test_checked_names__nothing_is_none():
+    assert checked_names(None) == {}
+    assert checked_names({"note": "id"}) == {"note": "id"}
+
+
+def test_given__the_group_key_is_no_column_that_has_a_role():
+    with pytest.raises(InputError, match=r"\[columns\] names 'who', which is the group key: .*: leave it out"):
+        given_roles({"who": "id"}, {}, "who")
 
 
 def test_roles__are_few():
