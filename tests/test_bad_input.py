@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+import issodask
+from issodask import InputError
 from issodask.cli import main
 from tests.tables import biased_panel, biased_pool, mixed_table, narrow, panel_table, write_job, write_panel, write_pool
 
@@ -209,6 +211,27 @@ def test_select__bad_options_are_told_before_anything_starts(folder, world, opti
     assert_untouched(folder, world)
 
 
+@pytest.mark.parametrize("wrong", ["original", "pool"])
+@pytest.mark.parametrize("name", ["nowhere.parquet", "subset.work/events.jsonl"])
+def test_select__a_wrong_path_leaves_nothing_behind(folder, wrong, name):
+    assert_one_line(select(folder, out="other.parquet", **{wrong: name}), name)
+    with pytest.raises(InputError, match=name):
+        issodask.select(
+            **{"original": folder / "original.parquet", "pool": folder / "pool"} | {wrong: folder / name},
+            out=folder / "other.parquet",
+        )
+    assert not list(folder.glob("other*"))
+
+
+def test_select__a_pool_of_one_file_is_named(folder, monkeypatch):
+    narrow(biased_pool()).drop(columns="job").to_parquet(folder / "one.parquet")
+    monkeypatch.chdir(folder)
+    places = ["--original", "original.parquet", "--pool", "one.parquet", "--out", "other.parquet"]
+    assert_one_line(CliRunner().invoke(main, ["select", *places]), "pool one.parquet lacks 1 of the original's")
+    narrow(biased_pool()).head(599).to_parquet(folder / "one.parquet")
+    assert_one_line(CliRunner().invoke(main, ["select", *places]), "pool one.parquet has 599 units")
+
+
 def test_select__csv_with_duplicate_names_as_original(folder, world):
     (folder / "o.csv").write_text("age,age\n1,2\n", encoding="utf-8")
     assert_one_line(select(folder, original="o.csv"), "duplicate column names 'age'")
@@ -308,6 +331,20 @@ def test_run__bad_jobs(folder, world, sections, words):
     assert_one_line(result, *words)
     assert len(result.stderr.splitlines()) == 1
     assert_untouched(folder, world)
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"original": {"path": "nowhere.parquet"}},
+        {"original": {"path": "original.parquet", "holdout": "nowhere.parquet"}},
+        {"generate": {"source": "nowhere"}},
+    ],
+)
+def test_run__a_wrong_path_leaves_nothing_behind(folder, monkeypatch, sections):
+    monkeypatch.chdir(folder)
+    assert_one_line(run(job(folder, out=folder / "new", **sections)), "no such file or folder: nowhere")
+    assert not (folder / "new").exists()
 
 
 @pytest.mark.parametrize("text", [b"out = ", b"out = '\xff'", None])

@@ -105,8 +105,11 @@ def select(
     from issodask.runtime import open_runtime
     from issodask.runtime import told as tell_cluster
     from issodask.stages.select import select
+    from issodask.store.tables import check_place
 
     config = validated(SelectConfig, _given(settings), where="select")
+    for table in (original, pool):
+        check_place(table)
     folder = work or out.with_suffix(".work")
     with (
         shown_events(folder / "events.jsonl") as events,

@@ -84,7 +84,7 @@ def encode_pool(
         _check_whole(pool, folder, group_key)
     codes = seal_codes(folder, notes)
     if codes.n_units == 0:
-        raise InputError(f"pool {pool.folder} is empty: its {len(pool.parts)} parts have no rows: generate some")
+        raise InputError(f"pool {pool.place} is empty: its {len(pool.parts)} parts have no rows: generate some")
     return codes
 
 
@@ -114,7 +114,7 @@ def _check_whole(pool: Pool, folder: Path, group_key: str) -> None:
     file = pool.file(first)
     key = key_at(file, group_key, int(np.argmax(hash_keys(file, group_key) == split[0])))
     raise InputError(
-        f"group {key!r} lies in parts {first.name} and {second.name} of pool {pool.folder} (groups in several parts: "
+        f"group {key!r} lies in parts {first.name} and {second.name} of pool {pool.place} (groups in several parts: "
         f"{len(split):,}): write all rows of a group to one part, or give groups of different parts different keys"
     )
 

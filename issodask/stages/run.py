@@ -27,7 +27,7 @@ from issodask.stages.write import read_units
 from issodask.store.files import file_hash, read_json, sole_writer, write_json
 from issodask.store.frames import key_codes, table_hash
 from issodask.store.pool import Pool
-from issodask.store.tables import as_table
+from issodask.store.tables import as_table, check_place
 from issodask.store.types import take
 from issodask.table.groups import Groups
 from issodask.table.roles import checked_names
@@ -63,6 +63,8 @@ def run(
     """
     job = with_roles(job, columns)
     folder = Path(job.out)
+    for place in (job.original.path, job.original.holdout, None if makes_pool(job.generate) else job.generate.source):
+        check_place(place)
     with sole_writer(folder):
         return _run(job, folder, events or Events(folder / "events.jsonl"), client or job.runtime.scheduler)
 

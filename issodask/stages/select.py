@@ -36,7 +36,7 @@ from issodask.store.folders import describe_csv
 from issodask.store.frames import key_codes, to_frame
 from issodask.store.pool import Pool, as_pool, check_pool
 from issodask.store.subset import check_out, lineage_path
-from issodask.store.tables import as_table, read_table
+from issodask.store.tables import as_table, check_place, read_table
 from issodask.table.keys import new_keys
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ def select(
     check_out(out)
     folder = Path(folder) if folder is not None else out.with_suffix(".work")
     _check_config(config, group_key)
+    for table in (original, pool):
+        check_place(table)
     events = events or Events(folder / "events.jsonl")
 
     with sole_writer(folder / "select"):
@@ -253,7 +255,7 @@ def _check_units(pool: Pool, n_pool: int | None, n_units: int, config: SelectCon
     """Once before encoding, where the pool's parts say how many rows they have, and once after."""
     if n_pool is not None and n_pool < n_units and not config.allow_repeats:
         raise InputError(
-            f"pool {pool.folder} has {n_pool:,} units but the subset needs {n_units:,}: generate more, or lower units"
+            f"pool {pool.place} has {n_pool:,} units but the subset needs {n_units:,}: generate more, or lower units"
         )
 
 

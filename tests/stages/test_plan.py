@@ -39,7 +39,7 @@ def test_plan__starts_nothing(job, tmp_path):
 
 
 def test_plan__columns_are_roles_by_name(job):
-    with pytest.raises(InputError, match="columns is .'age', 'job'., but roles of columns by their names are needed"):
+    with pytest.raises(InputError, match=r"columns is .'age', 'job'., but roles of columns by their names are needed"):
         plan(job(), columns=["age", "job"])
 
 
