@@ -1,7 +1,8 @@
 """Between pandas and Arrow: what users hand over and get, what generators learn, what mostlyai-qa computes on.
 
 From pandas nothing is lost that Arrow can hold. To pandas, decimals become float64 and dates datetime64, since that is
-how they are computed with; whole numbers with missing values get the nullable dtypes.
+how they are computed with; whole numbers with missing values get the nullable dtypes, and times of day end at
+microseconds.
 """
 
 import datetime
@@ -51,6 +52,7 @@ def to_frame(table: pa.Table, schema: Schema | None = None) -> pd.DataFrame:
     """
     dtypes = pandas_dtypes(table.schema)
     numbers = {column.name for column in schema.columns if column.kind == "numeric"} if schema else set()
+    table = _in_microseconds(table)
     usual = table.unify_dictionaries().to_pandas(date_as_object=False, use_threads=False, ignore_metadata=True)
     usual = usual.set_axis(table.column_names, axis="columns")
     changed = {}
@@ -67,6 +69,15 @@ def to_frame(table: pa.Table, schema: Schema | None = None) -> pd.DataFrame:
         elif dtype.startswith(("Float", "string")) and "pyarrow]" not in dtype:
             changed[name] = usual[name].astype(pd.api.types.pandas_dtype(dtype))
     return usual.assign(**changed) if changed else usual
+
+
+def _in_microseconds(table: pa.Table) -> pa.Table:
+    """The table with times of day as fine as Python's: what is finer is cut off."""
+    for i, field in enumerate(table.schema):
+        if field.type == pa.time64("ns"):
+            cut = table.column(i).cast(pa.time64("us"), safe=False)
+            table = table.set_column(i, field.with_type(cut.type), cut)
+    return table
 
 
 def table_hash(table: pa.Table) -> str:

