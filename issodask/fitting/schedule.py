@@ -1,23 +1,15 @@
 """How long and how hot: the plan of a search, a function of a few numbers, so that anyone can repeat it.
 
 Work is counted in gains: one gain is the change of the whole objective by one unit. Trimming to a plan of N rounds
-spends 20 N gains per unit of the subset. A time limit changes N while the trimming goes on, at the begin of each of its
-segments; the numbers are written down, and the plan can be read from them again.
+spends 20 N gains per unit of the subset. How many rounds there are is the budget's to say (`budget.py`).
 """
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
-
-from issodask.errors import InputError
 
 N_SEGMENTS = 16
-_GAINS_PER_ROUND = 20.0
-GAINS_PER_SWAP_ROUND = 8.0
-"""A round of a long cooling has 0.375 trials per unit on average. A trial walks the cells of four units; before that,
-the cells of all units that a lane may touch are listed anew."""
+GAINS_PER_ROUND = 20.0
 _UNITS_PER_LAST_STEP = 128
 _FEWEST_STEPS, _MOST_STEPS = 200, 4_000
 _RISE = 64.0
@@ -26,10 +18,8 @@ _FIRST_ROUND, _LAST_ROUND = 1 / 16, 1.0
 _WARM_UP = 2
 _TRIM_ROUNDS_PER_ROUND = 4
 _MOST_ROUNDS = 40
-_USUAL_EFFORT, _USUAL_LOOK_UPS = 340.0, 1.06e6
 _LEAST_OVERSIZE, _MOST_OVERSIZE = 2.0, 8.0
 _MOST_OVERSIZE_IF_EVEN = 64.0
-_SHORTEST_ROUND_S = 1e-3  # when no more units than the subset has are left, no gains are
 
 
 @dataclass(frozen=True)
@@ -77,7 +67,7 @@ class TrimPlan:
 
     @cached_property
     def _picks_per_round(self) -> float:
-        return _GAINS_PER_ROUND * self.n_end / max(1.0, self._risen_from(0))
+        return GAINS_PER_ROUND * self.n_end / max(1.0, self._risen_from(0))
 
     def _risen_from(self, i_step: int) -> float:
         return sum((self.size(i) - self.size(i + 1)) * self._rise(i) for i in range(i_step, self.n_steps))
@@ -86,57 +76,6 @@ class TrimPlan:
         if self.n_start == self.n_end:
             return 1.0
         return float(_RISE ** (math.log(self.n_start / self.size(i_step)) / math.log(self.n_start / self.n_end)))
-
-
-class Pace(Protocol):
-    """Says, when a segment of the trimming begins, how many rounds its plan has."""
-
-    began: tuple[float, int, int] | None
-    """Time, step and rounds when the last segment began, where that matters; a pace can go on from it."""
-
-    def n_rounds(self, i_step: int) -> int: ...
-
-
-class GivenPace:
-    """The rounds that were asked for."""
-
-    began: tuple[float, int, int] | None = None
-
-    def __init__(self, plan: TrimPlan, planned: Sequence[int]) -> None:
-        self._plan = plan
-        self._planned = planned
-
-    def n_rounds(self, i_step: int) -> int:
-        return self._planned[self._plan.segment(i_step)]
-
-
-class TimedPace:
-    """As many rounds as the time left allows, at the speed of the last segment."""
-
-    def __init__(
-        self,
-        plan: TrimPlan,
-        limit_s: float,
-        elapsed_s: Callable[[], float],
-        seconds_per_gain: float,
-        began: tuple[float, int, int] | None = None,
-    ) -> None:
-        self._plan = plan
-        self._limit_s = limit_s
-        self._elapsed_s = elapsed_s
-        self._seconds_per_gain = seconds_per_gain
-        self.began = began
-
-    def n_rounds(self, i_step: int) -> int:
-        now = self._elapsed_s()
-        if self.began is not None:
-            began, first_step, n_rounds = self.began
-            n_gains = n_rounds * (self._plan.gains_left(first_step) - self._plan.gains_left(i_step))
-            self._seconds_per_gain = (now - began) / max(1.0, n_gains)
-        seconds_per_round = max(_SHORTEST_ROUND_S, self._seconds_per_gain * self._plan.gains_left(i_step))
-        n_rounds = max(1, int((self._limit_s - now) / seconds_per_round))
-        self.began = now, i_step, n_rounds
-        return n_rounds
 
 
 @dataclass(frozen=True)
@@ -185,40 +124,3 @@ def units_to_start_from(n_pool: int, n_units: int, oversize: float | None, have_
         share = min(_MOST_OVERSIZE, max(_LEAST_OVERSIZE, n_pool / (3 * n_units)))
         oversize = share if have_weights else _MOST_OVERSIZE_IF_EVEN
     return int(n_units * oversize)
-
-
-def usual_effort(cells_per_unit: float) -> float:
-    """Gains per unit of the subset that serve a table nobody tuned for.
-
-    Where a gain takes many look-ups it is more of them that help least: 20,000 rows of 80 columns end at an error of
-    0.0185 with an effort of 60, at 0.0181 with 400; 100,000 rows of 32 at 0.00120, 0.00117, 0.00115 with 60, 193, 300.
-    """
-    return min(_USUAL_EFFORT, _USUAL_LOOK_UPS / max(1.0, cells_per_unit))
-
-
-def swap_rounds_for_effort(gains_per_unit: float) -> int:
-    """Rounds of swaps alone, without trimming, that compute about as many gains per unit of the subset."""
-    return max(1, round(gains_per_unit / GAINS_PER_SWAP_ROUND))
-
-
-def rounds_for_effort(gains_per_unit: float) -> int:
-    """Rounds of the plan that computes about `gains_per_unit` gains per unit of the subset."""
-    return max(1, round(gains_per_unit / _GAINS_PER_ROUND))
-
-
-def write_rounds(n_done: int, planned: list[int]) -> str:
-    """`M/N`: M rounds of swaps after trimming to a plan of N rounds; `M/N-N-...` when a time limit changed N."""
-    same = len(set(planned)) == 1
-    return f"{n_done}/{planned[0]}" if same else f"{n_done}/{'-'.join(map(str, planned))}"
-
-
-def read_rounds(text: str) -> tuple[int, list[int]]:
-    """What `write_rounds` wrote, or `N` alone for all rounds of a plan of N. Raises InputError for anything else."""
-    done, _, plans = text.rpartition("/")
-    numbers = plans.split("-")
-    if not all(number.isdecimal() and int(number) for number in numbers) or not (done or "0").isdecimal():
-        raise InputError(f"rounds is {text!r}: give N, or what an earlier run named, such as 38/40")
-    if len(numbers) not in (1, N_SEGMENTS):
-        raise InputError(f"rounds names {len(numbers)} plans: give one, or {N_SEGMENTS} as an earlier run named them")
-    planned = [int(number) for number in numbers] * (1 if len(numbers) > 1 else N_SEGMENTS)
-    return (int(done) if done else Cooling.of(planned[-1]).n_rounds), planned

@@ -1,67 +1,56 @@
 """Bound: what the best possible subset of the pool could reach at most.
 
-In: the pool's codes and the objective. Out: a number that the objective of no subset goes below; kept in the search's
-folder, for any search of the same pool for as many units.
+In: a search. Out: a number that the objective of no subset goes below; kept in the search's folder, for any search of
+the same pool for as many units.
 """
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 from time import monotonic
 
 import xxhash
 
-from issodask.events import Events
 from issodask.fitting.bound import N_PASSES, Passed, Prices, Relaxation, bound_of_cells, count_block, pass_block
-from issodask.fitting.objective import Objective
-from issodask.fitting.workbench import Workbench, total
-from issodask.runtime import Runtime
-from issodask.store.codes import Codes
-from issodask.store.files import read_json, write_json
-from issodask.store.reader import BlockReader
+from issodask.fitting.workbench import even_weights, total
+from issodask.stages.context import SearchContext
+from issodask.store.receipts import Receipt, key_of
 
 _VERSION = 1
 
 
-def bound_objective(
-    codes: Codes,
-    objective: Objective,
-    may_repeat: bool,
-    folder: Path,
-    runtime: Runtime,
-    events: Events,
-) -> tuple[float, float]:
+def bound_objective(context: SearchContext) -> tuple[float, float]:
     """A lower bound of the objective of any subset of the pool, and the seconds that finding it took."""
-    key = _key(codes, objective, may_repeat)
-    note = read_json(folder / "bound.json")
-    if isinstance(note, dict) and note.get("key") == key:
-        return float(note["bound"]), float(note["seconds"])
+    receipt = Receipt(context.folder / "bound.json", _key(context))
+    known = receipt.facts()
+    if known is not None:
+        return known["bound"], known["seconds"]
     began = monotonic()
-    bench = Workbench(objective, codes.blocks, BlockReader(folder / "weights").codes, may_repeat=may_repeat)
-    bound = _bound(bench, codes, runtime, events)
-    seconds = round(monotonic() - began, 2)
-    write_json(folder / "bound.json", {"key": key, "bound": bound, "seconds": seconds})
-    return bound, seconds
+    found = {"bound": _bound(context), "seconds": round(monotonic() - began, 2)}
+    receipt.write(found)
+    return found["bound"], found["seconds"]
 
 
-def _bound(bench: Workbench, codes: Codes, runtime: Runtime, events: Events) -> float:
-    objective, may_repeat, n_cells = bench.objective, bench.may_repeat, bench.objective.cliques.n_cells
+def _bound(context: SearchContext) -> float:
+    bench = replace(context.bench, load_weights=even_weights)
+    objective, runtime, blocks = context.objective, context.runtime, context.codes.blocks
     shared = runtime.share(bench)
-    events.emit("bound", n=0, of=N_PASSES, bound=0.0)
-    full = total(runtime.map(count_block, codes.blocks, shared, label="bound"), n_cells)
-    of_cells = bound_of_cells(objective, full, may_repeat)
-    relaxation = Relaxation(bench, full)
-
-    def run_pass(prices: Prices) -> Iterator[Passed]:
-        return runtime.map(pass_block, codes.blocks, runtime.share(prices), shared, label="bound")
 
     def tell(n: int, bound: float) -> None:
-        events.emit("bound", n=n, of=N_PASSES, bound=max(bound, of_cells))
+        context.events.emit("bound", n=n, of=N_PASSES, bound=bound)
 
-    return max(of_cells, relaxation.run(run_pass, N_PASSES, tell))
+    tell(0, 0.0)
+    full = total(runtime.map(count_block, blocks, shared, label="bound"), objective.cliques.n_cells)
+    of_cells = bound_of_cells(objective, full, bench.may_repeat)
+
+    def run_pass(prices: Prices) -> Iterator[Passed]:
+        return runtime.map(pass_block, blocks, runtime.share(prices), shared, label="bound")
+
+    relaxation = Relaxation(bench, full)
+    return max(of_cells, relaxation.run(run_pass, N_PASSES, lambda n, bound: tell(n, max(bound, of_cells))))
 
 
-def _key(codes: Codes, objective: Objective, may_repeat: bool) -> str:
+def _key(context: SearchContext) -> str:
+    objective = context.objective
     hashes = [xxhash.xxh3_64(array.tobytes()).hexdigest() for array in (objective.target, objective.weights)]
-    values = [_VERSION, codes.key, hashes, objective.n_units, objective.unit, may_repeat, N_PASSES]
-    return xxhash.xxh3_64(json.dumps(values).encode()).hexdigest()
+    settings = objective.n_units, objective.unit, context.config.allow_repeats
+    return key_of(_VERSION, context.codes.key, hashes, *settings, N_PASSES)

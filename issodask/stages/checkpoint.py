@@ -6,21 +6,24 @@ In: a state, now and then. Out: the last one that was saved, if it is whole.
 import json
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
-from issodask.store.files import read_json, whole_file, write_json
+from issodask.events import Events
+from issodask.fitting.budget import Began
+from issodask.store.files import whole_file
 
-_CHECKPOINT_S = 10.0
 _DEAREST = 0.02
 """Share of the time that may go into saving."""
+_DAMAGED = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
+
+Stage = Literal["trim", "preselect", "refine", "done"]
 
 
 @dataclass
@@ -28,33 +31,36 @@ class SearchState:
     """How far a search has come.
 
     units    int64, (n,): the units of the subset, once per use; while trimming in the order that draws point at
+    key      names the search
     next     the next step of the trimming, or round of the preselection
     typical  what a unit typically weighs in a cell when trimming begins
+    timings  seconds by stage, of those that are done
     """
 
-    stage: Literal["trim", "preselect", "refine"]
+    stage: Stage
     units: NDArray[np.int64]
+    key: str = ""
     random_objective: float = 0.0
     start: dict[str, Any] = field(default_factory=dict)  # which units trimming started from, and why
     next: int = 0
     n_start: int = 0
     typical: int | None = None
     planned: list[int] = field(default_factory=list)  # rounds of the plan, by segment of the trimming
-    segment_began: tuple[float, int, int] | None = None
+    segment_began: Began | None = None
     next_round: int = 0
     hottest: float = 0.0
     quiet: int = 0
     stop_reason: str = ""
     elapsed_s: float = 0.0
     stage_s: float = 0.0  # of them in this stage
+    timings: dict[str, float] = field(default_factory=dict)
 
 
 class Clock:
-    """Seconds spent on a search, and on its present stage, over all attempts; the stages' are noted in a file."""
+    """Seconds spent on a search, and on its present stage, over all attempts."""
 
-    def __init__(self, timings: Path) -> None:
+    def __init__(self) -> None:
         self._began = self._stage_began = time.monotonic()
-        self._path = timings
 
     def elapsed_s(self) -> float:
         return time.monotonic() - self._began
@@ -62,35 +68,24 @@ class Clock:
     def stage_s(self) -> float:
         return time.monotonic() - self._stage_began
 
-    def add(self, elapsed_s: float) -> None:
-        """Count what an earlier attempt took."""
-        self._began -= elapsed_s
+    def go_on_from(self, state: SearchState) -> None:
+        """Count what earlier attempts took."""
+        self._began -= state.elapsed_s
+        self._stage_began = time.monotonic() - state.stage_s
 
-    @contextmanager
-    def stage(self, name: str, before_s: float = 0.0) -> Iterator[None]:
-        """Time a stage on which earlier attempts spent `before_s`."""
-        self._stage_began = time.monotonic() - before_s
-        yield
-        write_json(self._path, {**self.timings(), name: round(self.stage_s(), 2)})
-
-    def timings(self) -> dict[str, float]:
-        """Seconds by stage, for the stages that are done."""
-        return read_note(self._path)
-
-    def forget(self) -> None:
-        """Forget the stages of another search."""
-        self._path.unlink(missing_ok=True)
+    def begin_stage(self) -> None:
+        self._stage_began = time.monotonic()
 
 
 class Pacer:
-    """Says when to save: every few seconds, but rarely enough that saving costs next to nothing."""
+    """Says when to save: every `pause_s` seconds, but rarely enough that saving costs next to nothing; 0: always."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause_s: float) -> None:
+        self._pause_s = self._wait_s = pause_s
         self._last = time.perf_counter()
-        self._wait_s = _CHECKPOINT_S
 
     def is_due(self) -> bool:
-        return time.perf_counter() - self._last > self._wait_s
+        return time.perf_counter() - self._last >= self._wait_s
 
     @contextmanager
     def saving(self) -> Iterator[None]:
@@ -98,7 +93,48 @@ class Pacer:
         began = time.perf_counter()
         yield
         self._last = time.perf_counter()
-        self._wait_s = max(_CHECKPOINT_S, (self._last - began) / _DEAREST)
+        self._wait_s = max(self._pause_s, (self._last - began) / _DEAREST) if self._pause_s else 0.0
+
+
+class Checkpoints:
+    """The states of one search, each written to `path` in place of the one before, and the search's clock."""
+
+    def __init__(self, path: Path, pause_s: float, events: Events) -> None:
+        self.clock = Clock()
+        self._path = path
+        self._pacer = Pacer(pause_s)
+        self._events = events
+
+    def load(self, key: str) -> SearchState | None:
+        """What an interrupted run of the search with this key has come to; None when there is no such thing."""
+        if not self._path.exists():
+            return None
+        state = load_state(self._path)
+        if state is None:
+            self._events.emit("damaged", file=str(self._path))
+        if state is None or state.key != key:
+            return None
+        self.clock.go_on_from(state)
+        self._events.emit("resume", stage=state.stage, next=state.next, next_round=state.next_round)
+        return state
+
+    def save(self, state: SearchState) -> None:
+        state.elapsed_s, state.stage_s = self.clock.elapsed_s(), self.clock.stage_s()
+        save_state(self._path, state)
+
+    def save_when_due(self, state: SearchState, units: Callable[[], NDArray[np.int64]]) -> None:
+        """Save the state with these units, if it is time to."""
+        if self._pacer.is_due():
+            with self._pacer.saving():
+                state.units = units()
+                self.save(state)
+
+    def finish_stage(self, state: SearchState, units: NDArray[np.int64], then: Stage) -> None:
+        """Save what a stage has come to, and its time; the next one begins."""
+        state.timings[state.stage] = round(self.clock.stage_s(), 2)
+        state.stage, state.units = then, units
+        self.clock.begin_stage()
+        self.save(state)
 
 
 def save_state(path: Path, state: SearchState) -> None:
@@ -113,7 +149,7 @@ def load_state(path: Path) -> SearchState | None:
     try:
         with path.open("rb") as file, np.load(file) as saved:
             return SearchState(units=saved["units"], **json.loads(str(saved["facts"])))
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except _DAMAGED:
         return None
 
 
@@ -130,16 +166,5 @@ def load_sums(path: Path, key: str) -> list[NDArray[np.float64]]:
             if str(saved["key"]) != key:
                 return []
             return np.split(saved["sums"], saved["bounds"][:-1])
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except _DAMAGED:
         return []
-
-
-def hash_of(*values: Any) -> str:
-    """Names plain values: equal ones, equal text."""
-    return xxhash.xxh3_64(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def read_note(path: Path) -> dict[str, Any]:
-    """A note of ours; empty when there is none, or it is damaged."""
-    note = read_json(path)
-    return note if isinstance(note, dict) else {}

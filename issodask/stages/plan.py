@@ -9,15 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from issodask.config import JobConfig
+from issodask.fitting.budget import budget_of
 from issodask.fitting.ipf import n_fitted
-from issodask.fitting.schedule import (
-    Cooling,
-    TrimPlan,
-    read_rounds,
-    rounds_for_effort,
-    units_to_start_from,
-    usual_effort,
-)
+from issodask.fitting.schedule import Cooling, TrimPlan, units_to_start_from
 from issodask.fitting.trim import time_picks
 from issodask.fitting.workbench import Workbench
 from issodask.runtime.local import Crew, available_threads
@@ -111,15 +105,18 @@ def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) 
     fitting = int(config.memory_gb * 1e9 / bytes_per_unit)
     wanted = units_to_start_from(n_pool, n_units, config.oversize, n_pairs > 0 and config.fits_weights)
     n_start = min(wanted, max(n_pool, n_units), max(fitting, n_units))
-    effort = config.effort if config.effort is not None else usual_effort(units.cells_per_unit)
-    n_rounds = max(read_rounds(config.rounds)[1]) if config.rounds else rounds_for_effort(effort)
-    cooling = Cooling.of(n_rounds)
-    trials = sum(cooling.trials_per_unit(i) for i in range(cooling.n_rounds)) * n_units
-    picks = n_rounds * TrimPlan.of(n_start, n_units).gains_left(0) + 3 * _SWAP_SECONDS * trials
-    search_s = picks * seconds_per_pick
-    seconds = config.time_limit_s if config.time_limit_s is not None else ipf_s + search_s
+    plan = TrimPlan.of(n_start, n_units)
+    budget = budget_of(config.rounds, config.effort, config.time_limit_s, units.cells_per_unit)
+    seconds = budget.seconds(lambda n_rounds: ipf_s + _picks(plan, n_rounds) * seconds_per_pick)
     residuals = 4.0 * cliques.n_cells * 6
     mapped = min(n_pool, MAPPED_BLOCKS * BLOCK_UNITS) * (bytes_per_unit + 8.0)
     memory = _BASE_BYTES + residuals + 1.5 * n_start * bytes_per_unit + mapped + _BYTES_PER_POOL_UNIT * n_pool
     what = f"{cliques.n_cliques:,} cliques, {cliques.n_cells:,} cells; {n_units:,} of {n_pool:,} units"
     return Estimate("select", what, seconds, memory, 8.0 * n_pool)
+
+
+def _picks(plan: TrimPlan, n_rounds: int) -> float:
+    """What trimming and refinement to a plan of so many rounds take, in picks of a removal."""
+    cooling = Cooling.of(n_rounds)
+    trials = sum(cooling.trials_per_unit(i) for i in range(cooling.n_rounds)) * plan.n_end
+    return n_rounds * plan.gains_left(0) + 3 * _SWAP_SECONDS * trials

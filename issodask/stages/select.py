@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from issodask.config import SelectConfig
 from issodask.errors import InputError
 from issodask.events import Events
-from issodask.fitting.schedule import read_rounds
+from issodask.fitting.budget import read_rounds
 from issodask.report.copies import Fingerprints
 from issodask.report.metrics import copies_record
 from issodask.report.tables import Table
 from issodask.runtime import Runtime, open_runtime
 from issodask.runtime.local import Crew
 from issodask.stages.bound import bound_objective
+from issodask.stages.context import SearchContext
 from issodask.stages.encode import READING, EncodedPart, encode_pool
 from issodask.stages.original import KnownOriginal
-from issodask.stages.search import Found, Search
+from issodask.stages.search import Found, search
 from issodask.stages.write import write_subset
 from issodask.store.codes import Codes, read_note
 from issodask.store.dialects import Dialect
@@ -165,13 +166,12 @@ def _select(
     _check_units(opened, codes.n_units, n_units, config)
     with Crew.beside(runtime) as crew:
         objective, marginals = known.target(known.cliques(n_units, codes.counts), n_units, crew)
-    found = Search(codes, objective, marginals, config, seed, folder / "select", runtime, events).run()
+    context = SearchContext(codes, objective, marginals, config, seed, folder / "select", runtime, events)
+    found = search(context)
     timings |= found.timings
     bound = None
     if config.bound:
-        bound, timings["bound"] = bound_objective(
-            codes, objective, config.allow_repeats, folder / "select", runtime, events
-        )
+        bound, timings["bound"] = bound_objective(context)
 
     began = monotonic()
     used = np.flatnonzero(found.uses)

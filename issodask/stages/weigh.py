@@ -9,112 +9,107 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from issodask.config import SelectConfig
-from issodask.events import Events
 from issodask.fitting.ipf import Fit, IpfResult, Repeated, fit_weights, n_fitted
 from issodask.fitting.pairs import PairTable, rank_pairs, scale_block, sum_block, sum_cells, weigh_block
-from issodask.runtime import Runtime
 from issodask.runtime.arrays import BlockWeights, block_array
-from issodask.stages.checkpoint import Pacer, hash_of, load_sums, read_note, save_sums
-from issodask.store.codes import Block, Codes
-from issodask.store.files import file_hash, write_json
-from issodask.store.reader import BlockReader, save_weights
+from issodask.stages.checkpoint import Pacer, load_sums, save_sums
+from issodask.stages.context import SearchContext
+from issodask.store.codes import Block
+from issodask.store.reader import BlockReader, save_weights, weights_path
+from issodask.store.receipts import Receipt, key_of
 from issodask.table.blocks import draw_samples
 from issodask.table.cliques import Cliques
 
-
-class Weighing:
-    """The weights of one search, in `folder`; `key` names the codes and the target that they are fitted to."""
-
-    def __init__(
-        self,
-        codes: Codes,
-        cliques: Cliques,
-        marginals: NDArray[np.int64],
-        n_units: int,
-        config: SelectConfig,
-        folder: Path,
-        key: str,
-        reader: BlockReader,
-        runtime: Runtime,
-        events: Events,
-    ) -> None:
-        self._codes = codes
-        self._cliques = cliques
-        self._marginals = marginals
-        self._config = config
-        self._folder = folder
-        self._reader = reader
-        self._runtime = runtime
-        self._events = events
-        self._n_fitted = n_fitted(codes.n_units, n_units)
-        # As many rows stay effective as the subset has; of a sample its share of them.
-        self._least_effective = n_units * self._n_fitted / codes.n_units
-        self._key = hash_of(key, self._n_fitted, self._least_effective, config.max_pairs, config.ipf_passes)
-
-    def before(self) -> IpfResult | None:
-        """What an earlier run fitted, if the weights are still what it wrote; those that are not are named."""
-        note = read_note(self._folder / "ipf.json")
-        if note.pop("key", None) != hash_of(self._key, note):
-            return None
-        for name, xxh3 in note["weights"].items():
-            path = self._folder / "weights" / name
-            if not path.is_file() or file_hash(path) != xxh3:
-                self._events.emit("damaged", file=str(path))
-                return None
-        return IpfResult(**{name: _tuples(value) for name, value in note["result"].items()})
-
-    def run(self) -> IpfResult:
-        """Fit the factors, and write the weights of the whole pool."""
-        fit = self._fit()
-        folder = self._folder / "weights"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        share = self._runtime.share
-        shared = share((fit.factors, fit.largest)), share(self._reader), share(folder)
-        hashes: dict[str, str] = {}
-        sums = np.zeros(sum(len(table.factors) for table in fit.factors) + 2)
-        for name, xxh3, own in self._runtime.map(_weigh, self._codes.blocks, *shared, label="weigh"):
-            hashes[name] = xxh3
-            sums += own  # in block order, so that the sums are the same everywhere
-        result = fit.result(sums)
-        note = {"weights": hashes, "result": asdict(result)}
-        write_json(self._folder / "ipf.json", {"key": hash_of(self._key, note), **note})
-        (self._folder / "ipf.npz").unlink(missing_ok=True)
-        return result
-
-    def _fit(self) -> Fit:
-        """Fit the pairs' factors on a sample of the pool, or on all of it if that is not large."""
-        config = self._config
-        pairs = rank_pairs(self._marginals, self._cliques, config.max_pairs)
-        samples = draw_samples(self._codes.blocks, self._n_fitted)
-        array = block_array(self._reader.sample, samples, self._codes.n_columns)
-        path = self._folder / "ipf.npz"
-        weights = Repeated(BlockWeights(self._runtime, array, scale_block, sum_block), load_sums(path, self._key))
-        pacer = Pacer()
-
-        def tell(n: int, residual: float) -> None:
-            self._events.emit("ipf", n=n, of=config.ipf_passes, residual=residual)
-            if pacer.is_due():
-                with pacer.saving():
-                    save_sums(path, self._key, weights.sums)
-
-        target = self._marginals, self._cliques, pairs
-        return fit_weights(weights, *target, config.ipf_passes, self._least_effective, tell)
+SKIPPED = IpfResult("skipped", (), 0, ())
 
 
-def _weigh(
+def weigh(context: SearchContext) -> tuple[IpfResult, dict[str, float]]:
+    """Fit the weights of rows, or read those that an earlier run fitted; groups have none.
+
+    Returns how the fit ended, and the seconds that it took, by name.
+    """
+    cliques = context.objective.cliques
+    if not isinstance(cliques, Cliques):
+        return SKIPPED, {}
+    folder = context.folder / "weights"
+    paths = [weights_path(folder, block) for block in context.codes.blocks]
+    receipt = Receipt(context.folder / "ipf.json", _key(context), paths)
+    known = receipt.facts(lambda path: context.events.emit("damaged", file=str(path)))
+    if known is not None:
+        return IpfResult(**{name: _tuples(value) for name, value in known["result"].items()}), known["timings"]
+    began = monotonic()
+    result, hashes = _weigh_pool(context, _fit(context, cliques, receipt.key), folder)
+    timings = {"ipf": round(monotonic() - began, 2)}
+    receipt.write({"result": asdict(result), "timings": timings}, hashes)
+    _sums_path(context).unlink(missing_ok=True)
+    return result, timings
+
+
+def _key(context: SearchContext) -> str:
+    config = context.config
+    return key_of(context.data_key, *_sample_size(context), config.max_pairs, config.ipf_passes)
+
+
+def _sample_size(context: SearchContext) -> tuple[int, float]:
+    """How many units factors are fitted on, and how many of them have to stay effective.
+
+    As many rows of the pool stay effective as the subset has; of a sample its share of them.
+    """
+    n_pool = context.codes.n_units
+    n_sample = n_fitted(n_pool, context.n_units)
+    return n_sample, context.n_units * n_sample / n_pool
+
+
+def _fit(context: SearchContext, cliques: Cliques, key: str) -> Fit:
+    """Fit the pairs' factors on a sample of the pool, or on all of it if that is not large."""
+    config, codes = context.config, context.codes
+    n_sample, least_effective = _sample_size(context)
+    pairs = rank_pairs(context.marginals, cliques, config.max_pairs)
+    array = block_array(context.reader.sample, draw_samples(codes.blocks, n_sample), codes.n_columns)
+    path = _sums_path(context)
+    weights = Repeated(BlockWeights(context.runtime, array, scale_block, sum_block), load_sums(path, key))
+    pacer = Pacer(config.checkpoint_s)
+
+    def tell(n: int, residual: float) -> None:
+        context.events.emit("ipf", n=n, of=config.ipf_passes, residual=residual)
+        if pacer.is_due():
+            with pacer.saving():
+                save_sums(path, key, weights.sums)
+
+    return fit_weights(weights, context.marginals, cliques, pairs, config.ipf_passes, least_effective, tell)
+
+
+def _weigh_pool(context: SearchContext, fit: Fit, folder: Path) -> tuple[IpfResult, list[str]]:
+    """Write the weights of the whole pool; returns how well they match, and the hashes of their files."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    share = context.runtime.share
+    shared = share((fit.factors, fit.largest)), share(context.reader), share(folder)
+    hashes: list[str] = []
+    sums = np.zeros(sum(len(table.factors) for table in fit.factors) + 2)
+    for xxh3, own in context.runtime.map(_weigh_block, context.codes.blocks, *shared, label="weigh"):
+        hashes.append(xxh3)
+        sums += own  # in block order, so that the sums are the same everywhere
+    return fit.result(sums), hashes
+
+
+def _weigh_block(
     block: Block, fitted: tuple[Sequence[PairTable], float], reader: BlockReader, folder: Path
-) -> tuple[str, str, NDArray[np.float64]]:
-    """Write a block's weights. Returns the file's name and hash, and the weights' sums (see `sum_cells`)."""
+) -> tuple[str, NDArray[np.float64]]:
+    """Write a block's weights. Returns the file's hash, and the weights' sums (see `sum_cells`)."""
     codes = reader.codes(block)
     weights = weigh_block(codes, *fitted)
-    return *save_weights(folder, block, weights), sum_cells(codes, weights, fitted[0])
+    return save_weights(folder, block, weights), sum_cells(codes, weights, fitted[0])
+
+
+def _sums_path(context: SearchContext) -> Path:
+    return context.folder / "ipf.npz"
 
 
 def _tuples(value: Any) -> Any:

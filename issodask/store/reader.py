@@ -40,21 +40,22 @@ class BlockReader:
         return self._weights(block)
 
     def _load_weights(self, block: Block) -> NDArray[np.float64]:
-        return np.asarray(np.load(_weights_path(self._weights_folder, block), mmap_mode="r"))
+        return np.asarray(np.load(weights_path(self._weights_folder, block), mmap_mode="r"))
 
     def __reduce__(self) -> Any:
         return BlockReader, (self._weights_folder,)
 
 
-def save_weights(folder: Path, block: Block, weights: NDArray[np.float64]) -> tuple[str, str]:
-    """Write the weights of a block for `BlockReader`. Returns the file's name and hash."""
+def save_weights(folder: Path, block: Block, weights: NDArray[np.float64]) -> str:
+    """Write the weights of a block for `BlockReader`. Returns the file's hash."""
     data = BytesIO()
     np.save(data, weights)
-    path = _weights_path(folder, block)
+    path = weights_path(folder, block)
     with whole_file(path) as work:
         work.write_bytes(data.getvalue())  # np.save itself would not say that the disk is full
-    return path.name, file_hash(path)
+    return file_hash(path)
 
 
-def _weights_path(folder: Path, block: Block) -> Path:
+def weights_path(folder: Path, block: Block) -> Path:
+    """Where the weights of a block lie."""
     return folder / f"{block.first_unit:012d}.npy"

@@ -6,17 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issodask.errors import InputError
-from issodask.fitting.schedule import (
-    N_SEGMENTS,
-    Cooling,
-    TrimPlan,
-    read_rounds,
-    rounds_for_effort,
-    units_to_start_from,
-    usual_effort,
-    write_rounds,
-)
+from issodask.fitting.schedule import N_SEGMENTS, Cooling, TrimPlan, units_to_start_from
 
 
 @st.composite
@@ -104,35 +94,3 @@ def test_cooling__rounds_grow_longer(n_rounds):
 )
 def test_units_to_start_from__what_weights_favour(n_pool, oversize, have_weights, expected):
     assert units_to_start_from(n_pool, 100, oversize, have_weights) == expected
-
-
-@pytest.mark.parametrize(("effort", "n_rounds"), [(0.001, 1), (20, 1), (300, 15), (1000, 50)])
-def test_rounds_for_effort__at_least_one(effort, n_rounds):
-    assert rounds_for_effort(effort) == n_rounds
-
-
-@pytest.mark.parametrize(("cells_per_unit", "effort"), [(575, 340), (3_000, 340), (10_600, 100), (0, 340)])
-def test_usual_effort__less_where_a_gain_takes_long(cells_per_unit, effort):
-    assert usual_effort(cells_per_unit) == effort
-
-
-plans = st.one_of(
-    st.integers(1, 999).map(lambda n: [n] * N_SEGMENTS),
-    st.lists(st.integers(1, 999), min_size=N_SEGMENTS, max_size=N_SEGMENTS),
-)
-
-
-@given(st.integers(0, 99), plans)
-def test_read_rounds__reads_what_was_written(n_done, planned):
-    assert read_rounds(write_rounds(n_done, planned)) == (n_done, planned)
-
-
-def test_read_rounds__plan_alone_is_all_of_its_rounds():
-    assert read_rounds("12") == (3, [12] * N_SEGMENTS)
-    assert read_rounds("500")[0] == Cooling.of(500).n_rounds
-
-
-@pytest.mark.parametrize("text", ["", "0", "-5", "3/", "x/4", "3/0", "1/2/3", "3.5", " 4", "4/5-6", "4/5--6"])
-def test_read_rounds__refuses_anything_else(text):
-    with pytest.raises(InputError, match=r"^rounds"):
-        read_rounds(text)

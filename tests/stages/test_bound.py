@@ -108,7 +108,7 @@ def test_bound__interrupted_is_found_anew(choose, tmp_path):
 def test_bound__damaged_note_is_made_again(choose, tmp_path):
     first = choose(tmp_path)
     note = tmp_path / "subset.work" / "select" / "bound.json"
-    assert read_json(note)["bound"] == pytest.approx(1 - first.highest_accuracy)
+    assert read_json(note)["facts"]["bound"] == pytest.approx(1 - first.highest_accuracy)
     note.write_text("{")
     assert choose(tmp_path).highest_accuracy == first.highest_accuracy
 
@@ -120,4 +120,4 @@ def test_bound__cli_tells_it(world, tmp_path):
     note = json.loads((tmp_path / "s.work" / "select" / "bound.json").read_text())
     (told,) = [line for line in done.output.splitlines() if "no subset of this pool can be more accurate" in line]
     told = float(told.split()[1].rstrip(":"))
-    assert 0 <= told - (1 - note["bound"]) <= 1e-5 + 1e-9
+    assert 0 <= told - (1 - note["facts"]["bound"]) <= 1e-5 + 1e-9

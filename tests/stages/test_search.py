@@ -22,6 +22,7 @@ from tests.door import schema_from
 from tests.tables import QUICK, biased_pool, mixed_table, narrow, write_pool
 
 CONFIG = QUICK.model_copy(update={"effort": 240.0, "units": 400})
+OFTEN = CONFIG.model_copy(update={"checkpoint_s": 0.0})
 SUBSET, LINEAGE = "subset.parquet", "subset.lineage.parquet"
 WORK = {"search", "ipf", "trim", "refine"}
 
@@ -62,13 +63,6 @@ def undisturbed(world, tmp_path_factory):
     with open_runtime(1) as runtime:
         select(world / "original.parquet", world / "pool", folder / SUBSET, CONFIG, runtime=runtime)
     return folder
-
-
-@pytest.fixture
-def save_often(monkeypatch):
-    """Checkpoints whenever there may be one."""
-    monkeypatch.setattr(checkpoint, "_CHECKPOINT_S", -1.0)
-    monkeypatch.setattr(checkpoint, "_DEAREST", np.inf)
 
 
 class InterruptionError(Exception):
@@ -167,9 +161,9 @@ def test_search__interrupted_anywhere_same_bytes(choose, undisturbed, tmp_path, 
     assert bytes_of(tmp_path) == bytes_of(undisturbed)
 
 
-def test_search__goes_on_in_the_midst_of_ipf(choose, undisturbed, tmp_path, save_often, monkeypatch):
+def test_search__goes_on_in_the_midst_of_ipf(choose, undisturbed, tmp_path, monkeypatch):
     with pytest.raises(InterruptionError):
-        choose(tmp_path, listener=interrupt_at("ipf", n=2))
+        choose(tmp_path, OFTEN, listener=interrupt_at("ipf", n=2))
     steps = []
     step = BlockWeights.step
 
@@ -186,9 +180,9 @@ def test_search__goes_on_in_the_midst_of_ipf(choose, undisturbed, tmp_path, save
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "other"])
-def test_search__damaged_sums_of_ipf_change_nothing(choose, undisturbed, tmp_path, save_often, damage):
+def test_search__damaged_sums_of_ipf_change_nothing(choose, undisturbed, tmp_path, damage):
     with pytest.raises(InterruptionError):
-        choose(tmp_path, listener=interrupt_at("ipf", n=2))
+        choose(tmp_path, OFTEN, listener=interrupt_at("ipf", n=2))
     harm(tmp_path / "subset.work" / "select" / "ipf.npz", damage)
     choose(tmp_path)
     assert bytes_of(tmp_path) == bytes_of(undisturbed)
@@ -203,9 +197,9 @@ def test_search__a_sample_for_ipf_gives_the_same_bytes_on_every_runtime(choose, 
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
 
 
-def test_search__goes_on_in_the_midst_of_refinement(choose, undisturbed, tmp_path, save_often):
+def test_search__goes_on_in_the_midst_of_refinement(choose, undisturbed, tmp_path):
     with pytest.raises(InterruptionError):
-        choose(tmp_path, listener=interrupt_at("refine", i_round=2))
+        choose(tmp_path, OFTEN, listener=interrupt_at("refine", i_round=2))
     heard = []
     choose(tmp_path, listener=heard.append)
     assert next(event for event in heard if event["event"] == "resume")["next_round"] == 2
@@ -215,10 +209,10 @@ def test_search__goes_on_in_the_midst_of_refinement(choose, undisturbed, tmp_pat
 
 
 @pytest.mark.parametrize("moments", [[2], [100], [199], [200], [30, 31, 150]], ids=str)
-def test_search__goes_on_in_the_midst_of_trimming(choose, undisturbed, tmp_path, save_often, moments):
+def test_search__goes_on_in_the_midst_of_trimming(choose, undisturbed, tmp_path, moments):
     for moment in moments:
         with pytest.raises(InterruptionError):
-            choose(tmp_path, listener=interrupt_at("trim", n=moment))
+            choose(tmp_path, OFTEN, listener=interrupt_at("trim", n=moment))
     heard = []
     finished = choose(tmp_path, listener=heard.append)
     assert next(event["n"] for event in heard if event["event"] == "trim") == moments[-1]
@@ -227,8 +221,8 @@ def test_search__goes_on_in_the_midst_of_trimming(choose, undisturbed, tmp_path,
     assert finished.rounds == "3/12"
 
 
-def test_search__rounds_repeat_a_time_limit_that_was_interrupted(choose, tmp_path, save_often):
-    config = CONFIG.model_copy(update={"time_limit_s": 1.5})
+def test_search__rounds_repeat_a_time_limit_that_was_interrupted(choose, tmp_path):
+    config = OFTEN.model_copy(update={"time_limit_s": 1.5})
     for moment in (50, 150):
         with pytest.raises(InterruptionError):
             choose(tmp_path / "a", config, listener=interrupt_at("trim", n=moment))
@@ -238,13 +232,13 @@ def test_search__rounds_repeat_a_time_limit_that_was_interrupted(choose, tmp_pat
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
 
 
-def test_search__time_counts_over_attempts(choose, tmp_path, save_often, monkeypatch):
+def test_search__time_counts_over_attempts(choose, tmp_path, monkeypatch):
     state = tmp_path / "subset.work" / "select" / "state.npz"
     with monkeypatch.context() as patch:
         fast = SimpleNamespace(monotonic=lambda: 100 * time.monotonic(), perf_counter=time.perf_counter)
         patch.setattr(checkpoint, "time", fast)
         with pytest.raises(InterruptionError):
-            choose(tmp_path, listener=interrupt_at("trim", n=150))
+            choose(tmp_path, OFTEN, listener=interrupt_at("trim", n=150))
     interrupted = checkpoint.load_state(state)
     again = choose(tmp_path)
     assert checkpoint.load_state(state).elapsed_s > interrupted.elapsed_s > interrupted.stage_s > 5
@@ -335,9 +329,7 @@ def test_search__damaged_codes_are_named_and_made_again(choose, undisturbed, tmp
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "remove", "other"])
-@pytest.mark.parametrize(
-    "name", ["state.npz", "ipf.json", "search.json", "timings.json", "written.json", "weights/000000002000.npy"]
-)
+@pytest.mark.parametrize("name", ["state.npz", "ipf.json", "written.json", "weights/000000002000.npy"])
 def test_search__damaged_checkpoints_change_nothing(choose, undisturbed, tmp_path, name, damage):
     shutil.copytree(undisturbed, tmp_path, dirs_exist_ok=True)
     harm(tmp_path / "subset.work" / "select" / name, damage)

@@ -8,7 +8,6 @@ from issodask.config import SelectConfig
 from issodask.errors import InputError
 from issodask.events import Events
 from issodask.runtime import open_runtime
-from issodask.stages import checkpoint
 from issodask.stages.select import select
 from tests.tables import biased_panel, panel_table, write_panel
 
@@ -106,17 +105,13 @@ def test_select_groups__same_bytes_on_every_runtime(choose, undisturbed, tmp_pat
         (COHERENCE, "refine", {"i_round": 2}),
     ],
 )
-def test_select_groups__interrupted_anywhere_same_bytes(
-    choose, undisturbed, tmp_path, monkeypatch, config, moment, fields
-):
+def test_select_groups__interrupted_anywhere_same_bytes(choose, undisturbed, tmp_path, config, moment, fields):
     def interrupt(heard):
         if heard["event"] == moment and fields.items() <= heard.items():
             raise InterruptionError
 
-    monkeypatch.setattr(checkpoint, "_CHECKPOINT_S", -1.0)
-    monkeypatch.setattr(checkpoint, "_DEAREST", np.inf)
     with pytest.raises(InterruptionError):
-        choose(tmp_path, config, listener=interrupt)
+        choose(tmp_path, config.model_copy(update={"checkpoint_s": 0.0}), listener=interrupt)
     assert not (tmp_path / SUBSET).exists()
     told = []
     choose(tmp_path, config, listener=told.append)

@@ -1,0 +1,115 @@
+"""What a search is: which units, towards what, how, and where. It never changes; how far it has come is `SearchState`.
+
+In: the pool's codes, the objective, the settings. Out: `SearchContext`, which all stages of a search share.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from issodask import seeds
+from issodask.config import SelectConfig
+from issodask.events import Events
+from issodask.fitting.budget import Budget, budget_of
+from issodask.fitting.objective import Objective
+from issodask.fitting.version import ALGORITHM
+from issodask.fitting.workbench import Workbench, even_weights
+from issodask.kernels.units import Units
+from issodask.runtime import Runtime
+from issodask.runtime.local import Crew
+from issodask.store.codes import Codes
+from issodask.store.reader import BlockReader
+from issodask.store.receipts import key_of
+from issodask.table.cliques import Cliques
+
+_SOME_UNITS = 4_096
+
+
+@dataclass(frozen=True)
+class SearchContext:
+    """One search; `marginals` are the original's, which the objective comes from, and `folder` keeps what is done."""
+
+    codes: Codes
+    objective: Objective
+    marginals: NDArray[np.int64]
+    config: SelectConfig
+    seed: int
+    folder: Path
+    runtime: Runtime
+    events: Events
+
+    @property
+    def n_units(self) -> int:
+        """Units of the subset."""
+        return self.objective.n_units
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether units have weights to be drawn by: rows do, unless the settings say otherwise."""
+        return isinstance(self.objective.cliques, Cliques) and self.config.fits_weights
+
+    @cached_property
+    def reader(self) -> BlockReader:
+        return BlockReader(self.folder / "weights")
+
+    @cached_property
+    def bench(self) -> Workbench:
+        weights = self.reader.weights if isinstance(self.objective.cliques, Cliques) else even_weights
+        return Workbench(self.objective, self.codes.blocks, self.reader.codes, weights, self.config.allow_repeats)
+
+    @cached_property
+    def budget(self) -> Budget:
+        config = self.config
+        return budget_of(config.rounds, config.effort, config.time_limit_s, self.some_units.cells_per_unit)
+
+    @cached_property
+    def some_units(self) -> Units:
+        """Units that stand for those of the whole pool."""
+        return self.bench.gather(self.some_unit_ids)
+
+    @property
+    def some_unit_ids(self) -> NDArray[np.int64]:
+        """Up to 4,096 units, evenly spread over the pool."""
+        n_pool = self.codes.n_units
+        return np.unique(np.linspace(0, n_pool - 1, min(n_pool, _SOME_UNITS)).astype(np.int64))
+
+    @property
+    def random_units(self) -> NDArray[np.int64]:
+        """A subset without selection, to compare with; ascending. The same as the report's sample of the pool."""
+        n_pool = self.codes.n_units
+        random = seeds.generator(self.seed, "random sample")
+        return np.sort(random.choice(n_pool, self.n_units, replace=n_pool < self.n_units))
+
+    def residual_of(self, units: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The residual of the given units, once per use, counted anew."""
+        with Crew.beside(self.runtime) as crew:
+            return self.bench.residual_by(crew, np.sort(units))
+
+    def uses_of(self, units: NDArray[np.int64]) -> NDArray[np.uint16]:
+        """How often each unit of the pool is among the given ones."""
+        uses = np.zeros(self.codes.n_units, np.uint16)
+        used, times = np.unique(units, return_counts=True)
+        uses[used] = times
+        return uses
+
+    @cached_property
+    def data_key(self) -> str:
+        """Names what weights are fitted to."""
+        target = xxhash.xxh3_64(self.marginals.tobytes()).hexdigest()
+        return key_of(ALGORITHM, self.codes.key, target, self.objective.cliques.family_starts.tolist())
+
+    @cached_property
+    def key(self) -> str:
+        """Names all that decides which units are found: a checkpoint serves only the search that it was made by."""
+        settings = self.config.model_dump(exclude={"bound", "checkpoint_s"})
+        return key_of(self.data_key, self.n_units, self.seed, settings)
+
+
+def units_of(uses: NDArray[np.uint16]) -> NDArray[np.int64]:
+    """The units of the subset, once per use."""
+    used = np.flatnonzero(uses)
+    return np.repeat(used, uses[used])

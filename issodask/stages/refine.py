@@ -1,0 +1,91 @@
+"""Refine: annealed swaps of units in lanes, on all workers; and, before them, swaps of groups for coherence alone.
+
+In: a subset, in the state, and its residual. Out: both, better.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from issodask import seeds
+from issodask.fitting.budget import GAINS_PER_SWAP_ROUND
+from issodask.fitting.refine import HEAT_OF_RANDOM, HEAT_OF_TRIMMED, Refinement
+from issodask.fitting.schedule import N_SEGMENTS, Cooling
+from issodask.fitting.workbench import Workbench, time_gains
+from issodask.stages.checkpoint import Checkpoints, SearchState
+from issodask.stages.context import SearchContext, units_of
+from issodask.table.sequences import coherence_only
+
+_QUIET_ROUNDS = 3
+_COLD = 0.05
+
+
+def planned_swaps(context: SearchContext) -> list[int]:
+    """Rounds of the plan of a search that swaps from the beginning, instead of trimming; by segment, as of others."""
+
+    def seconds_per_round() -> float:
+        seconds_per_gain = time_gains(context.some_unit_ids, context.bench)
+        return seconds_per_gain * GAINS_PER_SWAP_ROUND * context.n_units / context.runtime.n_workers
+
+    return [context.budget.swap_rounds(seconds_per_round)] * N_SEGMENTS
+
+
+def preselect(context: SearchContext, state: SearchState, checkpoints: Checkpoints) -> NDArray[np.int32]:
+    """Swap groups of a random subset on coherence alone; a third of the rounds, the rest is for refinement.
+
+    Returns the residual that they leave.
+    """
+    objective = replace(context.objective, weights=coherence_only(context.objective.weights))
+    bench = replace(context.bench, objective=objective)
+    seed = seeds.integer(context.seed, "preselect")
+    swaps = _refinement(context, state.units, context.residual_of(state.units), bench, seed)
+    plan = Cooling(max(1, state.planned[0] // 3))
+    if state.next == 0:
+        state.hottest = swaps.hottest(HEAT_OF_RANDOM)
+    while state.next < plan.n_rounds:
+        done = swaps.run_round(state.next, plan, state.hottest)
+        state.next += 1
+        context.events.emit("preselect", n=state.next, of=plan.n_rounds, coherence_error=done.objective)
+        checkpoints.save_when_due(state, lambda: units_of(swaps.uses))
+    checkpoints.finish_stage(state, units_of(swaps.uses), then="refine")
+    return swaps.residual
+
+
+def refine(context: SearchContext, state: SearchState, residual: NDArray[np.int32], checkpoints: Checkpoints) -> None:
+    """Swap units until there is a reason to stop; `residual`, that of the state's units, changes in place."""
+    is_trimmed = context.config.start == "trim"
+    plan = Cooling.of(state.planned[-1]) if is_trimmed else Cooling(state.planned[-1])
+    swaps = _refinement(context, state.units, residual, context.bench, context.seed)
+    if state.next_round == 0:
+        state.hottest = swaps.hottest(HEAT_OF_TRIMMED if is_trimmed else HEAT_OF_RANDOM)
+
+    def reason_to_stop() -> str:
+        is_quiet = state.quiet >= _QUIET_ROUNDS and plan.heat(state.next_round) < _COLD
+        has_converged = swaps.is_perfect or is_quiet
+        return context.budget.reason_to_stop(
+            state.next_round, plan.n_rounds, has_converged, checkpoints.clock.elapsed_s()
+        )
+
+    while not (reason := reason_to_stop()):
+        done = swaps.run_round(state.next_round, plan, state.hottest)
+        state.next_round += 1
+        state.quiet = state.quiet + 1 if done.n_kept == 0 else 0
+        context.events.emit("refine", **asdict(done), accuracy=1 - done.objective)
+        checkpoints.save_when_due(state, lambda: units_of(swaps.uses))
+    state.stop_reason = reason
+    checkpoints.finish_stage(state, units_of(swaps.uses), then="done")
+
+
+def _refinement(
+    context: SearchContext, units: NDArray[np.int64], residual: NDArray[np.int32], bench: Workbench, seed: int
+) -> Refinement:
+    runtime = context.runtime
+    shared = runtime.share(bench)
+
+    def map_lanes(function: Callable[..., Any], items: Sequence[Any], residual: NDArray[np.int32]) -> Iterable[Any]:
+        return runtime.map(function, items, runtime.share(residual), shared, label="refine")
+
+    return Refinement(context.uses_of(units), residual, bench, map_lanes, seed, context.config.lanes)

@@ -1,0 +1,81 @@
+"""Start: the units that trimming begins from, in proportion to their weights or, where these mislead, evenly drawn.
+
+In: the weights of the pool's units. Out: units, once per use, in the order in which trimming takes them up.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from issodask import seeds
+from issodask.errors import InputError
+from issodask.fitting.rounding import integerise
+from issodask.fitting.schedule import units_to_start_from
+from issodask.fitting.start import error_after_trial, error_of_first
+from issodask.fitting.trim import shuffled
+from issodask.fitting.workbench import Workbench, even_weights
+from issodask.runtime.local import Crew
+from issodask.stages.context import SearchContext
+
+
+def choose_start(
+    context: SearchContext, random_objective: float, crew: Crew
+) -> tuple[NDArray[np.int64], dict[str, Any]]:
+    """The units to trim from, and what there is to say about them: see `Found.start`."""
+    order, have_weights, is_tried = _drawn(context, context.has_weights), context.has_weights, False
+    errors: dict[str, float] = {}
+    if have_weights:
+        errors = {"random": random_objective, "weighted": error_of_first(order, context.bench, crew)}
+        is_tried = errors["weighted"] > errors["random"]
+    if is_tried:
+        orders = {"even": _drawn(context, have_weights=False), "weighted": order}
+        errors = {name: error_after_trial(own, context.bench, crew, context.seed) for name, own in orders.items()}
+        have_weights = errors["weighted"] < errors["even"]
+        order = orders["weighted" if have_weights else "even"]
+    chosen = "whole" if len(order) == context.codes.n_units else "weighted" if have_weights else "even"
+    told = {"chosen": chosen, "units": len(order), "errors": errors, "tried": is_tried}
+    context.events.emit("start", **told)
+    return order, told
+
+
+def _drawn(context: SearchContext, have_weights: bool) -> NDArray[np.int64]:
+    """Units to trim from, as many as were asked for and fit into memory."""
+    blocks, runtime = context.codes.blocks, context.runtime
+    bench = context.bench if have_weights else replace(context.bench, load_weights=even_weights)
+    shared = runtime.share(bench)
+
+    def map_weights(function: Callable[..., Any], arguments: Sequence[Any]) -> Iterable[Any]:
+        items = list(zip(blocks, arguments, strict=True))
+        return runtime.map(_with_weights, items, function, shared, label="round")
+
+    n_start = _n_start(context, have_weights)
+    offset = float(seeds.generator(context.seed, "round").random())
+    n_by_block = [block.n_units for block in blocks]
+    taken = integerise(map_weights, n_by_block, n_start, offset, context.config.allow_repeats)
+    units = [block.first_unit + own for block, own in zip(blocks, taken, strict=True)]
+    return shuffled(np.concatenate(units), context.seed)
+
+
+def _n_start(context: SearchContext, have_weights: bool) -> int:
+    config, n_units, n_pool = context.config, context.n_units, context.codes.n_units
+    bytes_per_unit = context.some_units.bytes_per_unit
+    fitting = int(config.memory_gb * 1e9 / bytes_per_unit)
+    if fitting < n_units:
+        raise InputError(
+            f"the {n_units:,} units of the subset take {n_units * bytes_per_unit / 1e9:.1f} GB of memory, "
+            f"but [select] memory_gb is {config.memory_gb}: raise it, or lower units"
+        )
+    wanted = units_to_start_from(n_pool, n_units, config.oversize, have_weights)
+    if not config.allow_repeats:
+        wanted = min(wanted, n_pool)
+    if fitting < wanted:
+        context.events.emit("memory", wanted=wanted, fitting=fitting, memory_gb=config.memory_gb)
+    return min(wanted, fitting)
+
+
+def _with_weights(item: tuple[Any, Any], function: Callable[..., Any], bench: Workbench) -> Any:
+    block, argument = item
+    return function(bench.load_weights(block), argument)
