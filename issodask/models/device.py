@@ -1,17 +1,19 @@
 """Where one training runs: a GPU of its own, or the processor with as many threads as pay off."""
 
-import fcntl
 import os
 import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock
+
 from issodask.errors import InputError
+from issodask.host import lock_at, n_processors, take
 
 Wanted = Literal["auto", "cpu", "cuda"]
 
@@ -56,7 +58,7 @@ def choose_device(wanted: Wanted, environment: Environment, n_values: int) -> De
 
 def look_around(n_workers: int) -> Environment:
     """The environment of this process."""
-    return Environment(len(os.sched_getaffinity(0)), n_workers, visible_gpus(os.environ, installed_gpus()))
+    return Environment(n_processors(), n_workers, visible_gpus(os.environ, installed_gpus()))
 
 
 def visible_gpus(environ: Mapping[str, str], installed: tuple[str, ...]) -> tuple[str, ...]:
@@ -85,25 +87,17 @@ def pinned(device: Device, index: int) -> Iterator[None]:
         os.environ["CUDA_VISIBLE_DEVICES"] = name
         yield
     finally:
-        os.close(lock)
+        lock.release()
 
 
-def _take_one(names: list[str]) -> tuple[str, int]:
-    locks = {name: os.open(_lock_path(name), os.O_RDWR | os.O_CREAT, 0o600) for name in names}
-    taken = next((name for name in names if _try_lock(locks[name])), None)
+def _take_one(names: list[str]) -> tuple[str, FileLock]:
+    locks = {name: lock_at(_lock_path(name)) for name in names}
     for name, lock in locks.items():
-        if name != (taken or names[0]):
-            os.close(lock)
-    if taken is None:
-        fcntl.flock(locks[names[0]], fcntl.LOCK_EX)
-    return taken or names[0], locks[taken or names[0]]
-
-
-def _try_lock(lock: int) -> bool:
-    with suppress(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
+        if take(lock):
+            return name, lock
+    first = names[0]
+    locks[first].acquire()
+    return first, locks[first]
 
 
 def _lock_path(name: str) -> Path:

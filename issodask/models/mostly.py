@@ -13,7 +13,6 @@ columns afterwards: at equal time the samples' overall accuracy was 0.011 to 0.0
 mostlyai.engine keeps state in its process (random numbers, threads, environment): one training per process at a time.
 """
 
-import fcntl
 import json
 import os
 import random
@@ -22,7 +21,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +33,7 @@ from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.errors import InputError
+from issodask.host import lock_at, take
 from issodask.models.codec import GROUP
 from issodask.models.device import Device
 from issodask.models.legs import Leg, Legs, carried_over, epochs_per_leg, remove_legs
@@ -444,20 +444,20 @@ def _engine(folder: Path, n_threads: int) -> Iterator[tuple[ModuleType, Path]]:
 @contextmanager
 def _cache() -> Iterator[str]:
     """A temporary folder that goes at the end; a lock in it says that its process lives."""
-    with tempfile.TemporaryDirectory(prefix=_CACHE) as cache, (Path(cache) / _ALIVE).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with tempfile.TemporaryDirectory(prefix=_CACHE) as cache, lock_at(Path(cache) / _ALIVE):
         yield cache
 
 
 def _sweep_caches() -> None:
     """Remove what processes that were killed left behind: the engine's reader copies the table there."""
     for path in Path(tempfile.gettempdir()).glob(f"{_CACHE}*"):
-        try:
-            with (path / _ALIVE).open("r+") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # it lives, is just being made or removed, or is somebody else's
+        if not (path / _ALIVE).exists():  # it is just being made, or removed
             continue
-        shutil.rmtree(path, ignore_errors=True)
+        lock = lock_at(path / _ALIVE)
+        with suppress(OSError):  # it is somebody else's
+            if take(lock):
+                shutil.rmtree(path, ignore_errors=True)
+                lock.release()
 
 
 def _plainly_named(workspace: Path, cache: Path) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from issodask.errors import InputError, LostError
+from issodask.host import n_processors
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -133,7 +134,7 @@ def _make(workers: int | None, scheduler: "str | Client") -> Runtime:
         from issodask.runtime.cluster import Cluster
 
         return Cluster(scheduler)
-    n_workers = workers or local.available_threads()
+    n_workers = workers or n_processors()
     if scheduler == "serial" or (scheduler == "threads" and n_workers == 1):
         return local.Serial()
     if scheduler == "threads":

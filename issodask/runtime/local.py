@@ -3,7 +3,6 @@
 Dask's schedulers are given as functions: at the sight of a name Dask imports distributed, which takes a second.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,7 @@ import dask
 import dask.threaded
 from dask.core import flatten
 
+from issodask.host import n_processors
 from issodask.runtime.base import Runtime, attempt
 
 if TYPE_CHECKING:
@@ -108,11 +108,6 @@ def _persisted(get: Callable[..., Any], arrays: Sequence["da.Array"]) -> tuple["
     )
 
 
-def available_threads() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
 class Crew:
     """Threads of this process for work that is too fine to travel; the caller's thread takes the first part."""
 
@@ -123,7 +118,7 @@ class Crew:
     @classmethod
     def beside(cls, runtime: Runtime) -> "Crew":
         """As many as the runtime has workers and this process, here, processors."""
-        return cls(min(available_threads(), runtime.n_workers))
+        return cls(min(n_processors(), runtime.n_workers))
 
     def run(self, function: Callable[[slice], None], parts: Sequence[slice]) -> None:
         """Run `function` on each part, side by side, and wait for all."""

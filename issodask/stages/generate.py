@@ -9,7 +9,6 @@ starts elsewhere. So all that a generator leaves, and its parts, are written and
 task that nobody waits for any more ends at its next report, and its successor goes on from what it finished.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,8 +19,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -29,6 +29,7 @@ from issodask import seeds
 from issodask.config import GenerateConfig
 from issodask.errors import LostError
 from issodask.events import Events
+from issodask.host import lock_at, n_processors, take
 from issodask.models import external, mostly
 from issodask.models.codec import GROUP, Codec
 from issodask.models.device import Device, choose_device, look_around, pinned
@@ -42,6 +43,9 @@ from issodask.store.pool import Pool, PoolWriter, open_pool, seal_pool
 from issodask.store.tables import as_table, read_table
 from issodask.table.groups import Groups
 from issodask.table.schema import Schema
+
+if TYPE_CHECKING:
+    from issodask.runtime.base import Client
 
 TRAINED = "trained.json"
 SAMPLED = "sampled.json"
@@ -138,6 +142,22 @@ def _run_all(tasks: list[GeneratorTask], runtime: Runtime, events: Events | None
 def makes_pool(config: GenerateConfig) -> bool:
     """Whether the pool is to be made, rather than found in a folder."""
     return config.source == "mostlyai" or external.is_callable_source(config.source)
+
+
+def place_to_make(
+    config: GenerateConfig, workers: int | None, scheduler: "str | Client | None"
+) -> "tuple[int | None, str | Client | None]":
+    """Workers and scheduler to make a pool with, where None is given: a process for each generator.
+
+    A pool that is there needs nothing. Without `distributed` the trainings are in this process, one after the other.
+    """
+    if not makes_pool(config):
+        return 1, "serial"
+    if scheduler is not None:
+        return workers, scheduler
+    if find_spec("distributed") is None:
+        return 1, "serial"
+    return min(config.generators, workers or n_processors()), "processes"
 
 
 def make_part_of_pool(task: GeneratorTask) -> int:
@@ -326,21 +346,16 @@ def _alone(run_folder: Path, index: int, about_to_wait: Callable[[], None]) -> I
     """
     folder = run_folder / "generators"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{index:02d}.lock").open("a") as file:
-        if not _try_lock(file):
-            about_to_wait()
-            while not _try_lock(file):
-                _stop_if_abandoned()
-                time.sleep(_LOCK_POLL_S)
-        yield
-
-
-def _try_lock(file: TextIO) -> bool:
+    lock = lock_at(folder / f".{index:02d}.lock")
+    if not take(lock):
+        about_to_wait()
+        while not take(lock):
+            _stop_if_abandoned()
+            time.sleep(_LOCK_POLL_S)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        yield
+    finally:
+        lock.release()
 
 
 def _reporting(log: ProgressLog) -> mostly.Report:

@@ -14,7 +14,8 @@ from issodask.fitting.ipf import n_fitted
 from issodask.fitting.schedule import Cooling, TrimPlan, units_to_start_from
 from issodask.fitting.trim import time_picks
 from issodask.fitting.workbench import Workbench
-from issodask.runtime.local import Crew, available_threads
+from issodask.host import n_processors
+from issodask.runtime.local import Crew
 from issodask.stages.generate import makes_pool
 from issodask.stages.original import KnownOriginal
 from issodask.stages.roles import KnownColumns
@@ -92,7 +93,7 @@ def _generating(job: JobConfig, n_pool: int, row_bytes: float) -> Estimate:
 def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) -> Estimate:
     config = job.select
     cliques = known.cliques(n_units)
-    with Crew(available_threads()) as crew:
+    with Crew(n_processors()) as crew:
         objective, _ = known.target(cliques, n_units, crew)
     whole = Strip(0, 0, known.n_units, 0)
     bench = Workbench(objective, [whole], lambda block: known.codes)

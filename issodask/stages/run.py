@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from issodask import seeds
-from issodask.config import JobConfig
+from issodask.config import GenerateConfig, JobConfig
 from issodask.errors import InputError
 from issodask.events import Events
 from issodask.runtime import Runtime, open_runtime, told
-from issodask.runtime.local import available_threads
 from issodask.stages.evaluate import evaluate
-from issodask.stages.generate import generate, makes_pool
+from issodask.stages.generate import generate, place_to_make
 from issodask.stages.roles import KnownColumns
 from issodask.stages.select import Selected, select
 from issodask.stages.write import read_units
@@ -41,12 +40,14 @@ POOL_UNITS_PER_UNIT = 20
 
 @dataclass(frozen=True)
 class Finished:
-    """Where the results of a job lie, and the content of its metrics.json."""
+    """Where the results of a job lie, the content of its metrics.json, and what it learnt from (as Arrow)."""
 
     subset: Path
     report: Path
     metrics: dict[str, Any]
     selected: Selected
+    pool: Pool
+    original: Any
 
 
 def run(
@@ -94,11 +95,11 @@ def _run(job: JobConfig, folder: Path, events: Events, scheduler: "str | Client 
         metrics = _evaluated_before(folder, key)
         if metrics is None:
             needed = KnownColumns.of(original, job.original.group_key, job.columns).learnt
-            sample = sample_pool(pool, selected, needed, job, runtime)
+            sample = sample_pool(pool, selected, needed, job.seed, job.original.group_key, runtime)
             metrics = _evaluate(job, folder, original, holdout, sample, selected, events)
             write_json(folder / "evaluated.json", key)
         events.emit("finished", accuracy=selected.accuracy)
-    return Finished(subset, folder / "report.html", metrics, selected)
+    return Finished(subset, folder / "report.html", metrics, selected, pool, original)
 
 
 @contextmanager
@@ -158,28 +159,33 @@ def make_pool(
 ) -> tuple[Pool, float]:
     """The pool, and the seconds that making it took (0 when it was there)."""
     group_key = job.original.group_key
-    n_original = int(_unit_of_rows(original, group_key).max()) + 1
-    n_units = job.generate.units or POOL_UNITS_PER_UNIT * (job.select.units or n_original)
+    n_units = pool_units(original, group_key, job.generate, job.select.units)
     began = monotonic()
     with _watched_runtime(job, folder, events, *_generating(job, scheduler)) as runtime:
         pool = generate(original, job.generate, n_units, folder, job.seed, runtime, events, group_key, job.columns)
     return pool, round(monotonic() - began, 2)
 
 
-def sample_pool(pool: Pool, selected: Selected, schema: Schema, job: JobConfig, runtime: Runtime) -> Any:
+def pool_units(original: Any, group_key: str | None, config: GenerateConfig, n_selected: int | None) -> int:
+    """The units that a pool is to have: as given, or so many for each that will be selected (default: all)."""
+    if config.units is not None:
+        return config.units
+    return POOL_UNITS_PER_UNIT * (n_selected or int(_unit_of_rows(original, group_key).max()) + 1)
+
+
+def sample_pool(
+    pool: Pool, selected: Selected, schema: Schema, seed: int, group_key: str | None, runtime: Runtime
+) -> Any:
     """What the subset would be without selection: as many units, drawn at random from the pool."""
     n_pool = selected.facts["pool_units"]
-    units = seeds.generator(job.seed, "random sample").choice(n_pool, min(selected.n_units, n_pool), replace=False)
-    return read_units(pool, units, schema, runtime, job.original.group_key)
+    units = seeds.generator(seed, "random sample").choice(n_pool, min(selected.n_units, n_pool), replace=False)
+    return read_units(pool, units, schema, runtime, group_key)
 
 
 def _generating(job: JobConfig, scheduler: "str | Client | None") -> "tuple[int | None, str | Client | None]":
-    """Trainings need processes of their own; a pool that is there already needs nothing."""
-    if not makes_pool(job.generate):
-        return 1, "serial"
-    if scheduler is None or scheduler in ("threads", "serial"):
-        return min(job.generate.generators, job.runtime.workers or available_threads()), "processes"
-    return job.runtime.workers, scheduler
+    """In this process there can be but one training at a time."""
+    in_this_process = scheduler in (None, "threads", "serial")
+    return place_to_make(job.generate, job.runtime.workers, None if in_this_process else scheduler)
 
 
 def _with_facts(selected: Selected, job: JobConfig, generate_s: float) -> Selected:

@@ -1,24 +1,26 @@
 """Files that are whole or absent: written under a work name, renamed when complete, hashed by content."""
 
 import errno
-import fcntl
 import json
 import os
 import platform
-import time
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 from uuid import uuid4
 
 import xxhash
+from filelock import FileLock, Timeout
 
 from issodask.errors import InputError
+from issodask.host import lock_at
 
 HASH_CHUNK_BYTES = 1 << 20
 _WORK_SUFFIX = ".work"
 _LOCK = ".lock"
+_WRITER = ".writer"
 _LOCK_WAIT_S = 30.0
 
 
@@ -50,29 +52,25 @@ def sole_writer(folder: Path) -> Iterator[None]:
     """
     with write_faults_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / _LOCK).open("a+", encoding="utf-8")
-    with file:
-        _wait_for_lock(folder, file)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}")
-        file.flush()
+        lock = lock_at(folder / _LOCK)
+        _wait_for(lock, folder)
+    writer = folder / _WRITER
+    try:
+        writer.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         sweep_work_files(folder)
         yield
+    finally:
+        writer.unlink(missing_ok=True)
+        lock.release()
 
 
-def _wait_for_lock(folder: Path, file: TextIO) -> None:
-    deadline = time.monotonic() + _LOCK_WAIT_S
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                file.seek(0)
-                raise InputError(
-                    f"another run works in {folder} ({file.read() or 'unknown'}): wait for it, or choose another folder"
-                ) from None
-            time.sleep(0.1)
+def _wait_for(lock: FileLock, folder: Path) -> None:
+    try:
+        lock.acquire(_LOCK_WAIT_S, poll_interval=0.1)
+    except Timeout:
+        writer = folder / _WRITER
+        who = writer.read_text(encoding="utf-8") if writer.is_file() else "unknown"
+        raise InputError(f"another run works in {folder} ({who}): wait for it, or choose another folder") from None
 
 
 def sweep_work_files(folder: Path) -> None:
@@ -93,6 +91,13 @@ def write_faults_of(path: Path) -> Iterator[None]:
         if isinstance(error, PermissionError | NotADirectoryError | FileExistsError | IsADirectoryError):
             raise InputError(f"can't write {path} ({error.strerror}): choose another place") from error
         raise
+
+
+def copy_whole(source: Path, path: Path) -> Path:
+    """Copy a file; return where it is now."""
+    with whole_file(path) as work:
+        shutil.copyfile(source, work)
+    return path
 
 
 def write_json(path: Path, value: Any) -> None:

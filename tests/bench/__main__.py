@@ -1,6 +1,5 @@
 """`python -m tests.bench run`: measure; `python -m tests.bench data`: write a table and a pool of any shape."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from issodask.host import n_processors
 from tests.bench.data import PATTERNS, SHAPES, Shape, write_data
 from tests.bench.measure import machine
 from tests.bench.speed import MINUTES, Suite, Tables, minutes
@@ -58,7 +58,7 @@ def run(
     with _folder(folder) as data_folder:
         suite = Suite(
             data_folder,
-            workers or len(os.sched_getaffinity(0)),
+            workers or n_processors(),
             quick,
             whole_baseline,
             own,

@@ -1,7 +1,6 @@
 """Run a step in a process of its own, and see how much memory it takes, with all processes that it starts."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from issodask.host import n_processors
 
 _EVERY_S = 0.05
 _ROOT = Path(__file__).parents[2]
@@ -86,7 +87,7 @@ def _resident(process: psutil.Process) -> int:
 def machine() -> str:
     """The processor's name and how many of its cores this process may use."""
     names = [line.split(":", 1)[1].strip() for line in _cpu_lines() if line.startswith("model name")]
-    return f"{len(os.sched_getaffinity(0))} cores, {names[0] if names else 'unknown processor'}"
+    return f"{n_processors()} cores, {names[0] if names else 'unknown processor'}"
 
 
 def _cpu_lines() -> list[str]:

@@ -35,9 +35,9 @@ from distributed.comm.addressing import parse_host_port
 from supervisor.xmlrpc import SupervisorTransport
 
 from issodask.errors import InputError
+from issodask.host import n_processors
 from issodask.runtime.address import NOTE, find_cluster
 from issodask.runtime.cluster import EXCLUSIVE, SETTINGS
-from issodask.runtime.local import available_threads
 from issodask.runtime.service.keys import Keys, copy_keys, make_keys
 
 Say = Callable[[str], None]
@@ -80,7 +80,7 @@ class Plan:
 
     @property
     def workers(self) -> int:
-        return self.n_workers or len(self.gpus) or available_threads()
+        return self.n_workers or len(self.gpus) or n_processors()
 
     @property
     def memory_limit(self) -> str:
@@ -311,7 +311,7 @@ def _worker(folder: Path, plan: Plan, address: str, i: int) -> str:
     has_gpu = i < len(plan.gpus)
     if has_gpu or not plan.gpus:
         command += ["--resources", f"{EXCLUSIVE}=1"]
-    environment = {"OMP_NUM_THREADS": str(max(1, available_threads() // plan.workers))}
+    environment = {"OMP_NUM_THREADS": str(max(1, n_processors() // plan.workers))}
     if plan.gpus:
         environment["CUDA_VISIBLE_DEVICES"] = plan.gpus[i] if has_gpu else ""
     return _program(folder, f"worker-{i}", command, environment)
