@@ -5,10 +5,12 @@ In: a TOML file (`load_job`) or keyword arguments. Out: a `JobConfig`, never cha
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from issodask.errors import InputError
 
@@ -150,12 +152,50 @@ class JobConfig(_Section):
     runtime: RuntimeConfig = RuntimeConfig()
 
 
+def section_of(name: str) -> type[BaseModel]:
+    """The model of a section of the job file."""
+    return type(JobConfig.model_fields[name].default)
+
+
+def described(field: FieldInfo) -> str:
+    """What a setting means, and its default, in a sentence."""
+    meaning = field.description or ""
+    text = f"{meaning[:1].upper()}{meaning[1:]}."
+    if not isinstance(field.default, str | int | float) or field.default is False:
+        return text
+    default = field.default if isinstance(field.default, str) else f"{field.default:,g}"
+    return f"{text}  [default: {default}]"
+
+
 def load_job(path: str | Path) -> JobConfig:
     """Read a job file, TOML or (named .json, as runs leave it in their folder) JSON.
 
     Raises InputError for a missing file, text of another kind, and unknown or invalid keys (with their section).
     """
-    path = Path(path)
+    return validated(JobConfig, _read(Path(path)), where=str(path))
+
+
+def job_of(job: str | Path | Mapping[str, Any] | JobConfig, changes: Mapping[str, Any]) -> JobConfig:
+    """A job from the path of its file, from what that says, or from one, with `changes` in place of what it has.
+
+    Changes to sections are settings of theirs. Raises InputError as `load_job` does.
+    """
+    where = "job"
+    if isinstance(job, JobConfig):
+        values: Mapping[str, Any] = job.model_dump()
+    elif isinstance(job, Mapping):
+        values = job
+    else:
+        values, where = _read(Path(job)), str(job)
+    merged = dict(values)
+    for name, change in changes.items():
+        before = merged.get(name)
+        both_tables = isinstance(before, Mapping) and isinstance(change, Mapping)
+        merged[name] = {**before, **change} if both_tables else change  # type: ignore[dict-item]
+    return validated(JobConfig, merged, where)
+
+
+def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"no job file at {path}: give the path of a TOML file (examples/ has some)")
     kind, parse = ("JSON", json.loads) if path.suffix == ".json" else ("TOML", tomllib.loads)
@@ -163,7 +203,7 @@ def load_job(path: str | Path) -> JobConfig:
         values = parse(path.read_text(encoding="utf-8"))
     except ValueError as error:  # of either kind, or of text that is not UTF-8
         raise InputError(f"{path} is not valid {kind} ({error}): mend that line") from error
-    return validated(JobConfig, values, where=str(path))
+    return values
 
 
 def validated(model: type[Model], values: dict[str, Any], where: str) -> Model:

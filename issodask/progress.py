@@ -4,6 +4,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +13,24 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from issodask.events import Listener
 
 _QUIET_S = 10.0
+_REDRAWN_S = 0.25
+
+
+@contextmanager
+def listening(progress: bool | None, console: Console | None = None) -> Iterator[list[Listener]]:
+    """Within this context, whoever shows the events: in a notebook or a terminal, or as lines in a log if told so.
+
+    progress: True shows it anywhere, False nowhere, None in a notebook or a terminal.
+    """
+    console = console or Console(stderr=True)
+    if progress is False or (progress is None and not (console.is_jupyter or console.is_terminal)):
+        yield []
+    elif console.is_jupyter:
+        with _Page().shown() as listener:
+            yield [listener]
+    else:
+        with shown(console) as listener:
+            yield [listener]
 
 
 @contextmanager
@@ -119,6 +138,57 @@ class _Bars(_Lines):
 
     def _say(self, text: str) -> None:
         self._progress.console.print(text, markup=False, highlight=False)
+
+
+class _Page(_Lines):
+    """A table of bars in a notebook, redrawn in place; it needs no widgets, and stays in the notebook's file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: dict[str, tuple[float, float | None, str]] = {}
+        self._texts: list[str] = []
+        self._drawn_s = 0.0
+        self._display: Any = None
+
+    @contextmanager
+    def shown(self) -> Iterator[Listener]:
+        from IPython.display import HTML, display
+
+        self._display = display(HTML(""), display_id=True)
+        try:
+            yield self.hear
+        finally:
+            self._draw()
+
+    def _set(self, name: str, done: float, of: float | None, note: str) -> None:
+        self._rows[name] = done, of, note
+        self._draw_soon()
+
+    def _say(self, text: str) -> None:
+        self._texts.append(text)
+        self._draw_soon()
+
+    def _draw_soon(self) -> None:
+        if time.monotonic() - self._drawn_s >= _REDRAWN_S:
+            self._draw()
+
+    def _draw(self) -> None:
+        from IPython.display import HTML
+
+        self._drawn_s = time.monotonic()
+        self._display.update(HTML(self.html()))
+
+    def html(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{_bar(done, of)}</td><td>{escape(note)}</td></tr>"
+            for name, (done, of, note) in self._rows.items()
+        )
+        texts = "".join(f"<div>{escape(text)}</div>" for text in self._texts)
+        return f"<table>{rows}</table>{texts}"
+
+
+def _bar(done: float, of: float | None) -> str:
+    return "<progress></progress>" if of is None else f'<progress value="{done:g}" max="{of:g}"></progress>'
 
 
 class _Sparse(_Lines):

@@ -2,28 +2,24 @@
 
 import errno
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from issodask.errors import InputError, LostError
 
-if TYPE_CHECKING:
-    from issodask.events import Events
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
 
-_BAD_INPUT, _LOST = 2, 75
+_BAD_INPUT, _LOST, _STOPPED = 2, 75, 130
 
 
 def told(command: Command) -> Command:
-    """What a user can mend is one line on stderr and exit code 2; what was lost on the way, exit code 75."""
+    """What a user can mend is one line on stderr and exit code 2; what was lost on the way, 75; Ctrl-C, 130."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -35,6 +31,8 @@ def told(command: Command) -> Command:
             _fail(str(error), _LOST)
         except OSError as error:
             _fail(_mendable(error), _BAD_INPUT)
+        except KeyboardInterrupt as stopped:
+            _fail(str(stopped) or "stopped", _STOPPED)
 
     return wrapped  # type: ignore[return-value]
 
@@ -103,14 +101,3 @@ def scheduler_option(command: Command) -> Command:
         "--scheduler",
         help="An address, or a scheduler file (.json).  [default: the cluster that `issodask cluster up` started]",
     )(command)
-
-
-@contextmanager
-def shown_events(path: Path) -> Iterator["Events"]:
-    from rich.console import Console
-
-    from issodask.events import Events
-    from issodask.progress import shown
-
-    with shown(Console(stderr=True)) as listener:
-        yield Events(path, listener)

@@ -36,13 +36,12 @@ def options_of(section: str, leave_out: Collection[str] = ()) -> list[click.Opti
     """One option for each setting of a section, in its order; settings that are tables are the job file's alone."""
     from pydantic import BaseModel
 
-    from issodask.config import JobConfig
+    from issodask.config import section_of
 
-    default = JobConfig.model_fields[section].default
     return [
         _option(name, field)
-        for name, field in type(default).model_fields.items()
-        if name not in leave_out and not isinstance(getattr(default, name), BaseModel)
+        for name, field in section_of(section).model_fields.items()
+        if name not in leave_out and not isinstance(field.default, BaseModel)
     ]
 
 
@@ -54,8 +53,10 @@ def option_name(setting: str) -> str:
 
 
 def _option(name: str, field: "FieldInfo") -> click.Option:
+    from issodask.config import described
+
     kind = _kind(field.annotation)
-    shown: dict[str, Any] = {"help": _help(field)}
+    shown: dict[str, Any] = {"help": described(field)}
     if kind is bool:
         return click.Option([option_name(name), name], is_flag=True, default=None, **shown)
     if get_origin(kind) is Literal:
@@ -68,12 +69,3 @@ def _kind(annotation: Any) -> Any:
     """The type of a setting, without None."""
     kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
     return kinds[0] if kinds and get_origin(annotation) is not Literal else annotation
-
-
-def _help(field: "FieldInfo") -> str:
-    meaning = field.description or ""
-    text = f"{meaning[:1].upper()}{meaning[1:]}."
-    if field.default is None or field.default is False:
-        return text
-    default = field.default if isinstance(field.default, str) else f"{field.default:,g}"
-    return f"{text}  [default: {default}]"

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from issodask.cli.options import PATH, columns_option, group_key_option, runtime_options, shown_events, told
+from issodask.cli.options import PATH, columns_option, group_key_option, runtime_options, told
 from issodask.cli.settings import command_with
+
+if TYPE_CHECKING:
+    from issodask.api import Report, Selection
 
 
 @click.command()
@@ -27,20 +30,20 @@ def run(
     columns: dict[str, str],
 ) -> None:
     """Do a whole JOB (a TOML file): generate, select, evaluate; goes on where it stopped."""
-    from issodask.config import load_job
-    from issodask.stages.run import run
+    import issodask
 
-    config = load_job(job)
-    runtime = _changed(
-        config.runtime, scheduler=scheduler, workers=workers, performance_report=performance_report or None
+    finished = issodask.run(
+        job,
+        runtime=scheduler,
+        workers=workers,
+        columns=columns,
+        progress=True,
+        performance_report=performance_report or None,
+        evaluate=_given({"qa_report": qa_report or None}),
     )
-    evaluate = _changed(config.evaluate, qa_report=qa_report or None)
-    config = config.model_copy(update={"runtime": runtime, "evaluate": evaluate})
-    with shown_events(Path(config.out) / "events.jsonl") as events:
-        finished = run(config, events, columns=columns)
-    _tell_selected(finished.selected)
-    _tell_accuracies(finished.metrics)
-    click.echo(f"report    {finished.report}")
+    _tell_selected(finished.selection)
+    _tell_accuracies(finished.report)
+    click.echo(f"report    {finished.path / 'report.html'}")
 
 
 @click.command(cls=command_with("generate", leave_out=["units", "csv"]))
@@ -64,18 +67,22 @@ def generate(
     **settings: Any,
 ) -> None:
     """Train generators on a table, and let them write a pool."""
-    from issodask.config import GenerateConfig, validated
-    from issodask.runtime import open_runtime
-    from issodask.stages.generate import generate
+    import issodask
 
-    config = validated(GenerateConfig, _given(settings), where="generate")
-    with (
-        shown_events(pool / "events.jsonl") as events,
-        open_runtime(workers, scheduler or "processes") as runtime,
-    ):
-        made = generate(original, config, units, pool, seed, runtime, events, group_key, columns)
-    groups = f"{made.n_units:,} groups, " if group_key else ""
-    click.echo(f"pool      {made.folder}: {groups}{made.n_rows:,} rows in {len(made.parts)} parts")
+    made = issodask.generate(
+        original,
+        units=units,
+        group_key=group_key,
+        seed=seed,
+        runtime=scheduler,
+        folder=pool,
+        workers=workers,
+        columns=columns,
+        progress=True,
+        **_given(settings),
+    )
+    groups = "" if made.n_groups is None else f"{made.n_groups:,} groups, "
+    click.echo(f"pool      {made.path}: {groups}{made.n_rows:,} rows in {made.n_files} parts")
 
 
 @click.command(cls=command_with("select"))
@@ -101,36 +108,24 @@ def select(
     **settings: Any,
 ) -> None:
     """Select the subset of a pool that matches a table best."""
-    from issodask.config import SelectConfig, validated
-    from issodask.runtime import open_runtime
-    from issodask.runtime import told as tell_cluster
-    from issodask.stages.select import select
-    from issodask.store.tables import check_place
+    import issodask
 
-    config = validated(SelectConfig, _given(settings), where="select")
-    for table in (original, pool):
-        check_place(table)
-    folder = work or out.with_suffix(".work")
-    with (
-        shown_events(folder / "events.jsonl") as events,
-        open_runtime(workers, scheduler) as runtime,
-        tell_cluster(runtime, events, folder),
-    ):
-        selected = select(
-            original,
-            pool,
-            out,
-            config,
-            group_key=group_key,
-            seed=seed,
-            folder=folder,
-            runtime=runtime,
-            events=events,
-            columns=columns,
-        )
-    _tell_selected(selected)
+    selection = issodask.select(
+        original,
+        pool,
+        group_key=group_key,
+        seed=seed,
+        runtime=scheduler,
+        folder=work,
+        out=out,
+        workers=workers,
+        columns=columns,
+        progress=True,
+        **_given(settings),
+    )
+    _tell_selected(selection)
     click.echo(
-        f"accuracy  {selected.random_accuracy:.5f} random -> {selected.accuracy:.5f} selected, against the original"
+        f"accuracy  {selection.random_accuracy:.5f} random -> {selection.accuracy:.5f} selected, against the original"
     )
 
 
@@ -158,26 +153,24 @@ def evaluate(
     **settings: Any,
 ) -> None:
     """Measure how well a table matches the original, and how private it is."""
-    from issodask.config import EvaluateConfig, validated
-    from issodask.stages.evaluate import evaluate
+    import issodask
 
-    config = validated(EvaluateConfig, {**_given(settings), "qa_report": qa_path is not None}, where="evaluate")
-    metrics = evaluate(
+    report = issodask.evaluate(
         original,
         subset,
-        holdout,
-        config=config,
-        seed=seed,
-        json_path=json_path,
-        html_path=html_path,
-        qa_path=qa_path,
+        holdout=holdout,
         group_key=group_key,
+        seed=seed,
         columns=columns,
+        progress=True,
+        qa_report=qa_path is not None,
+        **_given(settings),
     )
-    _tell_accuracies(metrics)
-    for path in (json_path, html_path, qa_path):
+    _tell_accuracies(report)
+    write = {json_path: report.to_json, html_path: report.to_html, qa_path: report.to_qa_html}
+    for path, write_to in write.items():
         if path is not None:
-            click.echo(f"written   {path}")
+            click.echo(f"written   {write_to(path)}")
 
 
 @click.command()
@@ -190,43 +183,30 @@ def plan(job: Path, columns: dict[str, str]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from issodask.config import load_job
-    from issodask.stages.plan import known_columns, plan
+    import issodask
 
-    config = load_job(job)
-    roles = Table("column", "role", "why")
-    for name, found in known_columns(config, columns).found.items():
-        roles.add_row(escape(name), found.role, found.why)
-    table = Table("stage", "what", "time up to", "memory", "disk")
-    for estimate in plan(config, columns):
-        seconds = "?" if estimate.seconds is None else f"{estimate.seconds:,.0f} s"
-        table.add_row(
-            estimate.stage,
-            estimate.what,
-            seconds,
-            f"{estimate.memory_bytes / 1e9:.2f} GB",
-            f"{estimate.disk_bytes / 1e9:.2f} GB",
-        )
-    Console().print(roles, table)
+    planned = issodask.plan(job, columns=columns)
+    for rows in (planned.role_rows, planned.stage_rows):
+        head, *body = rows
+        table = Table(*head)
+        for row in body:
+            table.add_row(*map(escape, row))
+        Console().print(table)
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _changed(section: Any, **settings: Any) -> Any:
-    return section.model_copy(update=_given(settings))
-
-
-def _tell_selected(selected: Any) -> None:
-    click.echo(f"subset    {selected.out}: {selected.n_units:,} units")
-    click.echo(f"stopped   {selected.stop_reason}; --rounds {selected.rounds} repeats it")
-    for line in _warnings(selected.facts):
+def _tell_selected(selection: "Selection") -> None:
+    click.echo(f"subset    {selection.path}: {len(selection):,} units")
+    click.echo(f"stopped   {selection.stop_reason}; --rounds {selection.rounds} repeats it")
+    for line in _warnings(selection.facts):
         click.echo(line)
-    if selected.highest_accuracy is not None:
+    if selection.highest_accuracy is not None:
         from issodask.report.readings import rounded_up
 
-        click.echo(f"bound     {rounded_up(selected.highest_accuracy)}: no subset of this pool can be more accurate")
+        click.echo(f"bound     {rounded_up(selection.highest_accuracy)}: no subset of this pool can be more accurate")
 
 
 def _warnings(facts: dict[str, Any]) -> Iterator[str]:
@@ -254,12 +234,11 @@ def _unfilled(unsupported: dict[str, Any]) -> str:
     return told
 
 
-def _tell_accuracies(metrics: dict[str, Any]) -> None:
-    left_out = metrics["issodask"]["left_out"]
+def _tell_accuracies(report: "Report") -> None:
+    left_out = report.metrics["issodask"]["left_out"]
     if left_out:
         click.echo(f"left out  {', '.join(left_out)}: ids, in no accuracy")
-    against = metrics["issodask"]["accuracy"]["against_original"]
     names = {"pool_sample": "random pool sample", "subset": "subset", "holdout": "holdout"}
     for name, title in names.items():
-        if name in against:
-            click.echo(f"accuracy  {against[name]['overall']:.5f} {title}, against the original")
+        if name in report.against_original:
+            click.echo(f"accuracy  {report.against_original[name]:.5f} {title}, against the original")

@@ -19,7 +19,7 @@ from issodask.errors import InputError
 from issodask.events import Events
 from issodask.runtime import Runtime, open_runtime, told
 from issodask.stages.evaluate import evaluate
-from issodask.stages.generate import generate, place_to_make
+from issodask.stages.generate import generate, makes_pool, place_to_make
 from issodask.stages.roles import KnownColumns
 from issodask.stages.select import Selected, select
 from issodask.stages.write import read_units

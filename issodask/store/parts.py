@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 
 from issodask.errors import InputError
 from issodask.store.casts import cast_table
-from issodask.store.csv_files import count_csv_rows, csv_columns, is_csv, iter_csv
+from issodask.store.csv_files import count_csv_rows, csv_columns, is_csv, iter_csv, read_csvs
 from issodask.store.csv_values import Reading
 from issodask.store.folders import PartFile, with_values
+from issodask.store.frames import to_frame
 from issodask.store.plain import plain
-from issodask.store.tables import open_parquet
+from issodask.store.tables import open_parquet, parquet_columns
 from issodask.store.types import is_text, take
 from issodask.table.columns import Columns
 from issodask.table.schema import Column, Schema, check_columns
@@ -76,6 +77,16 @@ def key_at(part: PartFile, group_key: str, row: int) -> str:
             return str(keys[row - start].as_py()).removesuffix(" 00:00:00")
         start += len(keys)
     raise IndexError(f"{part.path} has no row {row:,}")
+
+
+def part_frame(part: PartFile) -> pd.DataFrame:
+    """All of one part as pandas."""
+    if is_csv(part.path):
+        (table,) = read_csvs([part.path], part.dialect)
+    else:
+        with open_parquet(part.path) as file:
+            table = file.read(columns=parquet_columns(file))
+    return to_frame(with_values(table, part.values))
 
 
 def count_rows(part: PartFile) -> int:

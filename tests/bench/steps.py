@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 
 import issodask
-from issodask.config import SelectConfig
 from issodask.fitting.ipf import fit_weights
 from issodask.fitting.pairs import rank_pairs, scale_block, sum_block
 from issodask.report.accuracy import compare
@@ -97,8 +96,8 @@ def baseline_ipf(original: str, pool: str, pairs: int, flat: bool) -> dict[str, 
 def select(original: str, pool: str, out: str, workers: int, config: dict[str, Any]) -> dict[str, Any]:
     """The whole selection, from files to files; `steps` in seconds."""
     watch = Watch()
-    with tempfile.TemporaryDirectory(prefix="issodask-bench-") as folder, open_runtime(workers) as runtime:
-        selected = issodask.select(original, pool, out, SelectConfig(**config), folder=folder, runtime=runtime)
+    with tempfile.TemporaryDirectory(prefix="issodask-bench-") as folder:
+        selected = issodask.select(original, pool, folder=folder, out=out, workers=workers, **config)
     return {**watch.read(), "steps": selected.facts["timings"], "rounds": selected.rounds}
 
 

@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import issodask
-from issodask.runtime import open_runtime
 from tests.zoo.pools import write_pool
 
 _SEED = 1
@@ -67,14 +66,13 @@ def pool(original: str, key: str | None, units: int, folder: str, is_bad: bool) 
 def select(original: str, pool: str, out: str, key: str | None) -> dict[str, Any]:
     """The selection with default settings, on one core; what it found, and what is wrong with what it wrote."""
     began = perf_counter()
-    with open_runtime(1) as runtime:
-        selected = issodask.select(original, pool, out, group_key=key, runtime=runtime)
+    selected = issodask.select(original, pool, group_key=key, out=out, workers=1)
     facts = selected.facts
     return {
         "seconds": perf_counter() - began,
         "random": selected.random_accuracy,
         "subset": selected.accuracy,
-        "faults": _faults(pq.read_table(original), pq.read_table(out), key, selected.n_units),
+        "faults": _faults(pq.read_table(original), pq.read_table(out), key, len(selected)),
         "facts": {name: facts.get(name) for name in ("pool_units", "ipf", "start", "roles", "timings", "stop_reason")},
     }
 

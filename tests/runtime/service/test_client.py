@@ -7,7 +7,6 @@ from distributed import Client
 from distributed.comm import CommClosedError
 
 import issodask
-from issodask.config import load_job
 from issodask.errors import InputError, LostError
 from issodask.runtime.address import find_cluster
 from issodask.runtime.service.client import Service, open_service
@@ -24,8 +23,8 @@ def client(home):
 
 def test_client__runs_a_job_to_the_bytes_of_a_serial_run(client, tmp_path):
     write_inputs(tmp_path)
-    issodask.run(load_job(quick_job(tmp_path, "serial", runtime={"scheduler": "serial"})))
-    issodask.run(load_job(quick_job(tmp_path, "mine")), client=client)
+    issodask.run(quick_job(tmp_path, "serial"), runtime="serial")
+    issodask.run(quick_job(tmp_path, "mine"), runtime=client)
     assert results(tmp_path / "mine") == results(tmp_path / "serial")
     assert client.status == "running"
     seen = [job for job in Service(client).jobs() if job["out"] == str(tmp_path / "mine")]
@@ -35,9 +34,8 @@ def test_client__runs_a_job_to_the_bytes_of_a_serial_run(client, tmp_path):
 def test_client__selects_the_bytes_of_a_serial_run(client, tmp_path):
     write_inputs(tmp_path)
     places = str(tmp_path / "original.parquet"), str(tmp_path / "pool")
-    with issodask.runtime.open_runtime(1, "serial") as serial:
-        issodask.select(*places, tmp_path / "serial.parquet", QUICK, runtime=serial)
-    issodask.select(*places, tmp_path / "mine.parquet", QUICK, runtime=client)
+    issodask.select(*places, out=tmp_path / "serial.parquet", runtime="serial", **QUICK.model_dump())
+    issodask.select(*places, out=tmp_path / "mine.parquet", runtime=client, **QUICK.model_dump())
     assert (tmp_path / "mine.parquet").read_bytes() == (tmp_path / "serial.parquet").read_bytes()
     assert client.status == "running"
 

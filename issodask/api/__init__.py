@@ -1,0 +1,10 @@
+"""The front door of Python: the verbs with every setting as a keyword, and results that answer what one asks next.
+
+In: tables of any kind or paths, settings by their names in a job file. Out: objects, with folders of their own unless
+one is given. What is done lies in `issodask.stages`; the verbs here only open it for people.
+"""
+
+from issodask.api.results import Finished, Plan, Pool, Report, Selection
+from issodask.api.verbs import evaluate, generate, plan, run, select
+
+__all__ = ["Finished", "Plan", "Pool", "Report", "Selection", "evaluate", "generate", "plan", "run", "select"]

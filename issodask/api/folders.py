@@ -1,0 +1,16 @@
+"""Where results lie that nobody gave a place: a temporary folder that goes with the object that holds it."""
+
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+
+
+class Folder:
+    """A folder: the given one, which stays, or one of its own, which goes with this object or with the process."""
+
+    def __init__(self, given: str | Path | None = None) -> None:
+        self.is_kept = given is not None
+        self.path = Path(given) if given is not None else Path(tempfile.mkdtemp(prefix="issodask-"))
+        if not self.is_kept:
+            weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)

@@ -1,0 +1,306 @@
+"""generate, select, evaluate, run, plan: the stages' verbs for people.
+
+All take their arguments in one order: original, pool, units, group_key, seed, runtime, folder; then the settings. What
+they share: where the work runs, what is shown of it, and what Ctrl-C leaves.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from issodask.api.folders import Folder
+from issodask.api.results import Finished, Plan, Pool, Report, Selection
+from issodask.api.settings import with_settings
+from issodask.config import EvaluateConfig, GenerateConfig, JobConfig, SelectConfig, job_of
+from issodask.progress import listening
+
+if TYPE_CHECKING:
+    from issodask.events import Events
+    from issodask.runtime import Runtime
+    from issodask.runtime.base import Client
+
+    Where: TypeAlias = Runtime | Client | str | None
+
+
+@with_settings("generate", leave_out=["csv"])
+def generate(
+    original: Any,
+    *,
+    units: int | None = None,
+    group_key: str | None = None,
+    seed: int = 1,
+    runtime: "Where" = None,
+    folder: str | Path | None = None,
+    workers: int | None = None,
+    columns: Mapping[str, str] | None = None,
+    csv: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
+    config: GenerateConfig,
+) -> Pool:
+    """Make a pool of units like those of `original`: by generators that are trained here, or by one of your own.
+
+    original   the private table: of pandas, Arrow, polars or Dask, or a path of Parquet or CSV
+    units      of the whole pool, rows or groups; default: 20 for each of the original
+    group_key  the column that says which rows belong together, where units are groups
+    seed       the same seed gives the same pool
+    runtime    serial, threads, processes, cluster (of `issodask cluster up`), an address, a Dask client, or an object
+               of your own (issodask.protocols.Runtime); default: processes, one per generator
+    folder     where the pool and its generators are kept, to go on from there; default: one that goes with the pool
+    workers    how many; default: one per processor
+    columns    roles of columns by name, where they are not found right: number, time, category, text, id, constant
+    csv        how CSV files are written, where that can't be found in them: separator, decimal and encoding
+    progress   show it; default: in a terminal or a notebook
+
+    `source` may also be a function (original, n, seed) -> table, or an object as issodask.protocols.Generator says.
+    """
+    from issodask.stages.generate import generate, place_to_make
+    from issodask.stages.run import pool_units
+    from issodask.store.tables import as_table
+
+    kept = Folder(folder)
+    table = as_table(original, where="the original", csv=csv)
+    n_units = pool_units(table, group_key, config, None)
+    workers, default = place_to_make(config, workers, None) if runtime is None else (workers, None)
+    with _work("generate", kept, progress) as events, _opened(runtime or default, workers, events, kept.path) as place:
+        made = generate(table, config, n_units, kept.path, seed, place, events, group_key, columns)
+    return Pool(made, kept)
+
+
+@with_settings("select")
+def select(
+    original: Any,
+    pool: Any,
+    *,
+    units: int | None = None,
+    group_key: str | None = None,
+    seed: int = 1,
+    runtime: "Where" = None,
+    folder: str | Path | None = None,
+    out: str | Path | None = None,
+    workers: int | None = None,
+    columns: Mapping[str, str] | None = None,
+    held_out: Any | None = None,
+    csv: Mapping[str, Any] | None = None,
+    pool_csv: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
+    config: SelectConfig,
+) -> Selection:
+    """Select the subset of a pool whose marginals match `original` best.
+
+    original   the private table: of pandas, Arrow, polars or Dask, or a path of Parquet or CSV
+    pool       what `generate` returned, or a table or a path as well
+    units      of the subset, rows or groups; default: as many as the original has
+    group_key  the column that says which rows belong together, where units are groups
+    seed       the same seed gives the same subset
+    runtime    serial, threads, processes, cluster (of `issodask cluster up`), an address, a Dask client, or an object
+               of your own (issodask.protocols.Runtime); default: threads
+    folder     where what can be resumed is kept; default: beside `out`, or else one that goes with the selection
+    out        the subset, a Parquet file; default: in `folder`
+    workers    how many; default: one per processor
+    columns    roles of columns by name, where they are not found right: number, time, category, text, id, constant
+    held_out   rows that were split off the same table: the subset has none of their ids and keys either
+    csv        how CSV files of the original are written, where that can't be found in them: separator, decimal and
+               encoding; pool_csv: those of the pool
+    progress   show it; default: in a terminal or a notebook
+    """
+    from issodask.stages.select import select
+    from issodask.store.tables import check_place
+
+    for table in (original, pool):
+        check_place(table)
+    kept = Folder(folder or (Path(out).with_suffix(".work") if out is not None else None))
+    path = Path(out) if out is not None else kept.path / "subset.parquet"
+    with _work("select", kept, progress) as events, _opened(runtime, workers, events, kept.path) as place:
+        selected = select(
+            original,
+            pool.opened if isinstance(pool, Pool) else pool,
+            path,
+            config,
+            group_key=group_key,
+            seed=seed,
+            folder=kept.path,
+            runtime=place,
+            events=events,
+            csv=csv,
+            pool_csv=pool_csv,
+            columns=columns,
+            held_out=held_out,
+        )
+    return Selection(selected, _pool_of(pool, pool_csv, kept), original, group_key, seed, columns, csv, kept)
+
+
+@with_settings("evaluate")
+def evaluate(
+    original: Any,
+    subset: Any,
+    *,
+    holdout: Any | None = None,
+    pool_sample: Any | None = None,
+    group_key: str | None = None,
+    seed: int = 1,
+    columns: Mapping[str, str] | None = None,
+    csv: Mapping[str, Any] | None = None,
+    title: str = "Synthetic table",
+    progress: bool | None = None,
+    config: EvaluateConfig,
+) -> Report:
+    """Measure how well `subset` matches `original`, and how private it is.
+
+    original     the private table: of pandas, Arrow, polars or Dask, or a path of Parquet or CSV
+    subset       the table to evaluate, or what `select` returned
+    holdout      real rows that nothing has seen
+    pool_sample  as many random units of the pool: what the subset would be without selection
+    group_key    the column that says which rows belong together, where units are groups
+    seed         of what is drawn on the way
+    columns      roles of columns by name, where they are not found right
+    csv          how CSV files of all tables are written, where that can't be found in them: separator, decimal and
+                 encoding
+    title        of the report
+    progress     show it; default: in a terminal or a notebook
+    """
+    from issodask.stages.evaluate import evaluate
+    from issodask.store.tables import as_table
+
+    def read(table: Any, where: str) -> Any:
+        return None if table is None else as_table(table, where=f"the {where}", csv=csv)
+
+    chosen = subset if isinstance(subset, Selection) else None
+    scratch = Folder()
+    page, qa_page = scratch.path / "report.html", scratch.path / "qa-report.html"
+    with _work("evaluate", scratch, progress) as events:
+        events.emit("evaluate", n=0, of=1, what="accuracy, distances, report")
+        metrics = evaluate(
+            read(original, "original"),
+            read(subset, "subset") if chosen is None else chosen.path,
+            read(holdout, "holdout"),
+            chosen.random_units() if chosen is not None and pool_sample is None else pool_sample,
+            config,
+            seed=seed,
+            select_facts=None if chosen is None else chosen.facts,
+            events_path=None if chosen is None else chosen.folder.path / "events.jsonl",
+            html_path=page,
+            qa_path=qa_page,
+            title=title,
+            group_key=group_key,
+            columns=columns,
+        )
+        events.emit("evaluate", n=1, of=1, what="done")
+    return Report(metrics, page.read_text(encoding="utf-8"), _text_if_there(qa_page))
+
+
+def run(
+    job: "str | Path | Mapping[str, Any] | JobConfig",
+    *,
+    runtime: "Where" = None,
+    folder: str | Path | None = None,
+    workers: int | None = None,
+    columns: Mapping[str, str] | None = None,
+    performance_report: bool | None = None,
+    progress: bool | None = None,
+    **sections: Mapping[str, Any],
+) -> Finished:
+    """Do a whole job: generate, select, evaluate; what an earlier run in the same folder finished is kept.
+
+    job                 the path of a job file, what it says as a dict, or a JobConfig
+    runtime             serial, threads, processes, cluster (of `issodask cluster up`), an address, or a Dask client;
+                        default: the job's
+    folder              where all results are kept, in place of the job's `out`; default, where a dict has none: one
+                        that goes with the results
+    workers             how many, in place of the job's
+    columns             roles of columns by name, beside those that the job names
+    performance_report  on Dask: write its report to dask-report.html
+    progress            show it; default: in a terminal or a notebook
+    sections            settings in place of the job's, such as select={"units": 20_000}
+    """
+    from issodask.stages.run import run
+
+    scheduler, client = (runtime, None) if isinstance(runtime, str) else (None, runtime)
+    place = {"workers": workers, "scheduler": scheduler, "performance_report": performance_report}
+    config, kept = _job(job, folder, sections, place)
+    with _work("run", kept, progress) as events:
+        finished = run(config, events, client, columns)
+    pool = Pool(finished.pool, kept)
+    roles = {**config.columns, **(columns or {})}
+    key, seed = config.original.group_key, config.seed
+    selection = Selection(finished.selected, pool, finished.original, key, seed, roles, None, kept)
+    page, qa_page = finished.report, finished.report.with_name("qa-report.html")
+    report = Report(finished.metrics, page.read_text(encoding="utf-8"), _text_if_there(qa_page))
+    return Finished(kept.path, pool, selection, report)
+
+
+def plan(
+    job: "str | Path | Mapping[str, Any] | JobConfig",
+    *,
+    folder: str | Path | None = None,
+    workers: int | None = None,
+    columns: Mapping[str, str] | None = None,
+    **sections: Mapping[str, Any],
+) -> Plan:
+    """Say what a job will need (memory, disk, time) and what its columns are, before anything starts; see `run`."""
+    from issodask.stages.plan import known_columns, plan
+
+    config, _ = _job(job, folder, sections, {"workers": workers})
+    return Plan(plan(config, columns), known_columns(config, columns).found)
+
+
+def _pool_of(given: Any, csv: Mapping[str, Any] | None, folder: Folder) -> Pool:
+    """The pool that was selected from: a table was written to the folder."""
+    from issodask.store.pool import open_pool
+
+    if isinstance(given, Pool):
+        return given
+    return Pool(open_pool(given, csv)) if isinstance(given, str | Path) else Pool(folder.path / "pool", folder)
+
+
+def _text_if_there(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _job(
+    job: "str | Path | Mapping[str, Any] | JobConfig",
+    folder: str | Path | None,
+    sections: Mapping[str, Mapping[str, Any]],
+    place: Mapping[str, Any],
+) -> tuple[JobConfig, Folder]:
+    """The job with what was given beside it, and the folder it works in."""
+    changes: dict[str, Any] = {**sections, "runtime": {key: value for key, value in place.items() if value is not None}}
+    if folder is not None:
+        changes["out"] = str(folder)
+    kept = None
+    if isinstance(job, Mapping) and "out" not in {**job, **changes}:
+        kept = Folder()
+        changes["out"] = str(kept.path)
+    config = job_of(job, changes)
+    return config, kept or Folder(config.out)
+
+
+@contextmanager
+def _opened(where: "Where", workers: int | None, events: "Events", folder: Path) -> Iterator["Runtime"]:
+    """The runtime; whoever watches the cluster hears the events."""
+    from issodask.runtime import Runtime, open_runtime, told
+
+    if isinstance(where, Runtime):
+        with told(where, events, folder):
+            yield where
+        return
+    with open_runtime(workers, where) as runtime, told(runtime, events, folder):
+        yield runtime
+
+
+@contextmanager
+def _work(verb: str, folder: Folder, progress: bool | None) -> Iterator["Events"]:
+    """Events that are kept in the folder and shown; an interruption says how to go on."""
+    from issodask.events import Events
+
+    try:
+        with listening(progress) as listeners:
+            yield Events(folder.path / "events.jsonl", *listeners)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_how_to_go_on(verb, folder)) from None
+
+
+def _how_to_go_on(verb: str, folder: Folder) -> str:
+    if folder.is_kept:
+        return f"{verb} was stopped; call it again with the same folder ({folder.path}) to go on"
+    return f"{verb} was stopped; give a folder to be able to go on the next time"
