@@ -5,14 +5,15 @@ In: a TOML file (`load_job`) or keyword arguments. Out: a `JobConfig`, never cha
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from issodask.errors import InputError
+from issodask.protocols import Generator, named
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -54,13 +55,16 @@ class OriginalConfig(_Section):
 class GenerateConfig(_Section):
     """How the pool is made.
 
-    `source` is `mostlyai` (train generators here), `python:MODULE:FUNCTION` (a callable `(original, n, seed) -> table`)
-    or a folder of Parquet or CSV that something else wrote.
+    `source` is `mostlyai` (train generators here), `python:MODULE:NAME` (a callable `(original, n, seed) -> table`, or
+    a generator of one's own: see issodask/protocols.py), in Python also such an object itself, or a folder of Parquet
+    or CSV that something else wrote.
     """
 
-    source: str = Field(
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    source: str | Callable[..., Any] | Generator = Field(
         default="mostlyai",
-        description="who makes rows: mostlyai (trains generators), python:MODULE:FUNCTION, or a folder with a pool",
+        description="who makes rows: mostlyai (trains generators), python:MODULE:NAME, or a folder with a pool",
     )
     csv: CsvConfig = Field(default=CsvConfig(), description="how the source is written, if it is CSV")
     units: int | None = Field(default=None, gt=0, description="units of the whole pool; default 20 per selected unit")
@@ -76,6 +80,15 @@ class GenerateConfig(_Section):
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="where to train and sample")
     part_rows: int = Field(default=100_000, gt=0, description="rows of one file of the pool")
     retries: int = Field(default=2, ge=0, description="how often a generator that failed is tried again")
+
+    @property
+    def source_name(self) -> str:
+        """The source as a job file would name it."""
+        return self.source if isinstance(self.source, str) else named(self.source)
+
+    @field_serializer("source")
+    def _by_name(self, source: str | Callable[..., Any] | Generator) -> str:
+        return self.source_name
 
 
 class SelectConfig(_Section):

@@ -1,11 +1,14 @@
-"""Any Python callable as a generator: `python:MODULE:FUNCTION`, called as `function(original, n, seed)`.
+"""Generators of one's own: any Python callable, or an object that learns first, itself or by its name.
 
-MODULE is a module's name, or the path of a file (`python:examples/copula.py:draw`). The callable gets the original as a
-pandas frame and returns a table (of pandas, Arrow, polars: see `store/tables.py`) of at least `n` units with the
-original's columns: rows, or, for a sequential table, groups of rows with keys of their own. It is called once per
-generator, each time with another seed.
+`python:MODULE:NAME` is called as `function(original, n, seed)`, or is a generator (see issodask/protocols.py), or a
+class of such. MODULE is a module's name, or the path of a file (`python:examples/copula.py:draw`). The callable gets
+the original as a pandas frame and returns a table (of pandas, Arrow, polars: see `store/tables.py`) of at least `n`
+units with the original's columns: rows, or, for a sequential table, groups of rows with keys of their own. It is called
+once per generator, each time with another seed.
 """
 
+import copy
+import hashlib
 import importlib
 import sys
 from collections.abc import Callable
@@ -13,27 +16,52 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pandas as pd
+import cloudpickle
 
 from issodask.errors import InputError
+from issodask.protocols import Generator, named
 
 PREFIX = "python:"
 
-Function = Callable[[pd.DataFrame, int, int], Any]
+Source = str | Callable[..., Any] | Generator
 
 
-def is_callable_source(source: str) -> bool:
-    return source.startswith(PREFIX)
+def is_callable_source(source: Source) -> bool:
+    return not isinstance(source, str) or source.startswith(PREFIX)
 
 
-def load(source: str) -> Function:
-    """The function that `source` names; a module is looked for in the current directory, and where Python looks.
+def identity_of(source: Source) -> str:
+    """What tells one source from another; of an object itself, also by what it holds, or does if it is of a script.
 
-    Raises InputError when `source` is not of that form, the module can't be imported, or has no such function.
+    Raises InputError for one that can't travel to other processes.
     """
-    module_name, _, function_name = source.removeprefix(PREFIX).partition(":")
-    if not module_name or not function_name:
-        raise InputError(f"source {source!r} names no function: give python:MODULE:FUNCTION")
+    if isinstance(source, str):
+        return source
+    try:
+        content = cloudpickle.dumps(source)
+    except Exception as error:  # whatever its parts raise
+        raise InputError(
+            f"source {named(source)} can't be pickled ({type(error).__name__}: {error}), but has to travel to the "
+            "processes that make the pool: build what can't within it, when it is called"
+        ) from error
+    return f"{named(source)}#{hashlib.sha256(content).hexdigest()[:16]}"
+
+
+def load(source: Source) -> Callable[..., Any] | Generator:
+    """The function or a fresh generator; a module is looked for in the current directory, and where Python looks.
+
+    Raises InputError when a name is not of that form, the module can't be imported, or has no such function.
+    """
+    found = _named(source) if isinstance(source, str) else source
+    if isinstance(found, type) and isinstance(found, Generator):
+        return found()
+    return copy.deepcopy(found) if isinstance(found, Generator) else found
+
+
+def _named(source: str) -> Callable[..., Any] | Generator:
+    module_name, _, name = source.removeprefix(PREFIX).partition(":")
+    if not module_name or not name:
+        raise InputError(f"source {source!r} names no function: give python:MODULE:NAME")
     try:
         module = _run_file(Path(module_name)) if module_name.endswith(".py") else _import(module_name)
     except Exception as error:  # a module may raise anything while it is imported
@@ -41,10 +69,10 @@ def load(source: str) -> Function:
             f"source {source!r}: module {module_name!r} can't be imported ({type(error).__name__}: {error}): "
             "mend or install it, or run in the directory that holds it"
         ) from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise InputError(f"source {source!r}: module {module_name!r} has no function {function_name!r}: check its name")
-    return function
+    found = getattr(module, name, None)
+    if not callable(found) and not isinstance(found, Generator):
+        raise InputError(f"source {source!r}: module {module_name!r} has no function {name!r}: check its name")
+    return found
 
 
 def _import(name: str) -> ModuleType:

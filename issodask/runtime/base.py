@@ -1,18 +1,17 @@
-"""The seam between the algorithms and where they run."""
+"""Opening what a user names as the place where work runs, and what a task there can ask."""
 
 import os
 import zlib
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from issodask.errors import InputError, LostError
 from issodask.host import n_processors
+from issodask.protocols import Runtime
 
 if TYPE_CHECKING:
-    import dask.array as da
     from distributed import Client
 
 
@@ -26,60 +25,6 @@ class Told(Protocol):
     def emit(self, event: str, **fields: Any) -> None: ...
 
     def also_to(self, listener: Callable[[dict[str, Any]], None]) -> AbstractContextManager[None]: ...
-
-
-class Runtime(ABC):
-    """Runs tasks on `n_workers` workers."""
-
-    name: str
-    n_workers: int
-
-    @abstractmethod
-    def map(
-        self,
-        function: Callable[..., Any],
-        items: Sequence[Any],
-        *shared: Any,
-        label: str,
-        exclusive: bool = False,
-        retries: int = 0,
-    ) -> Iterator[Any]:
-        """Yield `function(item, *shared)` for each item, in the order of the items, as results become ready.
-
-        `function` is a module's function; `shared` are values or what `share` returned. With `exclusive` at most one
-        such task runs on a worker at a time; a task that fails is tried `retries` times more. `label` names the tasks
-        for whoever watches.
-        """
-
-    def share(self, value: Any) -> Any:
-        """Make `value` reachable for all workers; pass what is returned as one of `map`'s shared arguments."""
-        return value
-
-    @contextmanager
-    def dask_scheduler(self) -> Iterator[None]:
-        """Within this context, Dask collections compute on this runtime."""
-        yield
-
-    @abstractmethod
-    def persist(self, *arrays: "da.Array") -> tuple["da.Array", ...]:
-        """Compute Dask arrays, whose chunks stay where they are; their graphs are taken as they are."""
-
-    def keep_in(self, folder: Path) -> None:  # noqa: B027
-        """Let what tasks share lie in `folder`, which all workers see."""
-
-    def check_seen(self, *paths: Path) -> None:  # noqa: B027
-        """Raise InputError unless all workers see these files and folders."""
-
-    def tell(self, record: dict[str, Any]) -> None:  # noqa: B027
-        """Pass an event of the run on to whoever watches the cluster."""
-
-    @contextmanager
-    def performance_report(self, path: Path | None) -> Iterator[None]:
-        """Write Dask's report of what runs within this context to `path`, if one is given and Dask runs it."""
-        yield
-
-    def close(self) -> None:  # noqa: B027 (most hold nothing)
-        """Free what the runtime holds."""
 
 
 @contextmanager

@@ -1,15 +1,18 @@
-"""What a callable makes of an original: asked for, brought in through the door, and checked.
+"""What a generator of the user's own makes of an original: asked for, brought in through the door, and checked.
 
-In: the original as a pandas frame, and how many units are wanted. Out: an Arrow table of just as many.
+In: the original as a pandas frame, and how many units are wanted. Out: Arrow tables of just as many.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from issodask import seeds
 from issodask.errors import InputError
 from issodask.models import external
+from issodask.protocols import Generator, named
 from issodask.store.frames import key_codes
 from issodask.store.tables import to_arrow
 from issodask.store.types import take
@@ -18,14 +21,36 @@ from issodask.table.schema import Schema, check_columns, check_names
 
 
 def call(
-    source: str, original: pd.DataFrame, schema: Schema, n_units: int, seed: int, group_key: str | None = None
-) -> Any:
-    """The first `n_units` units that the callable makes, with the original's columns; each group's rows together.
+    source: external.Source,
+    original: pd.DataFrame,
+    schema: Schema,
+    n_units: int,
+    seed: int,
+    group_key: str | None = None,
+    units_per_chunk: int | None = None,
+) -> Iterator[Any]:
+    """Yield the first `n_units` units that the source makes, with the original's columns; each group's rows together.
+
+    A generator that learns is asked for `units_per_chunk` at a time, a function for all at once.
 
     Raises InputError when it returns no table, another table's columns, fewer units, or rows without a group key.
     """
+    name = source if isinstance(source, str) else named(source)
+    made = external.load(source)
+    if not isinstance(made, Generator):
+        yield _checked(made(original, n_units, seed), schema, n_units, group_key, name)
+        return
+    made.fit(original, seeds.integer(seed, "fit"))
+    step = units_per_chunk or n_units
+    for i_chunk, start in enumerate(range(0, n_units, step)):
+        n_chunk = min(step, n_units - start)
+        drawn = made.sample(n_chunk, seeds.integer(seed, "sample", i_chunk))
+        yield _checked(drawn, schema, n_chunk, group_key, name)
+
+
+def _checked(drawn: Any, schema: Schema, n_units: int, group_key: str | None, source: str) -> Any:
     where = f"the table from {source}"
-    table = _as_table(external.load(source)(original, n_units, seed), source)
+    table = _as_table(drawn, source)
     check_names(table.column_names, where)
     check_columns(table.column_names, schema.names, where)
     groups = None if group_key is None else Groups.of(key_codes(table, group_key, where), where)

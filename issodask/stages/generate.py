@@ -15,7 +15,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -111,7 +111,7 @@ def generate(
     learnt, and for a full disk.
     """
     if not makes_pool(config):
-        return open_pool(config.source, config.csv.model_dump())
+        return open_pool(config.source_name, config.csv.model_dump())
     if external.is_callable_source(config.source):
         external.load(config.source)  # say what is wrong with it before anything starts
     original = as_table(original)
@@ -181,16 +181,16 @@ def _make(task: GeneratorTask, log: ProgressLog) -> int:
     original, schema = _stored_original(_original_folder(Path(task.run_folder), task.original_key))
     if external.is_callable_source(task.config.source):
         needed = schema.learnt(task.group_key)
-        table = call(task.config.source, original, needed, task.n_units, task.seed, task.group_key)
-        _stop_if_abandoned()
-        return _write_parts(task, schema, table)
+        per_chunk = _units_per_chunk(task, original)
+        tables = call(task.config.source, original, needed, task.n_units, task.seed, task.group_key, per_chunk)
+        return _write_parts(task, schema, tables)
     return _train_and_sample(task, original, schema, log)
 
 
 def _train_and_sample(task: GeneratorTask, original: pd.DataFrame, schema: Schema, log: ProgressLog) -> int:
     codec = Codec.fit(original, schema, task.group_key)
     if not codec.names:  # every column is missing throughout, or constant: there is nothing to learn
-        return _write_parts(task, schema, codec.decode(pd.DataFrame({GROUP: range(task.n_units)})))
+        return _write_parts(task, schema, [codec.decode(pd.DataFrame({GROUP: range(task.n_units)}))])
     device = _device(task, original)
     report = _reporting(log)
     with pinned(device, task.index):
@@ -242,10 +242,12 @@ def _units_per_chunk(task: GeneratorTask, original: pd.DataFrame) -> int:
     return max(1, task.config.part_rows * original[task.group_key].nunique() // len(original))
 
 
-def _write_parts(task: GeneratorTask, schema: Schema, table: Any) -> int:
-    _remove_parts(Path(task.run_folder), task.index)  # a callable is asked for all units at once
+def _write_parts(task: GeneratorTask, schema: Schema, tables: Iterable[Any]) -> int:
+    _remove_parts(Path(task.run_folder), task.index)  # there is nothing that a callable could go on from
     with _writer(task, schema) as writer:
-        writer.append(table)
+        for table in tables:
+            _stop_if_abandoned()
+            writer.append(table)
     _note_sampled(task, writer)
     return writer.n_rows
 
@@ -274,9 +276,9 @@ def _plan(
 ) -> list[GeneratorTask]:
     """Write the original where tasks find it, and share the units out among the generators."""
     original_key = _store_original(original, schema, run_folder)
-    training_settings = config.model_dump(
-        include={"source", "model", "max_epochs", "max_training_time_min", "batch_size"}
-    )
+    training_settings = config.model_dump(include={"model", "max_epochs", "max_training_time_min", "batch_size"}) | {
+        "source": external.identity_of(config.source)
+    }
     sampling_settings = config.model_dump(include={"temperature", "top_p", "part_rows"})
     n_generators = min(config.generators, n_units)
     if group_key is not None:

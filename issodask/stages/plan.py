@@ -75,14 +75,14 @@ def known_columns(job: JobConfig, columns: Mapping[str, str] | None = None) -> K
 def _pool_units(job: JobConfig, n_units: int) -> int:
     if makes_pool(job.generate):
         return job.generate.units or POOL_UNITS_PER_UNIT * n_units
-    pool = open_pool(job.generate.source, job.generate.csv.model_dump())
+    pool = open_pool(job.generate.source_name, job.generate.csv.model_dump())
     return (pool.n_units if pool.n_units is not None else pool.n_rows) or 0
 
 
 def _generating(job: JobConfig, n_pool: int, row_bytes: float) -> Estimate:
     config = job.generate
     if not makes_pool(config):
-        return Estimate("generate", f"the pool is there: {config.source}", 0.0, 0.0, 0.0)
+        return Estimate("generate", f"the pool is there: {config.source_name}", 0.0, 0.0, 0.0)
     workers = min(config.generators, job.runtime.workers or config.generators)
     waves = -(-config.generators // workers)
     what = f"{config.generators} generators, {workers} at a time; at most {config.max_training_time_min:g} min each"

@@ -64,7 +64,11 @@ def run(
     """
     job = with_roles(job, columns)
     folder = Path(job.out)
-    for place in (job.original.path, job.original.holdout, None if makes_pool(job.generate) else job.generate.source):
+    for place in (
+        job.original.path,
+        job.original.holdout,
+        None if makes_pool(job.generate) else job.generate.source_name,
+    ):
         check_place(place)
     with sole_writer(folder):
         return _run(job, folder, events or Events(folder / "events.jsonl"), client or job.runtime.scheduler)

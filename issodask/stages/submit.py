@@ -42,7 +42,7 @@ def _placed(job: JobConfig, out: str, service: Service) -> JobConfig:
     changes: dict[str, str] = {"path": _reachable(original.path, out, service)}
     if original.holdout is not None:
         changes["holdout"] = _reachable(original.holdout, out, service)
-    source = job.generate.source
+    source = job.generate.source_name
     if is_callable_source(source):
         source = _placed_callable(source, out, service)
     elif not makes_pool(job.generate):

@@ -1,11 +1,14 @@
+"""Generators of one's own: what is taken from them, and what is said of those that can't be used."""
+
 import sys
+import threading
 
 import pandas as pd
 import pytest
 
 from issodask.errors import InputError
-from issodask.models.external import load
-from issodask.stages.called import call
+from issodask.models.external import identity_of, load
+from issodask.stages import called
 from issodask.store.frames import to_frame
 from tests.door import schema_from
 
@@ -47,11 +50,31 @@ def keyless(original, n, seed):
     return groups(original, n, seed).assign(key=["x", None] * (len(original) * n))
 """
 
+LEARNER = """
+class Learner:
+    asked = ()
+
+    def fit(self, original, seed):
+        self.original = original
+
+    def sample(self, n, seed):
+        self.asked = (*self.asked, n)
+        return self.original.sample(n, replace=True, random_state=seed)
+
+learner = Learner()
+"""
+
+
+def call(*arguments, **options):
+    """The only table."""
+    (table,) = called.call(*arguments, **options)
+    return table
+
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
     """A module in the current directory."""
-    (tmp_path / "own_source.py").write_text(MODULE)
+    (tmp_path / "own_source.py").write_text(MODULE + LEARNER)
     (tmp_path / "broken_source.py").write_text("import no_such_module_at_all\n")
     monkeypatch.chdir(tmp_path)
     yield
@@ -128,3 +151,37 @@ def test_call__gives_n_whole_groups():
 def test_call__says_what_is_wrong_with_groups(function, message):
     with pytest.raises(InputError, match=message):
         call(f"python:own_source:{function}", GROUPED, schema_from(GROUPED), 3, seed=1, group_key="key")
+
+
+@pytest.mark.usefixtures("module")
+@pytest.mark.parametrize("name", ["Learner", "learner"])
+def test_call__a_generator_learns_once_and_draws_in_chunks(name):
+    source = f"python:own_source:{name}"
+    tables = list(called.call(source, ORIGINAL, SCHEMA, 25, seed=1, units_per_chunk=10))
+    assert [table.num_rows for table in tables] == [10, 10, 5]
+    assert tables[0] != tables[1]
+    assert list(called.call(source, ORIGINAL, SCHEMA, 25, seed=1, units_per_chunk=10)) == tables
+
+
+@pytest.mark.usefixtures("module")
+def test_load__every_generator_is_a_copy_of_its_own():
+    learner = load("python:own_source:learner")
+    learner.fit(ORIGINAL, 1)
+    assert not hasattr(load("python:own_source:learner"), "original")
+
+
+def test_identity__of_a_script_follows_its_code(monkeypatch):
+    def of(code):
+        names = {"__name__": "__main__"}
+        exec(code, names)
+        return identity_of(names["draw"])
+
+    one, again, other = (of(f"def draw(original, n, seed): return {value}") for value in (1, 1, 2))
+    assert one == again != other
+    assert one.startswith("python:__main__:draw#")
+
+
+def test_identity__what_can_not_travel_is_told():
+    lock = threading.Lock()
+    with pytest.raises(InputError, match=r"source python:.*can't be pickled .*build what can't within it"):
+        identity_of(lambda original, n, seed: lock)
