@@ -1,9 +1,26 @@
-"""What a host offers, found the same way on Linux and macOS: processors, and locks that go with their process."""
+"""What a host offers, found the same way on Linux and macOS: processors, locks that go with their process, packages."""
 
 import os
+import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, cast
 
 from filelock import FileLock, Timeout
+
+from issodask.errors import InputError
+
+EXTRAS = {
+    "mostlyai.engine": ("mostlyai-engine", "generate"),
+    "mostlyai.qa": ("mostlyai-qa", "report"),
+    "distributed": ("distributed", "cluster"),
+    "supervisor": ("supervisor", "cluster"),
+    "cryptography": ("cryptography", "cluster"),
+    "bokeh": ("bokeh", "cluster"),
+    "psutil": ("psutil", "cluster"),
+}
+"""Modules that not everybody installs: the package that has each, and the extra of issodask that brings it."""
 
 
 def n_processors() -> int:
@@ -28,3 +45,37 @@ def take(lock: FileLock) -> bool:
     except Timeout:
         return False
     return True
+
+
+def check_installed(module: str, what: str) -> None:
+    """Raise InputError that says how to install what `what` needs, unless it is there."""
+    if not is_installed(module):
+        raise InputError(how_to_install(module, what))
+
+
+def how_to_install(module: str, what: str) -> str:
+    """What to do about a module of an extra that is not there."""
+    package, extra = EXTRAS[module]
+    return f"{what} needs {package}: pip install 'issodask[{extra}]'"
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module can be found; it is not imported, only the packages that it lies in."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def hide_if_broken(package: str) -> None:
+    """Let a package that is installed, but can't be imported, count as one that is not.
+
+    mostlyai asks for a torchvision that it never uses. One that was built for another torch fails while it is imported,
+    and transformers, which imports whatever it finds, fails with it.
+    """
+    if package in sys.modules or find_spec(package) is None:
+        return
+    try:
+        import_module(package)
+    except Exception:  # it may raise anything: RuntimeError, OSError, AttributeError were seen
+        cast(dict[str, Any], sys.modules)[package] = None

@@ -29,12 +29,23 @@ def told(command: Command) -> Command:
             _fail(str(error), _BAD_INPUT)
         except LostError as error:
             _fail(str(error), _LOST)
+        except ModuleNotFoundError as error:
+            _fail(_installable(error), _BAD_INPUT)
         except OSError as error:
             _fail(_mendable(error), _BAD_INPUT)
         except KeyboardInterrupt as stopped:
             _fail(str(stopped) or "stopped", _STOPPED)
 
     return wrapped  # type: ignore[return-value]
+
+
+def _installable(error: ModuleNotFoundError) -> str:
+    """How to install what a command needs; a module that no extra brings is raised again."""
+    from issodask.host import EXTRAS, how_to_install
+
+    if error.name not in EXTRAS:
+        raise error
+    return how_to_install(error.name, "this command")
 
 
 def _mendable(error: OSError) -> str:

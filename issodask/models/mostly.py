@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.errors import InputError
-from issodask.host import lock_at, take
+from issodask.host import hide_if_broken, lock_at, take
 from issodask.models.codec import GROUP
 from issodask.models.device import Device
 from issodask.models.legs import Leg, Legs, carried_over, epochs_per_leg, remove_legs
@@ -423,6 +423,7 @@ def _engine(folder: Path, n_threads: int) -> Iterator[tuple[ModuleType, Path]]:
     _sweep_caches()
     with _cache() as cache, warnings.catch_warnings(), _environment(cache):
         warnings.simplefilter("ignore")
+        hide_if_broken("torchvision")
         import datasets  # type: ignore[import-untyped]
         import torch
         from mostlyai import engine

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from issodask.host import hide_if_broken
 from issodask.report.tables import Table
 
 # Threads of scikit-learn that spin while they wait take ten times as long on a busy machine; read when it is loaded.
@@ -37,6 +38,7 @@ def qa_session(seed: int) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            hide_if_broken("torchvision")
             yield
     finally:
         np.random.set_state(numpy_state)

@@ -12,7 +12,6 @@ from pathlib import Path
 from distributed.security import Security
 
 from issodask.errors import InputError
-from issodask.runtime.service.keys import Keys
 
 OWN = "cluster"
 """What names the cluster that `issodask cluster up` started."""
@@ -77,4 +76,6 @@ def _noted(path: Path) -> Address:
         raise InputError(f"{path} is no scheduler file ({error}): give one that a Dask scheduler wrote") from error
     if "keys" not in note:
         return Address(scheduler, Security())
+    from issodask.runtime.service.keys import Keys
+
     return Address(scheduler, Keys.within(path.parent / note["keys"]).security(), note.get("dashboard"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from issodask.errors import InputError, LostError
-from issodask.host import n_processors
+from issodask.host import check_installed, n_processors
 from issodask.protocols import Runtime
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def is_abandoned() -> bool:
 def _make(workers: int | None, scheduler: "str | Client") -> Runtime:
     from issodask.runtime import local
 
+    if scheduler not in ("serial", "threads"):
+        check_installed("distributed", "a Dask cluster")
     if not isinstance(scheduler, str):
         from issodask.runtime.cluster import Cluster
 

@@ -12,12 +12,12 @@ from typing import Any
 from issodask import seeds
 from issodask.config import EvaluateConfig
 from issodask.errors import InputError
+from issodask.host import check_installed
 from issodask.report.coherence import group_findings
 from issodask.report.copies import Copies, Fingerprints
 from issodask.report.drivers import find_drivers
 from issodask.report.findings import Findings, read_history, worst_cliques
 from issodask.report.metrics import installed_versions, metrics_record, to_json
-from issodask.report.page import render_page
 from issodask.report.privacy import Privacy, measure_privacy, rows_to_compare
 from issodask.report.qa import write_qa_report
 from issodask.report.scores import score
@@ -63,6 +63,7 @@ def evaluate(
     Returns the content of metrics.json. Raises InputError for an empty table, a missing column or group key, or values
     that don't fit the original's type.
     """
+    check_installed("mostlyai.qa", "a report")
     config = config or EvaluateConfig()
     original = as_table(original, where="the original")
     known = KnownColumns.of(original, group_key, columns)
@@ -77,6 +78,8 @@ def evaluate(
     if json_path is not None:
         _write_text(Path(json_path), to_json(record))
     if html_path is not None:
+        from issodask.report.page import render_page  # its libraries are not installed where nobody wants a report
+
         _write_text(Path(html_path), render_page(findings, title))
     return record
 

@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ from issodask import seeds
 from issodask.config import GenerateConfig
 from issodask.errors import LostError
 from issodask.events import Events
-from issodask.host import lock_at, n_processors, take
+from issodask.host import check_installed, is_installed, lock_at, n_processors, take
 from issodask.models import external, mostly
 from issodask.models.codec import GROUP, Codec
 from issodask.models.device import Device, choose_device, look_around, pinned
@@ -114,6 +113,8 @@ def generate(
         return open_pool(config.source_name, config.csv.model_dump())
     if external.is_callable_source(config.source):
         external.load(config.source)  # say what is wrong with it before anything starts
+    else:
+        check_installed("mostlyai.engine", "training generators")
     original = as_table(original)
     if group_key is not None:
         _check_groups(original, config, group_key)
@@ -155,7 +156,7 @@ def place_to_make(
         return 1, "serial"
     if scheduler is not None:
         return workers, scheduler
-    if find_spec("distributed") is None:
+    if not is_installed("distributed"):
         return 1, "serial"
     return min(config.generators, workers or n_processors()), "processes"
 

@@ -17,6 +17,7 @@ from issodask import seeds
 from issodask.config import GenerateConfig, JobConfig
 from issodask.errors import InputError
 from issodask.events import Events
+from issodask.host import check_installed
 from issodask.runtime import Runtime, open_runtime, told
 from issodask.stages.evaluate import evaluate
 from issodask.stages.generate import generate, makes_pool, place_to_make
@@ -62,6 +63,7 @@ def run(
 
     Raises InputError for a job or input that can't be used, LostError when the cluster is lost on the way.
     """
+    check_installed("mostlyai.qa", "the report at the end of a run")
     job = with_roles(job, columns)
     folder = Path(job.out)
     for place in (
