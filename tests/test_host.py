@@ -5,7 +5,10 @@ import signal
 import subprocess
 import sys
 
-from issodask.host import lock_at, n_processors, take
+import pytest
+
+from issodask.errors import InputError
+from issodask.host import check_installed, hide_if_broken, lock_at, n_processors, take
 
 HOLDER = """
 import sys, time
@@ -51,3 +54,32 @@ def test_lock__is_free_when_its_holder_was_killed(tmp_path):
     assert take(lock)
     lock.release()
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_how_to_install__names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "supervisor", None)
+    with pytest.raises(InputError, match=r"^a cluster needs supervisor: pip install 'issodask\[cluster\]'$"):
+        check_installed("supervisor", "a cluster")
+    check_installed("mostlyai.engine", "training")
+
+
+def test_torchvision__that_is_broken_does_not_break_what_engine_and_report_import(tmp_path):
+    """As where a build of torch has no torchvision of its own, and pip installs another's."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text("raise RuntimeError('operator torchvision::nms is absent')")
+    code = "from transformers import PreTrainedModel\n"
+    hide = "from issodask.host import hide_if_broken\nhide_if_broken('torchvision')\n"
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    broken, mended = (
+        subprocess.run([sys.executable, "-W", "ignore", "-c", text], env=environ, capture_output=True, text=True)
+        for text in (code, hide + code)
+    )
+    assert "PreTrainedModel" in broken.stderr
+    assert mended.returncode == 0, mended.stderr
+
+
+def test_hide_if_broken__leaves_what_works():
+    hide_if_broken("json")
+    hide_if_broken("no_such_package")
+    assert sys.modules["json"] is not None
+    assert "no_such_package" not in sys.modules

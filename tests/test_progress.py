@@ -1,6 +1,8 @@
 """What the terminal shows: sparse lines in a log, bars on a terminal, names as they are."""
 
 import io
+import sys
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -61,3 +63,23 @@ def test_shown__long_lines_stay_one_line():
 
 def test_shown__nothing_happens_nothing_is_shown():
     assert told([]) == ""
+
+
+def test_listening__in_a_notebook_draws_one_table(monkeypatch):
+    """Without widgets: what stays in the notebook's file is the last state."""
+    drawn = []
+    module = SimpleNamespace(HTML=str, display=lambda *_, **__: SimpleNamespace(update=drawn.append))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(display=module))
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    with progress.listening(None, Console(force_jupyter=True, file=io.StringIO())) as listeners:
+        for event in EVENTS:
+            listeners[0](event)
+    assert '<td>trim</td><td><progress value="1" max="400"></progress></td>' in drawn[-1]
+    assert "codes of part a[b].parquet are damaged" in drawn[-1]
+    assert "x[/bold]y/state.npz" in drawn[-1]
+
+
+@pytest.mark.parametrize(("asked", "heard"), [(None, 0), (False, 0), (True, 1)])
+def test_listening__where_nobody_looks(asked, heard):
+    with progress.listening(asked, Console(file=io.StringIO())) as listeners:
+        assert len(listeners) == heard

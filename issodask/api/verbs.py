@@ -203,8 +203,8 @@ def run(
     """Do a whole job: generate, select, evaluate; what an earlier run in the same folder finished is kept.
 
     job                 the path of a job file, what it says as a dict, or a JobConfig
-    runtime             serial, threads, processes, cluster (of `issodask cluster up`), an address, or a Dask client;
-                        default: the job's
+    runtime             serial, threads, processes, cluster (of `issodask cluster up`), an address, a Dask client, or an
+                        object of your own (issodask.protocols.Runtime); default: the job's
     folder              where all results are kept, in place of the job's `out`; default, where a dict has none: one
                         that goes with the results
     workers             how many, in place of the job's
@@ -278,12 +278,8 @@ def _job(
 @contextmanager
 def _opened(where: "Where", workers: int | None, events: "Events", folder: Path) -> Iterator["Runtime"]:
     """The runtime; whoever watches the cluster hears the events."""
-    from issodask.runtime import Runtime, open_runtime, told
+    from issodask.runtime import open_runtime, told
 
-    if isinstance(where, Runtime):
-        with told(where, events, folder):
-            yield where
-        return
     with open_runtime(workers, where) as runtime, told(runtime, events, folder):
         yield runtime
 

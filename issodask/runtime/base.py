@@ -28,14 +28,17 @@ class Told(Protocol):
 
 
 @contextmanager
-def open_runtime(workers: int | None = None, scheduler: "str | Client | None" = None) -> Iterator[Runtime]:
+def open_runtime(workers: int | None = None, scheduler: "str | Client | Runtime | None" = None) -> Iterator[Runtime]:
     """Open the runtime that `scheduler` names, and close it at the end.
 
     scheduler: `serial`, `threads` (default), `processes` (a Dask LocalCluster with one thread per worker), `cluster`
     (the one that `issodask cluster up` started), the address of a Dask scheduler (`tcp://...`, `tls://...`), the path
-    of a scheduler file, or a Dask Client, which stays open. `workers` defaults to the number of processors; one worker
-    in threads is serial. Raises InputError when the scheduler can't be reached.
+    of a scheduler file, or a Dask Client or a Runtime, which stay open. `workers` defaults to the number of processors;
+    one worker in threads is serial. Raises InputError when the scheduler can't be reached.
     """
+    if isinstance(scheduler, Runtime):
+        yield scheduler
+        return
     runtime = _make(workers, scheduler or "threads")
     try:
         yield runtime

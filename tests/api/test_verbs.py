@@ -14,6 +14,7 @@ from issodask.config import EvaluateConfig, GenerateConfig, SelectConfig
 from issodask.errors import InputError
 from issodask.events import read_events
 from issodask.runtime import open_runtime
+from issodask.runtime.local import Serial
 from issodask.stages import select as stage
 from tests.tables import QUICK, biased_panel, biased_pool, mixed_table, narrow, panel_table, write_job, write_pool
 
@@ -156,7 +157,7 @@ def test_run__of_a_dict_keeps_nothing(tables, tmp_path):
         "generate": {"source": str(tmp_path / "pool")},
         "select": {"ipf_passes": 2},
     }
-    done = run(job, workers=1, select={"effort": 60.0}, evaluate={"distance_rows": 100})
+    done = run(job, runtime=Serial(), select={"effort": 60.0}, evaluate={"distance_rows": 100})
     assert len(done.selection) == 450
     assert done.report.accuracy == pytest.approx(done.selection.accuracy, abs=1e-3)
     assert len(done.pool) == 6_000
