@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.report.privacy import Privacy, measure_privacy
-from issodask.report.qa import qa_session
+from issodask.report.qa import qa_session, with_own_rare
 
 STANDARD_ERRORS = 3
 LEAST_PART = 0.25  # of what the first column is above one half
@@ -45,7 +45,9 @@ def find_drivers(
     if holdout is None or privacy is None or not privacy.is_notable:
         return None
     tables = (original, subset, holdout)
-    drawn = [table.sample(privacy.n_rows, random_state=seeds.generator(seed, "drivers")) for table in tables]
+    drawn = [
+        with_own_rare(table).sample(privacy.n_rows, random_state=seeds.generator(seed, "drivers")) for table in tables
+    ]
     shares = {name: nearer_share(*dimensions) for name, dimensions in _by_column(drawn, seed).items()}
     least = max(STANDARD_ERRORS * sqrt(0.25 / privacy.n_rows), LEAST_PART * (max(shares.values()) - 0.5))
     found = {name: share for name, share in sorted(shares.items(), key=lambda item: -item[1]) if share > 0.5 + least}

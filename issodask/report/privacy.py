@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from issodask import seeds
-from issodask.report.qa import qa_session
+from issodask.report.qa import qa_session, with_own_rare
 from issodask.report.tables import Table
 
 MIN_ROWS = 10  # NNDR is the 10th smallest ratio
@@ -109,6 +109,8 @@ def measure_privacy(
     dimensions and a holdout, mostlyai-qa also tries groups of columns and keeps the one with the highest DCR share,
     so the share errs on the side of caution (mostlyai-qa: prepare_data_for_embeddings, calculate_distances).
     """
+    original, subset = with_own_rare(original), with_own_rare(subset)
+    holdout = None if holdout is None else with_own_rare(holdout)
     tables = [original, subset] if holdout is None else [original, subset, holdout]
     n_rows = min(max_rows, *(len(table) for table in tables))
     if n_rows < MIN_ROWS:

@@ -16,9 +16,11 @@ import pandas as pd
 
 from issodask.host import hide_if_broken
 from issodask.report.tables import Table
+from issodask.table.bins import RARE
 
 # Threads of scikit-learn that spin while they wait take ten times as long on a busy machine; read when it is loaded.
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "passive"}
+OWN_RARE = f"{RARE} (own)"
 OWN_COLUMNS = ("Sequence Length", "__KEY", "__IDX")  # that mostlyai-qa adds: a table's own get another name there
 MIN_ROWS = {"subset": 100, "original": 90, "holdout": 10}  # below these mostlyai.qa.report gives no metrics
 
@@ -48,6 +50,21 @@ def qa_session(seed: int) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def with_own_rare(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `_RARE_`, where it is a text of theirs, under another name, that mostlyai-qa can compare.
+
+    To its embeddings `_RARE_` is what no original row has, and a second one makes them fail.
+    """
+    named = {}
+    for i, (_, values) in enumerate(rows.items()):
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            if RARE in values.cat.categories:
+                named[i] = values.cat.rename_categories({RARE: OWN_RARE})
+        elif not pd.api.types.is_numeric_dtype(values.dtype) and (values == RARE).any():
+            named[i] = values.replace(RARE, OWN_RARE)
+    return pd.DataFrame({name: named.get(i, rows[name]) for i, name in enumerate(rows)}) if named else rows
 
 
 def write_qa_report(
@@ -86,7 +103,7 @@ def write_qa_report(
 
 def _keyed(table: Table, key: str | None, first_key: int) -> pd.DataFrame:
     """The rows, and where `key` names a column the number of each row's group in it."""
-    rows = table.rows.rename(columns={name: f"{name}_" for name in OWN_COLUMNS})
+    rows = with_own_rare(table.rows).rename(columns={name: f"{name}_" for name in OWN_COLUMNS})
     if key is None:
         return rows
     groups = table.groups

@@ -68,7 +68,9 @@ def to_frame(table: pa.Table, schema: Schema | None = None) -> pd.DataFrame:
             changed[name] = values.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
         elif dtype.startswith(("Float", "string")) and "pyarrow]" not in dtype:
             changed[name] = usual[name].astype(pd.api.types.pandas_dtype(dtype))
-    return usual.assign(**changed) if changed else usual
+    for name, column in changed.items():
+        usual[name] = column
+    return usual
 
 
 def _in_microseconds(table: pa.Table) -> pa.Table:

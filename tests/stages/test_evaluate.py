@@ -12,6 +12,8 @@ import pytest
 
 from issodask.config import EvaluateConfig
 from issodask.errors import InputError
+from issodask.report.drivers import find_drivers
+from issodask.report.privacy import measure_privacy
 from issodask.stages.evaluate import evaluate
 from tests.report.tables import grouped, real_table, sequence_table
 
@@ -238,9 +240,38 @@ def test_evaluate__qa_report_takes_the_group_key(tmp_path):
 
 def test_evaluate__qa_report_of_names_that_it_uses_itself(tmp_path):
     names = {"age": "Sequence Length", "city": "self", "premium": "__KEY"}
-    tables = [real_table(n, n)[list(names)].rename(columns=names) for n in (110, 100)]
+    tables = [real_table(n, n)[list(names)].rename(columns=names).convert_dtypes() for n in (110, 100)]
     config = EvaluateConfig(distance_rows=100, qa_report=True)
     assert evaluate(*tables, config=config, qa_path=tmp_path / "qa.html")["similarity"] is not None
+
+
+@pytest.mark.parametrize("dtype", ["object", "string", "category"])
+def test_evaluate__the_original_may_hold_the_text_by_which_engines_hide_others(dtype, tmp_path):
+    random = np.random.default_rng(1)
+    original, subset, holdout = (
+        pd.DataFrame(
+            {"a": random.integers(0, 9, n), "t": pd.Series(random.choice(["_RARE_", "u", "w"], n), dtype=dtype)}
+        )
+        for n in (110, 100, 90)
+    )
+    config = EvaluateConfig(distance_rows=100, qa_report=True)
+    record = evaluate(original, subset, holdout, config=config, qa_path=tmp_path / "qa.html")
+    assert record["similarity"] is not None
+    renamed = [
+        table.assign(t=table["t"].astype(object).replace("_RARE_", "v")) for table in (original, subset, holdout)
+    ]
+    of_renamed = evaluate(*renamed, config=CONFIG)["issodask"]["accuracy"]
+    assert record["issodask"]["accuracy"]["against_original"]["subset"]["overall"] == pytest.approx(
+        of_renamed["against_original"]["subset"]["overall"]
+    )
+
+
+def test_drivers_and_distances__own_texts_that_name_what_is_hidden():
+    texts = [pd.DataFrame({"t": [f"{name}{i}" for i in range(60)]}) for name in "abc"]
+    texts[0]["t"] = texts[1]["t"] = ["_RARE_", *texts[0]["t"][1:]]
+    privacy = measure_privacy(*texts, max_rows=60, seed=1)
+    assert privacy.is_notable
+    assert find_drivers(*texts, privacy, seed=1).columns["t"] > 0.9
 
 
 @pytest.mark.parametrize("name", ["original", "subset"])
