@@ -3,9 +3,10 @@
 import os
 
 from issodask.cli import main
+from issodask.runtime.base import LEASH_VARIABLE
 
 if __name__ == "__main__":
-    if os.environ.pop("ISSODASK_LEASH", None):
+    if os.environ.pop(LEASH_VARIABLE, None):
         from issodask.runtime.service.drive import hold_leash
 
         hold_leash()

@@ -6,8 +6,9 @@ In: a TOML file (`load_job`) or keyword arguments. Out: a `JobConfig`, never cha
 import json
 import tomllib
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -195,7 +196,7 @@ def job_of(job: str | Path | Mapping[str, Any] | JobConfig, changes: Mapping[str
     """
     where = "job"
     if isinstance(job, JobConfig):
-        values: Mapping[str, Any] = job.model_dump()
+        values: Mapping[str, Any] = {name: dict(part) if isinstance(part, BaseModel) else part for name, part in job}
     elif isinstance(job, Mapping):
         values = job
     else:
@@ -224,15 +225,23 @@ def validated(model: type[Model], values: dict[str, Any], where: str) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults = "; ".join(_describe(fault) for fault in error.errors())
+        faults = "; ".join(_describe(fault, model) for fault in error.errors())
         raise InputError(f"{where}: {faults}") from error
 
 
-def _describe(fault: Any) -> str:
+def _describe(fault: Any, model: type[BaseModel]) -> str:
     *section, key = [str(step) for step in fault["loc"]] or ["job"]
     place = f"[{'.'.join(section)}] {key}" if section else key
     if fault["type"] == "extra_forbidden":
-        return f"unknown key {place}: remove it or correct its spelling"
+        near = get_close_matches(key, _keys(model, section), n=1, cutoff=0.5)
+        return f"unknown key {place}: " + (f"did you mean {near[0]}?" if near else "remove it")
     if fault["type"] == "missing":
         return f"key {place} is missing: add it"
     return f"{place} is {fault['input']!r}, but {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def _keys(model: type[BaseModel], section: list[str]) -> list[str]:
+    """What a section may have."""
+    for name in section:
+        model = cast(type[BaseModel], model.model_fields[name].annotation)
+    return list(model.model_fields)

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from issodask.config import GenerateConfig, JobConfig, OriginalConfig, SelectConfig, load_job, validated
+from issodask.config import GenerateConfig, JobConfig, OriginalConfig, SelectConfig, job_of, load_job, validated
 from issodask.errors import InputError
 
 SMALLEST = 'out = "runs/one"\n[original]\npath = "people.parquet"\n'
@@ -75,9 +75,9 @@ def test_load_job__other_encoding(tmp_path):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (SMALLEST + "[select]\nunitz = 5\n", "unknown key [select] unitz: remove it or correct its spelling"),
-        (SMALLEST + "[selct]\nunits = 5\n", "unknown key selct"),
-        ("sed = 1\n" + SMALLEST, "unknown key sed"),
+        (SMALLEST + "[select]\nunitz = 5\n", "unknown key [select] unitz: did you mean units?"),
+        (SMALLEST + "[selct]\nunits = 5\n", "unknown key selct: did you mean select?"),
+        ("sed = 1\n" + SMALLEST, "unknown key sed: did you mean seed?"),
         ("[original]\npath = 'x'\n", "key out is missing: add it"),
         ("out = 'x'\n", "key original is missing"),
         ("out = 'x'\n[original]\n", "key [original] path is missing"),
@@ -115,3 +115,16 @@ def test_load_job__roles_of_columns(job_file):
     job = load_job(job_file(SMALLEST + '[columns]\ncustomer_id = "id"\nnote = "text"\n'))
     assert job.columns == {"customer_id": "id", "note": "text"}
     assert "[columns] note" in message_of(job_file(SMALLEST + "[columns]\nnote = 3\n"))
+
+
+def test_job_of__changes_settings_of_a_section_and_keeps_a_callable(job_file):
+    def draw(original, n, seed):
+        raise NotImplementedError
+
+    from_file = job_of(job_file(SMALLEST + "[select]\nunits = 5\nlanes = 7\n"), {"select": {"units": 6}})
+    assert (from_file.select.units, from_file.select.lanes) == (6, 7)
+    job = job_of(from_file, {"generate": {"source": draw}})
+    assert job_of(job, {"out": "there"}).generate.source is draw
+    assert job.model_dump()["generate"]["source"].startswith("python:tests.test_config:")
+    with pytest.raises(InputError, match=r"^job: unknown key \[generate\] unit: did you mean units\?"):
+        job_of(job, {"generate": {"unit": 5}})

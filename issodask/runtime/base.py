@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 JOB_VARIABLE = "ISSODASK_JOB"
 """Set in a process that drives a submitted job, to the job's id."""
 
+LEASH_VARIABLE = "ISSODASK_LEASH"
+"""Set in a process that is to end when its standard input does."""
+
 
 class Told(Protocol):
     """Events that a listener can be added to, such as issodask.events.Events."""

@@ -18,11 +18,8 @@ from typing import Any
 from distributed import get_worker, secede
 
 from issodask.runtime.address import as_client
-from issodask.runtime.base import JOB_VARIABLE, is_abandoned
+from issodask.runtime.base import JOB_VARIABLE, LEASH_VARIABLE, is_abandoned
 from issodask.runtime.cluster import TOPIC
-
-LEASH_VARIABLE = "ISSODASK_LEASH"
-"""Set in a process that is to end when its standard input does."""
 
 LOG = "driver.log"
 
