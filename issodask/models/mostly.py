@@ -36,6 +36,7 @@ from issodask.errors import InputError
 from issodask.host import hide_if_broken, lock_at, take
 from issodask.models.codec import GROUP
 from issodask.models.device import Device
+from issodask.models.engine import fused_optimizer, rare_by_group
 from issodask.models.legs import Leg, Legs, carried_over, epochs_per_leg, remove_legs
 
 Report = Callable[..., None]
@@ -166,7 +167,7 @@ def _train_in_legs(
     while True:
         progress = _Progress(report, leg, leg.epoch + n_epochs, training)
         engine.set_random_state(seeds.integer(training.seed, "train", leg.n_before))
-        with carried_over(leg) as ending:
+        with carried_over(leg) as ending, fused_optimizer():
             engine.train(
                 model=training.model,
                 max_epochs=training.max_epochs,
@@ -279,33 +280,9 @@ def _prepare(
         workspace_dir=workspace,
         update_progress=now_and_then,
     )
-    with _rare_by_group():
+    with rare_by_group():
         engine.analyze(workspace_dir=workspace, update_progress=now_and_then)
     engine.encode(workspace_dir=workspace, update_progress=now_and_then)
-
-
-@contextmanager
-def _rare_by_group() -> Iterator[None]:
-    """Let the engine count groups to find out what is rare, and which numbers are extreme.
-
-    It can, by its `root_keys`, but takes each row of a table for a root of its own (seen in 2.7.3).
-    """
-    from mostlyai.engine import analysis
-
-    analyze_column = analysis._analyze_col
-
-    def analyze_column_by_group(
-        *args: Any, root_keys: pd.Series, context_keys: pd.Series | None = None, **more: Any
-    ) -> dict[str, Any]:
-        if context_keys is not None:
-            root_keys = context_keys.rename("root_keys")
-        return analyze_column(*args, root_keys=root_keys, context_keys=context_keys, **more)
-
-    analysis._analyze_col = analyze_column_by_group
-    try:
-        yield
-    finally:
-        analysis._analyze_col = analyze_column
 
 
 def _models(folder: Path) -> tuple[Path, Path]:
