@@ -1,5 +1,6 @@
 """What mostlyai's engine is made to do otherwise, each within a context: outside of it the engine is as it was."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -33,17 +34,32 @@ def rare_by_group() -> Iterator[None]:
 
 
 @contextmanager
-def fused_optimizer() -> Iterator[None]:
-    """Let training update all parameters in one kernel.
+def quicker_steps() -> Iterator[None]:
+    """Let a training step take less than two thirds of its time on a CPU (docs/measurements.md).
 
-    A model has a few small arrays for each column; on a CPU, PyTorch updates them one operation and array at a time
-    unless told otherwise, which takes a third of a training step (docs/measurements.md).
+    A model has a few small arrays for each column. PyTorch updates them one operation and array at a time unless told
+    to do it in one kernel, and draws a number of 24 bits for each value that dropout may take, where 8 would do.
     """
     import torch
 
-    adam = torch.optim.AdamW
+    adam, dropout = torch.optim.AdamW, torch.nn.functional.dropout
+
+    def quick_dropout(values: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+        if not training or inplace or values.device.type != "cpu" or (256 * p) % 1:
+            return dropout(values, p, training, inplace)
+        return values * _kept(torch, values.shape, p).to(values.dtype).div_(1 - p)
+
     torch.optim.AdamW = partial(adam, fused=True)  # type: ignore[misc]
+    torch.nn.functional.dropout = quick_dropout
     try:
         yield
     finally:
-        torch.optim.AdamW = adam  # type: ignore[misc]
+        torch.optim.AdamW, torch.nn.functional.dropout = adam, dropout  # type: ignore[misc]
+
+
+def _kept(torch: Any, shape: Any, p: float) -> Any:
+    """True with a probability of 1 - p, a multiple of 1/256: whether a random byte is large enough."""
+    n_values = math.prod(shape)
+    words = torch.empty(-(-n_values // 8), dtype=torch.int64)
+    words.random_(torch.iinfo(torch.int64).min, None)
+    return words.view(torch.uint8)[:n_values].view(shape) >= round(256 * p)

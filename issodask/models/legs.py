@@ -14,7 +14,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,6 +62,16 @@ class Ending:
     model: Any = None
     optimizer: Any = None
     rates: Any = None
+    checkpoint: Any = None
+    validate: Callable[[], float] | None = None
+
+    def take_last(self) -> None:
+        """Keep the state that training ended with, if it is better than that at the end of each epoch.
+
+        The engine keeps only the latter: of a training whose time ran out in the middle of its second epoch, half.
+        """
+        if self.validate is not None and self.model is not None and not self.stopped_early:
+            self.checkpoint.save_checkpoint_if_best(self.validate(), self.model, self.optimizer, self.rates)
 
 
 @contextmanager
@@ -88,6 +98,7 @@ def carried_over(leg: Leg) -> Iterator[Ending]:
         def __init__(self, *args: Any, **more: Any) -> None:
             super().__init__(*args, **more)
             self.best_val_loss, self.save_count = leg.best_loss, leg.n_before
+            ending.checkpoint = self
 
         def save_checkpoint_if_best(
             self, val_loss: float, model: Any, optimizer: Any, lr_scheduler: Any, **_: Any
@@ -97,12 +108,17 @@ def carried_over(leg: Leg) -> Iterator[Ending]:
             ending.improved |= is_best
             return bool(is_best)
 
-    before = training.EarlyStopper, training.TabularModelCheckpoint
+    def loss_of(model: Any, val_dataloader: Any) -> float:
+        ending.validate = lambda: float(before[2](model, val_dataloader))
+        return ending.validate()
+
+    before = training.EarlyStopper, training.TabularModelCheckpoint, training._calculate_val_loss
     training.EarlyStopper, training.TabularModelCheckpoint = Stopper, Checkpoint
+    training._calculate_val_loss = loss_of
     try:
         yield ending
     finally:
-        training.EarlyStopper, training.TabularModelCheckpoint = before
+        training.EarlyStopper, training.TabularModelCheckpoint, training._calculate_val_loss = before
 
 
 class Legs:

@@ -36,7 +36,7 @@ from issodask.errors import InputError
 from issodask.host import hide_if_broken, lock_at, take
 from issodask.models.codec import GROUP
 from issodask.models.device import Device
-from issodask.models.engine import fused_optimizer, rare_by_group
+from issodask.models.engine import quicker_steps, rare_by_group
 from issodask.models.legs import Leg, Legs, carried_over, epochs_per_leg, remove_legs
 
 Report = Callable[..., None]
@@ -167,7 +167,7 @@ def _train_in_legs(
     while True:
         progress = _Progress(report, leg, leg.epoch + n_epochs, training)
         engine.set_random_state(seeds.integer(training.seed, "train", leg.n_before))
-        with carried_over(leg) as ending, fused_optimizer():
+        with carried_over(leg) as ending, quicker_steps():
             engine.train(
                 model=training.model,
                 max_epochs=training.max_epochs,
@@ -180,6 +180,7 @@ def _train_in_legs(
                 update_progress=progress,
             )
         if ending.stopped_early or not progress.is_at_end_of_leg:
+            ending.take_last()
             return legs.settle(leg, ending)
         legs.keep(leg, progress.epoch, progress.seconds, ending)
         leg = legs.restore()

@@ -204,6 +204,27 @@ def test_carried_over__stops_after_epochs_of_both_legs():
     assert training.EarlyStopper is engines_own
 
 
+class SavedIfBetter:
+    """Stands in for the engine's checkpoint: notes with which loss it was asked."""
+
+    def __init__(self):
+        self.losses = []
+
+    def save_checkpoint_if_best(self, loss, model, optimizer, rates):
+        self.losses.append(loss)
+
+
+@pytest.mark.parametrize(("stopped_early", "asked"), [(False, [0.25]), (True, [])])
+def test_take_last__a_training_whose_time_ran_out_may_end_better_than_its_last_epoch(stopped_early, asked):
+    saved = SavedIfBetter()
+    Ending(stopped_early=stopped_early, model="model", checkpoint=saved, validate=lambda: 0.25).take_last()
+    assert saved.losses == asked
+
+
+def test_take_last__nothing_was_validated():
+    Ending().take_last()
+
+
 class Stateful:
     def state_dict(self):
         return {"a": 1}

@@ -1,0 +1,52 @@
+"""What the engine is made to do otherwise: the same mathematics, and nothing outside of the context."""
+
+import pytest
+import torch
+
+from issodask.models.engine import quicker_steps
+
+
+def test_quicker_steps__dropout_takes_a_quarter_and_scales_the_rest():
+    values = torch.ones(400, 1_000, requires_grad=True)
+    torch.manual_seed(1)
+    with quicker_steps():
+        dropped = torch.nn.Dropout(0.25)(values)
+    assert dropped.detach().unique().tolist() == pytest.approx([0.0, 4 / 3])
+    is_zero = (dropped == 0).float()
+    assert is_zero.mean().item() == pytest.approx(0.25, abs=0.003)
+    assert is_zero.mean(0).std().item() == pytest.approx((0.25 * 0.75 / 400) ** 0.5, rel=0.1)  # of each column alike
+    dropped.sum().backward()
+    assert torch.equal(values.grad, dropped.detach())
+
+
+def test_quicker_steps__dropout_is_off_while_a_model_is_evaluated():
+    with quicker_steps():
+        assert torch.nn.Dropout(0.25).eval()(torch.ones(100)).sum() == 100
+
+
+def test_quicker_steps__odd_shares_are_left_to_torch():
+    torch.manual_seed(1)
+    with quicker_steps():
+        ours = torch.nn.Dropout(0.3)(torch.ones(100))
+    torch.manual_seed(1)
+    assert torch.equal(ours, torch.nn.Dropout(0.3)(torch.ones(100)))
+
+
+def test_quicker_steps__updates_as_adam_does():
+    weights = [torch.nn.Parameter(torch.linspace(-1, 1, 7)) for _ in range(2)]
+    with quicker_steps():
+        fused = torch.optim.AdamW([weights[0]], lr=0.1)
+    usual = torch.optim.AdamW([weights[1]], lr=0.1)
+    for i in range(5):
+        for weight, optimizer in zip(weights, (fused, usual), strict=True):
+            weight.grad = torch.arange(7.0) - i
+            optimizer.step()
+    assert fused.defaults["fused"]
+    assert torch.allclose(*weights, atol=1e-6)
+
+
+def test_quicker_steps__ends_with_the_context():
+    before = torch.optim.AdamW, torch.nn.functional.dropout
+    with pytest.raises(KeyError), quicker_steps():
+        raise KeyError
+    assert (torch.optim.AdamW, torch.nn.functional.dropout) == before
