@@ -3,15 +3,20 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import lgamma
 from statistics import median
 from typing import Any
 
 from tests.zoo.runner import Case
 from tests.zoo.tables import KINDS
 
-HEADS = ("table", "rows × columns", "pool", "random → subset", "error ×", "s", "weights", "begun from", "roles", "real")
+HEADS = (
+    *("table", "rows × columns", "pool", "random → subset", "error ×", "choice"),
+    *("s", "weights", "begun from", "roles", "real"),
+)
 
 _MEDIAN, _HIGHEST = 0.25, 0.6
+_LITTLE_CHOICE = 0.02
 _USUAL = ("number", "time", "category")
 
 _TEXT = """# The zoo
@@ -24,9 +29,12 @@ twenty units for each of the original's, selects from each with default settings
 {kinds}
 
 *Random* is the accuracy of as many random units of the pool, *error ×* what is left of their error:
-(1 − subset) ÷ (1 − random). *Real* is how the held-out units score: as a second real sample would. Trainings are
-limited in time, so another machine ends in somewhat other figures. The subset is also looked at for types that were
-changed, stand-ins for rare values, and keys of real groups.
+(1 − subset) ÷ (1 − random). *Choice* is how much there is to choose from, for all that has to match: the natural
+logarithm of the number of subsets that the pool has (nats), by the number of cells that the original fills in its
+columns, pairs and triples. It goes up with the logarithm of the pool's size alone: a pool five times as large has 1.4
+times the choice of one of twenty times the units. *Real* is how the held-out units score: as a second real sample
+would. Trainings are limited in time, so another machine ends in somewhat other figures. The subset is also looked at
+for types that were changed, stand-ins for rare values, and keys of real groups.
 """
 
 
@@ -58,8 +66,26 @@ class Finding:
         return self.selected is not None and self.selected["subset"] < self.selected["random"]
 
     @property
+    def nats(self) -> float | None:
+        """Of choice: the logarithm of the number of subsets that the pool has."""
+        n_pool = self.selected and self.selected["facts"].get("pool_units")
+        if not n_pool:
+            return None
+        n_units = self.found["split"]["units"]
+        return lgamma(n_pool + 1) - lgamma(n_units + 1) - lgamma(n_pool - n_units + 1)
+
+    @property
+    def choice(self) -> float | None:
+        """Nats for each cell that the original fills."""
+        n_cells = self.found.get("cells", {}).get("cells")
+        return None if self.nats is None or not n_cells else self.nats / n_cells
+
+    @property
     def explanation(self) -> str | None:
-        return self.case.table.explained.get(self.case.kind)
+        told = self.case.table.explained.get(self.case.kind)
+        if told is None and self.choice is not None and self.choice < _LITTLE_CHOICE:
+            told = f"too little choice: {self.nats:,.0f} nats for {self.found['cells']['cells']:,} cells"
+        return told
 
     @property
     def line(self) -> tuple[str, ...]:
@@ -69,7 +95,7 @@ class Finding:
         if split and table.key:
             shape += f" ({split['units']:,} groups)"
         if selected is None:
-            return (table.name, shape, self.case.kind, "**failed**" if self.failed else "", *[""] * 6)
+            return (table.name, shape, self.case.kind, "**failed**" if self.failed else "", *[""] * 7)
         facts = selected["facts"]
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
         real = self.found.get("evaluate", {}).get("holdout")
@@ -79,6 +105,7 @@ class Finding:
             self.case.kind,
             f"{selected['random']:.4f} → {selected['subset']:.4f}",
             f"**{ratio}**" if self.ratio is not None and self.ratio > _HIGHEST else ratio,
+            "" if self.choice is None else f"{self.choice:.2g}",
             f"{selected['seconds']:.0f}",
             _weights(facts, selected, self.found),
             str((facts.get("start") or {}).get("chosen", "-")),
@@ -116,6 +143,9 @@ def promises(found: Sequence[Finding]) -> Iterator[tuple[str, str, str]]:
         middle = median(trained)
         yield f"median error × of trained pools ≤ {_MEDIAN}", f"{middle:.2f}", _met(middle <= _MEDIAN)
     yield f"error × > {_HIGHEST} only where explained", f"{high} unexplained", _met(high == 0)
+    enough = [ratio for finding in found if (ratio := finding.ratio) is not None and (finding.choice or 0) >= 1]
+    if enough:
+        yield "error × where there is a nat of choice for each cell", f"{median(enough):.2f} (median)", ""
 
 
 def remarks(found: Sequence[Finding]) -> dict[str, list[str]]:

@@ -60,7 +60,7 @@ class Case:
 
     def found(self) -> dict[str, Any]:
         """What there is to say of it: receipts of its steps, and how it failed if it did."""
-        paths = {"split": self.home, **dict.fromkeys(STEPS, self.folder)}
+        paths = {"split": self.home, "cells": self.home, **dict.fromkeys(STEPS, self.folder)}
         notes = {step: read_json(folder / f"{step}.json") for step, folder in paths.items()}
         return {step: note["found"] for step, note in notes.items() if note} | (
             read_json(self.folder / "failed.json") or {}
@@ -101,6 +101,8 @@ class Zoo:
         try:
             with self._locks[case.table.name]:
                 key = self._split(case)
+                step = "cells"
+                self._cells(case, key)
             step = "pool"
             key = self._pool(case, key)
             step = "select"
@@ -123,6 +125,10 @@ class Zoo:
 
         _receipt(case.home / "split.json", key, make)
         return key
+
+    def _cells(self, case: Case, of: str) -> None:
+        original = str(case.home / "original.parquet")
+        _receipt(case.home / "cells.json", of, lambda: self._found("cells", original=original, key=case.table.key))
 
     def _pool(self, case: Case, of: str) -> str:
         table, pool = case.table, case.folder / "pool"

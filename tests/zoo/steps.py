@@ -18,6 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import issodask
+from issodask.runtime.local import Crew
+from issodask.stages.original import KnownOriginal
+from issodask.store.tables import as_table
 from tests.zoo.pools import write_pool
 
 _SEED = 1
@@ -55,6 +58,14 @@ def _as_dates(text: pd.Series) -> pd.Series:
     moments = pd.to_datetime(text)
     is_day = bool((moments.dropna() == moments.dropna().dt.normalize()).all())
     return moments.dt.date if is_day else moments
+
+
+def cells(original: str, key: str | None) -> dict[str, Any]:
+    """How many cells of all cliques the original fills: what a subset has to match."""
+    known = KnownOriginal.of(as_table(original), key)
+    with Crew(1) as crew:
+        _, marginals = known.target(known.cliques(known.n_units), known.n_units, crew)
+    return {"cells": int(np.count_nonzero(marginals))}
 
 
 def pool(original: str, key: str | None, units: int, folder: str, is_bad: bool) -> dict[str, Any]:
@@ -111,7 +122,7 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else str(value)
 
 
-STEPS: dict[str, Callable[..., dict[str, Any]]] = {step.__name__: step for step in (split, pool, select)}
+STEPS: dict[str, Callable[..., dict[str, Any]]] = {step.__name__: step for step in (split, cells, pool, select)}
 
 
 if __name__ == "__main__":

@@ -53,12 +53,7 @@ class Table:
 FLAT = (
     Table("penguins", "palmerpenguins::penguins_raw", "344 rows; constants, ids, comments", dates=("Date Egg",)),
     Table("billboard", "tidyr::billboard", "76 weeks as columns, most of them empty", dates=("date.entered",)),
-    Table(
-        "towny",
-        "gt::towny",
-        "414 rows; six censuses, and what follows from them; names, websites",
-        explained={"trained": "207 rows teach a generator little: --bound proves 0.70 for this pool"},
-    ),
+    Table("towny", "gt::towny", "414 rows; six censuses, and what follows from them; names, websites"),
     Table("reddit", "openintro::reddit_finance", "65 columns of money: heavy tails, mostly missing"),
     Table("cells", "modeldata::cells", "57 measurements of the same cells"),
     Table("ames", "openintro::ames", "82 columns, two of them ids; sums of one another; hardly used categories"),

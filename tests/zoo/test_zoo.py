@@ -1,6 +1,7 @@
 """That the zoo measures what it says, on cuts of its tables; how well the program does on all, `make zoo` says."""
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -237,6 +238,16 @@ def test_promises__each_breaks_when_it_should(tmp_path):
     explained = found("explained", "bad", 0.9, 0.93, bad="a category is missing")
     assert all(met == "yes" for _, _, met in promises([explained]))
     assert remarks([explained])["Above 0.6 ×"] == ["explained bad (0.70): a category is missing"]
+
+
+@pytest.mark.parametrize(("cells", "told"), [(10, None), (100_000, "too little choice: 21 nats for 100,000 cells")])
+def test_explanation__too_little_choice_is_one(tmp_path, cells, told):
+    selected = {"random": 0.9, "subset": 0.91, "seconds": 1.0, "faults": [], "facts": {"pool_units": 100}}
+    found = {"split": {"units": 6, "rows": 6, "columns": 9}, "cells": {"cells": cells}, "select": selected}
+    finding = Finding(Case(_ROWS, "bad", tmp_path), found)
+    assert finding.nats == pytest.approx(math.log(math.comb(100, 6)))
+    assert finding.choice == pytest.approx(finding.nats / cells)
+    assert finding.explanation == told
 
 
 def test_line__counts_the_roles_that_are_not_usual(tmp_path):
