@@ -49,12 +49,12 @@ def quicker_steps() -> Iterator[None]:
             return dropout(values, p, training, inplace)
         return values * _kept(torch, values.shape, p).to(values.dtype).div_(1 - p)
 
-    torch.optim.AdamW = partial(adam, fused=True)  # type: ignore[misc]
+    torch.optim.AdamW = partial(adam, fused=True)
     torch.nn.functional.dropout = quick_dropout
     try:
         yield
     finally:
-        torch.optim.AdamW, torch.nn.functional.dropout = adam, dropout  # type: ignore[misc]
+        torch.optim.AdamW, torch.nn.functional.dropout = adam, dropout
 
 
 def _kept(torch: Any, shape: Any, p: float) -> Any:
