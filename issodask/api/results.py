@@ -166,9 +166,9 @@ class Selection:
         from issodask.store.tables import as_table
 
         original = as_table(self.original, where="the original", csv=self.csv)
-        learnt = KnownColumns.of(original, self.group_key, self.columns).learnt
+        known = KnownColumns.of(original, self.group_key, self.columns)
         with open_runtime() as runtime:
-            return sample_pool(self.pool.opened, self.selected, learnt, self.seed, self.group_key, runtime)
+            return sample_pool(self.pool.opened, self.selected, known, self.seed, runtime)
 
     def __len__(self) -> int:
         """Its units: rows, or groups."""

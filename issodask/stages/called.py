@@ -14,6 +14,7 @@ from issodask.errors import InputError
 from issodask.models import external
 from issodask.protocols import Generator, named
 from issodask.store.frames import key_codes
+from issodask.store.subset import with_constants
 from issodask.store.tables import to_arrow
 from issodask.store.types import take
 from issodask.table.groups import Groups
@@ -31,27 +32,31 @@ def call(
 ) -> Iterator[Any]:
     """Yield the first `n_units` units that the source makes, with the original's columns; each group's rows together.
 
-    A generator that learns is asked for `units_per_chunk` at a time, a function for all at once.
+    A generator that learns is asked for `units_per_chunk` at a time, a function for all at once. A constant that it
+    leaves out is the original's.
 
     Raises InputError when it returns no table, another table's columns, fewer units, or rows without a group key.
     """
     name = source if isinstance(source, str) else named(source)
     made = external.load(source)
     if not isinstance(made, Generator):
-        yield _checked(made(original, n_units, seed), schema, n_units, group_key, name)
+        yield _checked(made(original, n_units, seed), original, schema, n_units, group_key, name)
         return
     made.fit(original, seeds.integer(seed, "fit"))
     step = units_per_chunk or n_units
     for i_chunk, start in enumerate(range(0, n_units, step)):
         n_chunk = min(step, n_units - start)
         drawn = made.sample(n_chunk, seeds.integer(seed, "sample", i_chunk))
-        yield _checked(drawn, schema, n_chunk, group_key, name)
+        yield _checked(drawn, original, schema, n_chunk, group_key, name)
 
 
-def _checked(drawn: Any, schema: Schema, n_units: int, group_key: str | None, source: str) -> Any:
+def _checked(
+    drawn: Any, original: pd.DataFrame, schema: Schema, n_units: int, group_key: str | None, source: str
+) -> Any:
     where = f"the table from {source}"
     table = _as_table(drawn, source)
     check_names(table.column_names, where)
+    table = _with_constants(table, original, schema)
     check_columns(table.column_names, schema.names, where)
     groups = None if group_key is None else Groups.of(key_codes(table, group_key, where), where)
     what, n_found = ("rows", table.num_rows) if groups is None else ("groups", groups.n_groups)
@@ -61,6 +66,12 @@ def _checked(drawn: Any, schema: Schema, n_units: int, group_key: str | None, so
         )
     table = table.select(list(schema.names))
     return table.slice(0, n_units) if groups is None else take(table, groups.rows_of(np.arange(n_units)))
+
+
+def _with_constants(table: Any, original: pd.DataFrame, schema: Schema) -> Any:
+    missing = [column.name for column in schema.columns if column.name not in table.column_names]
+    same = [name for name in missing if schema[name].role == "constant" and len(original[name].drop_duplicates()) == 1]
+    return with_constants(table, to_arrow(original[same].head(1)))
 
 
 def _as_table(returned: Any, source: str) -> Any:

@@ -36,6 +36,7 @@ from issodask.store.folders import PartFile
 from issodask.store.parts import MAX_BATCH_ROWS, hash_keys, iter_part, key_at
 from issodask.store.pool import Part, Pool, check_pool
 from issodask.table.bins import Bins
+from issodask.table.columns import Columns
 from issodask.table.groups import Groups
 from issodask.table.schema import Schema
 from issodask.table.sequences import SequenceBins
@@ -63,9 +64,11 @@ def encode_pool(
     runtime: Runtime,
     on_part: Callable[[EncodedPart], None] | None = None,
     group_key: str | None = None,
+    constants: Columns | None = None,
 ) -> Codes:
     """Make the codes of `pool` in `folder`; tell `on_part` about each part, in the pool's order.
 
+    `constants` are columns of `bins` that the pool has not to have: the values of all rows, in one row.
     With a `group_key` (one of the columns of `schema`) units are groups, and `bins` are SequenceBins.
     Raises InputError for missing columns, for groups in two parts, and (naming the part) for damaged parts, values of
     another type than the original's and infinite numbers.
@@ -75,7 +78,7 @@ def encode_pool(
     coded_by = _coded_by(bins, schema.without(group_key))
     tasks = [_Task(part, pool.file(part), str(folder), coded_by, group_key) for part in pool.parts]
     notes = []
-    shared = runtime.share(bins), runtime.share(schema)
+    shared = runtime.share(bins), runtime.share(schema), runtime.share(constants or Columns({}, 1))
     for note, state in runtime.map(_encode_part, tasks, *shared, label="encode"):
         notes.append(note)
         if on_part is not None:
@@ -119,7 +122,7 @@ def _check_whole(pool: Pool, folder: Path, group_key: str) -> None:
     )
 
 
-def _encode_part(task: _Task, bins: Bins | SequenceBins, schema: Schema) -> tuple[PartCodes, State]:
+def _encode_part(task: _Task, bins: Bins | SequenceBins, schema: Schema, constants: Columns) -> tuple[PartCodes, State]:
     folder, name = Path(task.folder), task.part.name
     part_xxh3 = _checked_hash(task)
     note = read_note(folder, name)
@@ -128,7 +131,7 @@ def _encode_part(task: _Task, bins: Bins | SequenceBins, schema: Schema) -> tupl
         return note, state
     counts = np.zeros((len(bins.sizes), 256), np.int64)
     groups, keys = _read_groups(task)
-    batches = _named(task, _encode_batches(task, bins, schema, groups))
+    batches = _named(task, _encode_batches(task, bins, schema, constants, groups))
     n_rows, codes_xxh3 = write_codes(folder, name, _counted(batches, counts), len(counts))
     listed = tuple(tuple(column[:size].tolist()) for column, size in zip(counts, bins.sizes, strict=True))
     n_units, groups_xxh3 = n_rows, None
@@ -171,10 +174,11 @@ def _read_groups(task: _Task) -> tuple[Groups | None, np.ndarray]:
 
 
 def _encode_batches(
-    task: _Task, bins: Bins | SequenceBins, schema: Schema, groups: Groups | None
+    task: _Task, bins: Bins | SequenceBins, schema: Schema, constants: Columns, groups: Groups | None
 ) -> Iterator[np.ndarray]:
     """Yield the codes of each batch, in the order of the part."""
-    tables = iter_part(task.file, schema.without(task.group_key))
+    own = iter_part(task.file, schema.without(task.group_key))
+    tables = (table.with_constants(constants) for table in own)
     if isinstance(bins, Bins):
         yield from map(bins.encode, tables)
         return

@@ -1,4 +1,4 @@
-"""What a subset gets anew before it is written: its ids, and texts in place of those that nobody may see.
+"""What a subset gets anew before it is written: ids, texts in place of those that nobody may see, and constants.
 
 In: the chosen rows of a pool, and what is known of the original's columns. Out: the rows with all of the original's
 columns but the group key, and the schema by which they are written. It depends on the job's seed, not on who works.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.stages.roles import KnownColumns
-from issodask.store.subset import as_column, distinct_texts, having, of_rows, where_texts, with_texts
+from issodask.store.subset import as_column, distinct_texts, having, of_rows, where_texts, with_constants, with_texts
 from issodask.table.ids import NewIds
 from issodask.table.roles import ENOUGH
 from issodask.table.schema import Column, Schema
@@ -23,6 +23,7 @@ from issodask.table.schema import Column, Schema
 def renewed(rows: Any, lengths: NDArray[np.int64], columns: KnownColumns, seed: int) -> tuple[Any, Schema]:
     """`lengths`: how many rows each unit has. Raises InputError when a type has too few ids."""
     schema = columns.schema
+    rows = with_constants(rows, columns.constants)
     for ids in columns.ids:
         schema = without_categories(schema, ids.name)
         column = schema[ids.name]

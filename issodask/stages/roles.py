@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 
 from issodask.store.frames import key_codes
+from issodask.store.plain import plain
 from issodask.store.profiles import profiles_of
+from issodask.store.subset import first_row
 from issodask.store.types import schema_of
 from issodask.table.bins import RARE
+from issodask.table.columns import Columns
 from issodask.table.ids import NewIds
 from issodask.table.rare import Rare
 from issodask.table.roles import ENOUGH, Found, Profile, checked_names, find_role, given_roles
@@ -31,6 +34,7 @@ class KnownColumns:
     found   the role of each but the group key, and why
     ids     how new ids are made, one per column that is an id
     texts   what columns of text hold
+    constants  one row: the values of columns that have but one, or none, which no pool has to have
     """
 
     schema: Schema
@@ -38,6 +42,7 @@ class KnownColumns:
     found: Mapping[str, Found]
     ids: tuple[NewIds, ...]
     texts: Mapping[str, Profile]
+    constants: Any
 
     @classmethod
     def of(
@@ -67,17 +72,31 @@ class KnownColumns:
             for name, profile in profiles.items()
             if schema[name].values == "text" and profile.kind == "text" and found[name].role in ("text", "category")
         }
-        return cls(schema.having_roles(found), group_key, found, tuple(ids), texts)
+        schema = schema.having_roles(found)
+        same = [name for name, item in found.items() if item.role == "constant" and profiles[name].is_constant]
+        is_rest = bool(schema.learnt(group_key).without(group_key).leaving_out(same).columns)
+        constants = first_row(table, schema.only(same if is_rest else []))
+        return cls(schema, group_key, found, tuple(ids), texts, constants)
 
     @property
     def learnt(self) -> Schema:
-        """The columns that a pool has to have: all but ids."""
+        """All columns but ids."""
         return self.schema.learnt(self.group_key)
+
+    @property
+    def needed(self) -> Schema:
+        """The columns that a pool has to have: all but ids and constants, unless there are no others."""
+        return self.learnt.leaving_out(self.constants.column_names)
 
     @property
     def matched(self) -> Schema:
         """The columns that are matched and scored: these without the group key."""
         return self.learnt.without(self.group_key)
+
+    @property
+    def plain_constants(self) -> Columns:
+        """The constants as bins see them, in one row."""
+        return plain(self.constants, self.schema.only(self.constants.column_names))
 
     @property
     def hidden(self) -> list[str]:
@@ -97,9 +116,10 @@ class KnownColumns:
         return Rare.of(name, texts.values.tolist(), texts.counts, texts.n_sharing)
 
     def made_from(self) -> list[str]:
-        """What the ids of a subset, and texts in place of hidden ones, are made from: equal texts, equal columns."""
+        """What ids, texts in place of hidden ones and constants are made from: equal texts, equal columns."""
         ids = [f"{ids.name} {ids.made_from}" for ids in self.ids]
-        return [*ids, *(f"{name} {texts.hash()}" for name, texts in self.texts.items())]
+        texts = [f"{name} {texts.hash()}" for name, texts in self.texts.items()]
+        return [*ids, *texts, *map(str, self.constants.to_pylist())]
 
     def facts(self) -> dict[str, Any]:
         """Roles and reasons by column, and what is left out of the accuracy, for events, metrics and report."""

@@ -31,7 +31,6 @@ from issodask.store.tables import as_table, check_place
 from issodask.store.types import take
 from issodask.table.groups import Groups
 from issodask.table.roles import checked_names
-from issodask.table.schema import Schema
 
 if TYPE_CHECKING:
     from issodask.runtime.base import Client
@@ -100,8 +99,8 @@ def _run(job: JobConfig, folder: Path, events: Events, scheduler: "str | Client 
         key = _evaluation_key(job, original, holdout, selected)
         metrics = _evaluated_before(folder, key)
         if metrics is None:
-            needed = KnownColumns.of(original, job.original.group_key, job.columns).learnt
-            sample = sample_pool(pool, selected, needed, job.seed, job.original.group_key, runtime)
+            known = KnownColumns.of(original, job.original.group_key, job.columns)
+            sample = sample_pool(pool, selected, known, job.seed, runtime)
             metrics = _evaluate(job, folder, original, holdout, sample, selected, events)
             write_json(folder / "evaluated.json", key)
         events.emit("finished", accuracy=selected.accuracy)
@@ -179,13 +178,11 @@ def pool_units(original: Any, group_key: str | None, config: GenerateConfig, n_s
     return POOL_UNITS_PER_UNIT * (n_selected or int(_unit_of_rows(original, group_key).max()) + 1)
 
 
-def sample_pool(
-    pool: Pool, selected: Selected, schema: Schema, seed: int, group_key: str | None, runtime: Runtime
-) -> Any:
+def sample_pool(pool: Pool, selected: Selected, known: KnownColumns, seed: int, runtime: Runtime) -> Any:
     """What the subset would be without selection: as many units, drawn at random from the pool."""
     n_pool = selected.facts["pool_units"]
     units = seeds.generator(seed, "random sample").choice(n_pool, min(selected.n_units, n_pool), replace=False)
-    return read_units(pool, units, schema, runtime, group_key)
+    return read_units(pool, units, known, runtime)
 
 
 def _generating(job: JobConfig, scheduler: "str | Client | None") -> "tuple[int | None, str | Client | None]":

@@ -148,7 +148,7 @@ def _select(
     events.emit("columns", **facts_of_columns, told=known.columns.told())
     fingerprints = Fingerprints.of(_units(table, group_key), facts_of_columns["left_out"])
     del table
-    needed = known.columns.learnt
+    needed = known.columns.needed
     opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", needed, group_key, pool_csv)
     timings["read"] = round(monotonic() - began, 2)
     runtime.check_seen(folder, opened.folder)
@@ -246,7 +246,8 @@ def _encode(
         n_done += 1
         events.emit("encode", n=n_done, of=len(pool.parts), part=part.name, rows=part.n_rows, state=part.state)
 
-    codes = encode_pool(pool, known.bins, known.columns.learnt, folder / "codes", runtime, tell, known.group_key)
+    schema, constants = known.columns.needed, known.columns.plain_constants
+    codes = encode_pool(pool, known.bins, schema, folder / "codes", runtime, tell, known.group_key, constants)
     timings["encode"] = round(monotonic() - began, 2)
     return codes
 

@@ -29,6 +29,7 @@ from issodask.store.subset import (
     of_rows,
     read_groups,
     read_rows,
+    with_constants,
     write_table,
 )
 from issodask.table.groups import Groups
@@ -52,7 +53,8 @@ def write_subset(
     unit_ids       whole numbers in any order, may repeat
     group_key      units are groups then: their rows keep their order, and get new keys of the original's type, none of
                    which is among `original_keys`
-    columns, seed  what is known of the original's columns, whose ids are made anew by the seed
+    columns, seed  what is known of the original's columns, whose ids are made anew by the seed, and whose constants no
+                   pool has to have
 
     The same ids give the same bytes on any runtime. The lineage has a row per unit: generator, part, (first) row within
     the part; of groups also the new key and the number of rows.
@@ -60,7 +62,8 @@ def write_subset(
     earlier subset stays untouched then.
     """
     check_out(out)
-    chosen = _read_chosen(pool, unit_ids, schema.learnt(group_key), runtime, group_key)
+    needed = schema.learnt(group_key) if columns is None else columns.needed
+    chosen = _read_chosen(pool, unit_ids, needed, runtime, group_key)
     parts = [part for part, _ in chosen]
     first_rows = [read.first_rows for _, read in chosen]
     rows, lengths = joined([read for _, read in chosen])
@@ -76,9 +79,11 @@ def write_subset(
     write_table(in_types(rows, schema), lineage, schema, out)
 
 
-def read_units(pool: Pool, unit_ids: np.ndarray, schema: Schema, runtime: Runtime, group_key: str | None = None) -> Any:
+def read_units(pool: Pool, unit_ids: np.ndarray, columns: KnownColumns, runtime: Runtime) -> Any:
     """The units `unit_ids` of `pool`, in ascending order, in the original's types; groups are numbered from 0."""
-    rows, lengths = joined([read for _, read in _read_chosen(pool, unit_ids, schema, runtime, group_key)])
+    schema, group_key = columns.learnt, columns.group_key
+    rows, lengths = joined([read for _, read in _read_chosen(pool, unit_ids, columns.needed, runtime, group_key)])
+    rows = with_constants(rows, columns.constants)
     if group_key is not None:
         numbered = Column(group_key, "int64", "numeric", "integer")
         schema = schema.having(numbered)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from issodask.errors import InputError
-from issodask.store.casts import cast_column, stored_schema, written_table
+from issodask.store.casts import cast_column, cast_table, stored_schema, written_table
 from issodask.store.files import whole_file
 from issodask.store.folders import PartFile, is_parquet
 from issodask.store.frames import from_frame
@@ -95,6 +95,18 @@ def having(rows: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
     if name in rows.column_names:
         rows = rows.drop_columns([name])
     return rows.append_column(name, values)
+
+
+def first_row(table: pa.Table, schema: Schema) -> pa.Table:
+    """The first row's values in the columns of `schema`, in `stored_schema`."""
+    return cast_table(table.slice(0, 1), schema)
+
+
+def with_constants(rows: pa.Table, constants: pa.Table) -> pa.Table:
+    """The rows, all of which have the values of the only row of `constants`."""
+    for name in constants.column_names:
+        rows = having(rows, name, of_rows(constants[name], np.array([rows.num_rows])))
+    return rows
 
 
 def of_rows(values: pa.ChunkedArray, lengths: np.ndarray) -> pa.ChunkedArray:

@@ -95,6 +95,11 @@ class Columns:
         """The same rows, without any value where `missing` (bool, (n_rows,)) says so."""
         return Columns({name: column.masked(missing) for name, column in self.columns.items()}, self.n_rows)
 
+    def with_constants(self, constants: "Columns") -> "Columns":
+        """With columns all of whose values are that of the only row of `constants`."""
+        rows = np.zeros(self.n_rows, np.int64)
+        return Columns({**self.columns, **constants.take(rows).columns}, self.n_rows)
+
     def having(self, name: str, column: Plain) -> "Columns":
         """With one more column."""
         return Columns({**self.columns, name: column}, self.n_rows)

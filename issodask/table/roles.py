@@ -68,6 +68,11 @@ class Profile:
     def all_differ(self) -> bool:
         return self.n_distinct == self.n_values
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether all rows are the same: have one value, or none."""
+        return self.n_distinct == 0 or (self.n_distinct == 1 and self.n_missing == 0)
+
     def hash(self) -> str:
         """Names all that is known of the column: equal profiles, equal text."""
         known = {name: _plain(value) for name, value in vars(self).items()}
@@ -95,7 +100,7 @@ def find_role(profile: Profile) -> Found:
     """The role that a column has by its values and, where these leave it open, by its name."""
     if profile.n_distinct == 0:
         return Found("constant", "no value at all")
-    if profile.n_distinct == 1 and profile.n_missing == 0 and profile.n_values >= FREQUENT:
+    if profile.is_constant and profile.n_values >= FREQUENT:
         return Found("constant", "one value throughout")
     if profile.kind == "time":
         return Found("time", "points in time")

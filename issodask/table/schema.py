@@ -56,8 +56,17 @@ class Schema:
         """All columns but the one called `name` (all of them for None)."""
         return Schema(tuple(column for column in self.columns if column.name != name))
 
+    def only(self, names: Iterable[str]) -> "Schema":
+        """The columns called so, in the order of `names`."""
+        return Schema(tuple(self[name] for name in names))
+
+    def leaving_out(self, names: Iterable[str]) -> "Schema":
+        """All columns but those called so."""
+        others = frozenset(names)
+        return Schema(tuple(column for column in self.columns if column.name not in others))
+
     def learnt(self, group_key: str | None = None) -> "Schema":
-        """All columns but ids: what a pool has to have. Where nothing is left beside the group key, ids after all."""
+        """All columns but ids: what a generator makes. Where nothing is left beside the group key, ids after all."""
         others = tuple(column for column in self.columns if column.role != "id")
         return Schema(others) if any(column.name != group_key for column in others) else self
 

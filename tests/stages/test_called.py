@@ -9,7 +9,9 @@ import pytest
 from issodask.errors import InputError
 from issodask.models.external import identity_of, load
 from issodask.stages import called
+from issodask.stages.roles import KnownColumns
 from issodask.store.frames import to_frame
+from issodask.store.tables import as_table
 from tests.door import schema_from
 
 ORIGINAL = pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]})
@@ -79,6 +81,15 @@ def module(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     yield
     sys.modules.pop("own_source", None)
+
+
+@pytest.mark.usefixtures("module")
+def test_call__a_constant_that_it_leaves_out_is_the_originals():
+    original = pd.concat([ORIGINAL.drop(columns="b")] * 3, ignore_index=True).assign(b="x")
+    schema = KnownColumns.of(as_table(original)).schema
+    assert to_frame(call("python:own_source:other", original, schema, 10, seed=1))["b"].tolist() == ["x"] * 10
+    with pytest.raises(InputError, match="lacks 1 of the original's 2 columns: 'b'"):
+        call("python:own_source:other", ORIGINAL, KnownColumns.of(as_table(ORIGINAL)).schema, 10, seed=1)
 
 
 @pytest.mark.usefixtures("module")

@@ -131,6 +131,58 @@ def test_profile__equal_ones_have_equal_hashes():
     assert hashes(ORIGINAL)[1] != hashes(other)[1]
 
 
+CONSTANTS = {
+    "site": "Graz",
+    "year": 2020,
+    "rate": 0.5,
+    "day": np.datetime64("2020-03-01", "us"),
+    "flag": True,
+    "size": pd.Categorical(["S"], categories=["S", "M"])[0],
+    "gone": np.nan,
+    "note": None,
+}
+OTHERS = {"site": "Linz", "year": 1, "rate": 9.0, "day": np.datetime64("1999-01-01", "us"), "flag": False, "gone": 3.5}
+
+
+def with_constants(frame, constants=CONSTANTS):
+    """The table with columns that say the same in each row, one of them first."""
+    added = pd.DataFrame({name: [value] * len(frame) for name, value in constants.items()})
+    if "size" in added:
+        added["size"] = added["size"].astype(pd.CategoricalDtype(["S", "M"]))
+    return pd.concat([added[added.columns[:1]], frame, added[added.columns[1:]]], axis="columns")
+
+
+@pytest.mark.parametrize("group_key", [None, "row_number"])
+def test_select__constants_are_the_originals_whatever_the_pool_says(choose, group_key):
+    original, pool = ORIGINAL.drop(columns="case"), POOL
+    if group_key:
+        original, pool = (frame.assign(row_number=np.arange(len(frame)) // 3) for frame in (original, pool))
+    plain = choose(original, pool, "plain.parquet", group_key=group_key)
+    original = with_constants(original)
+    lacking = choose(original, pool, "lacking.parquet", group_key=group_key)
+    foreign = choose(original, with_constants(pool, OTHERS), "foreign.parquet", group_key=group_key)
+    subset = pd.read_parquet(lacking.out)
+    assert list(subset.columns) == list(original.columns)
+    pd.testing.assert_frame_equal(subset[list(CONSTANTS)], original[list(CONSTANTS)].head(len(subset)))
+    pd.testing.assert_frame_equal(pd.read_parquet(foreign.out), subset)
+    assert lacking.random_accuracy > plain.random_accuracy, "a constant is matched, and it fits"
+    metrics = evaluate(original, foreign.out, group_key=group_key)
+    assert metrics["issodask"]["accuracy"]["against_original"]["subset"]["overall"] > 0.8
+
+
+def test_select__other_constants_in_the_original_are_seen_by_a_second_run(choose):
+    choose(with_constants(ORIGINAL))
+    subset = pd.read_parquet(choose(with_constants(ORIGINAL, {**CONSTANTS, "site": "Wels"})).out)
+    assert set(subset["site"]) == {"Wels"}
+
+
+def test_select__a_table_of_constants_takes_rows_of_the_pool(choose):
+    original = pd.DataFrame({"a": ["x"] * 20, "b": [7] * 20})
+    assert len(pd.read_parquet(choose(original, original).out)) == 20
+    with pytest.raises(InputError, match="lacks 1 of the original's 2 columns: 'b'"):
+        choose(original, original[["a"]])
+
+
 def test_select__what_a_generator_hid_becomes_another(choose):
     pool = POOL.assign(town=POOL["town"].mask(~POOL["town"].str.startswith("town"), "_RARE_"))
     subset = pd.read_parquet(choose(pool=pool).out)

@@ -57,6 +57,15 @@ def states(folder):
     }
 
 
+def test_run__constants_are_not_needed_of_the_pool(tmp_path):
+    narrow(mixed_table(800)).assign(site="Graz", gone=None).to_parquet(tmp_path / "original.parquet")
+    write_pool(tmp_path / "pool", narrow(biased_pool()))
+    finished = run(job_in(tmp_path))
+    assert set(pd.read_parquet(finished.subset)["site"]) == {"Graz"}
+    against = finished.metrics["issodask"]["accuracy"]["against_original"]
+    assert against["pool_sample"]["overall"] < against["subset"]["overall"]
+
+
 def test_run__leaves_all_results(world):
     assert [name for name in MADE if not (world / "out" / name).is_file()] == []
     metrics = json.loads((world / "out" / "metrics.json").read_text(encoding="utf-8"))

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from issodask.errors import InputError
 from issodask.runtime import open_runtime
+from issodask.stages.roles import KnownColumns
 from issodask.stages.write import read_units, write_subset
 from issodask.store import parts, subset
 from issodask.store.frames import to_frame
 from issodask.store.pool import PoolWriter, open_pool, seal_pool
-from issodask.store.tables import as_frame, as_table
+from issodask.store.tables import as_frame, as_table, to_arrow
 from issodask.table.groups import Groups
 from tests.door import Binned, schema_from, seen
 from tests.tables import panel_table, write_panel
@@ -345,8 +346,8 @@ def test_read_units__groups_are_numbered(tmp_path, serial):
     write_panel(tmp_path / "pool", PANEL)
     pool, schema = open_pool(tmp_path / "pool"), schema_from(PANEL)
     write_subset(pool, UNITS, schema, tmp_path / "s.parquet", serial, "who", PANEL["who"])
-    units, subset = read_units(pool, UNITS, schema, serial, "who"), pd.read_parquet(tmp_path / "s.parquet")
-    units = to_frame(units)
+    known = KnownColumns.of(to_arrow(PANEL), "who")
+    units, subset = to_frame(read_units(pool, UNITS, known, serial)), pd.read_parquet(tmp_path / "s.parquet")
     assert units["who"].tolist() == pd.factorize(subset["who"])[0].tolist()
     pd.testing.assert_frame_equal(units.drop(columns="who"), subset.drop(columns="who"))
 
