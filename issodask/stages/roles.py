@@ -18,6 +18,7 @@ from issodask.store.types import schema_of
 from issodask.table.bins import RARE
 from issodask.table.columns import Columns
 from issodask.table.ids import NewIds
+from issodask.table.keys import whole_limits
 from issodask.table.rare import Rare
 from issodask.table.roles import ENOUGH, Found, Profile, checked_names, find_role, given_roles
 from issodask.table.schema import Schema
@@ -135,16 +136,16 @@ class KnownColumns:
             "id": "ids, new in the subset, neither learnt nor matched nor scored",
             "text": "texts, whose rare values become others",
         }
-        lines = []
-        for role, what in kinds.items():
-            columns = [f"{name} ({item.why})" for name, item in self.found.items() if item.role == role]
-            more = f" and {len(columns) - _MAX_TOLD} more" if len(columns) > _MAX_TOLD else ""
-            if columns:
-                lines.append(f"{what}: {'; '.join(columns[:_MAX_TOLD])}{more}")
-        return lines
+        found = {what: [name for name, item in self.found.items() if item.role == role] for role, what in kinds.items()}
+        found["perhaps ids"] = [name for name, item in self.found.items() if item.is_perhaps_id]
+        return [self._told(what, names) for what, names in found.items() if names]
+
+    def _told(self, what: str, names: list[str]) -> str:
+        columns = [f"{name} ({self.found[name].why})" for name in names[:_MAX_TOLD]]
+        more = f" and {len(names) - _MAX_TOLD} more" if len(names) > _MAX_TOLD else ""
+        return f"{what}: {'; '.join(columns)}{more}"
 
 
 def _new_ids(profile: Profile, schema: Schema, others: Profile | None) -> NewIds:
-    dtype = schema[profile.name].dtype
-    limits = np.iinfo(dtype) if profile.kind == "whole number" else None
-    return NewIds.of(profile, _NO_LIMITS if limits is None else (int(limits.min), int(limits.max)), others)
+    limits = _NO_LIMITS if profile.kind == "text" else whole_limits(schema[profile.name].dtype)
+    return NewIds.of(profile, limits, others)

@@ -7,8 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from issodask.store.casts import without_nan
 from issodask.table.profiles import Units, profile_of_others, profile_of_texts, profile_of_whole_numbers
 from issodask.table.roles import Profile, ValueKind
+
+_LOOKED_AT = 100
 
 
 def profiles_of(table: pa.Table, group_key: str | None = None) -> dict[str, Profile]:
@@ -26,7 +29,24 @@ def _profile(name: str, values: pa.ChunkedArray, units: Units) -> Profile:
     if kind == "whole number":
         numbers = pc.fill_null(values, 0).to_numpy()
         return profile_of_whole_numbers(name, numbers, is_missing, units)
+    whole = _whole_numbers(values) if kind == "number" else None
+    if whole is not None:
+        return profile_of_whole_numbers(name, whole, is_missing, units, kind)
     return profile_of_others(name, kind, _n_distinct(values), is_missing)
+
+
+def _whole_numbers(values: pa.ChunkedArray) -> NDArray[np.int64] | None:
+    """Floating numbers or decimals as whole ones, 0 where they are missing; None unless all of them are, exactly."""
+    known = without_nan(values).drop_null()
+    exact = pa.decimal256(76, values.type.scale) if pa.types.is_decimal(values.type) else pa.float64()
+    try:
+        for some in (known.slice(0, _LOOKED_AT), known):
+            if not len(some) or pc.max(pc.abs(some.cast(exact))).as_py() >= 2**53:
+                return None
+            some.cast(exact).cast(pa.int64())
+        return pc.fill_null(without_nan(values).cast(exact).cast(pa.int64()), 0).to_numpy()
+    except pa.ArrowInvalid:
+        return None
 
 
 def _kind(kind: pa.DataType) -> ValueKind:

@@ -91,6 +91,12 @@ def _too_few(column: Column, n_keys: int) -> str:
     )
 
 
+def whole_limits(name: str) -> tuple[int, int]:
+    """The lowest and highest of the whole numbers that an Arrow type holds, every one of them."""
+    dtype, limit = _range(name)
+    return int(np.iinfo(dtype).min) if name == dtype.name else -limit, int(limit)
+
+
 def _range(name: str) -> tuple[np.dtype, int]:
     """NumPy's dtype for keys of an Arrow type, and the largest number up to which it holds every whole one."""
     if found := re.fullmatch(r"decimal\d+\((\d+), (-?\d+)\)", name):

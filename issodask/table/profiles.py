@@ -28,15 +28,21 @@ def profile_of_texts(name: str, texts: Sequence[str], codes: NDArray[np.integer[
     return _profile(name, "text", values, codes, units, is_ascending, of_group)
 
 
-def profile_of_whole_numbers(name: str, numbers: NDArray[Any], is_missing: NDArray[np.bool_], units: Units) -> Profile:
-    """`numbers`: int64 or uint64, one per row; any number where it is missing."""
+def profile_of_whole_numbers(
+    name: str,
+    numbers: NDArray[Any],
+    is_missing: NDArray[np.bool_],
+    units: Units,
+    kind: ValueKind = "whole number",
+) -> Profile:
+    """`numbers`: int64 or uint64, one per row; any number where it is missing. `kind`: that of the column."""
     known = numbers[~is_missing]
     values, known_codes = np.unique(known, return_inverse=True)
     codes = np.full(len(numbers), -1)
     codes[~is_missing] = known_codes
     codes, units, of_group = once_per_group(codes, units)
     is_ascending = bool((np.diff(codes) > 0).all())
-    return _profile(name, "whole number", values, codes, units, is_ascending, of_group)
+    return _profile(name, kind, values, codes, units, is_ascending, of_group)
 
 
 def _profile(

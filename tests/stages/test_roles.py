@@ -1,5 +1,7 @@
 """Roles through the stages: ids are neither needed, matched nor scored, and new in the subset; nobody sees `_RARE_`."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -75,6 +77,37 @@ def test_select__ids_are_new_and_the_pool_needs_none(choose):
     assert not subset["case"].isin(ORIGINAL["case"]).any()
     assert subset["row_number"].tolist() == list(range(N + 1, 2 * N + 1))
     assert selected.facts["roles"]["left_out"] == ["row_number", "customer", "case"]
+
+
+FLOATING = {
+    "floats": pa.array([None, *map(float, range(70_001, 70_000 + N))]),
+    "narrow floats": pa.array([None, *map(float, range(1, N))], pa.float32()),
+    "decimals": pa.array([Decimal(10**9 + i) for i in range(N)], pa.decimal128(18, 0)),
+    "cents": pa.array([None, *(Decimal(10**9 + i) for i in range(1, N))], pa.decimal128(18, 2)),
+}
+
+
+@pytest.mark.parametrize("name", FLOATING)
+def test_select__floats_and_decimals_that_are_whole_can_be_ids(choose, name):
+    original = pa.table({"account": FLOATING[name], "age": ORIGINAL["age"]})
+    subset = pq.read_table(choose(original, pa.table({"age": POOL["age"]}), columns={"account": "id"}).out)
+    assert subset.schema.types == original.schema.types
+    taken, new = (set(table["account"].drop_null().to_pylist()) for table in (original, subset))
+    assert len(new) == len(taken)
+    assert not new & taken
+    assert subset["account"].null_count == original["account"].null_count
+    assert all(value == int(value) for value in new)
+
+
+def test_known__what_may_be_ids_is_told():
+    original = ORIGINAL.assign(account=np.random.default_rng(1).integers(10_000, 10**8, N))
+    told = KnownColumns.of(as_table(original)).told()
+    assert told[-1] == (
+        "perhaps ids: account (whole numbers, 100% of which differ: if they are ids, say so with account=id)"
+    )
+    assert not any(
+        line.startswith("perhaps") for line in KnownColumns.of(as_table(original), None, {"account": "number"}).told()
+    )
 
 
 def test_select__ids_follow_from_the_seed_and_not_from_the_pool(choose):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from issodask.errors import InputError
 from issodask.store.subset import as_column
-from issodask.table.keys import new_keys
+from issodask.table.keys import new_keys, whole_limits
 from issodask.table.schema import Schema
 from tests.door import as_written, schema_from, seen
 
@@ -142,3 +142,18 @@ def test_new_keys__other_objects(value):
     column = key_schema(pd.Series(["a"]))
     with pytest.raises(InputError, match="turn them into text or numbers"):
         new_keys(type(column)(**{**vars(column), "values": type(value).__name__}), pd.Series([value]), 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "limits"),
+    [
+        ("int8", (-128, 127)),
+        ("uint64", (0, 2**64 - 1)),
+        ("float", (-(2**24), 2**24)),
+        ("double", (-(2**53), 2**53)),
+        ("decimal128(5, 2)", (-999, 999)),
+        ("decimal256(60, 0)", (-(2**53), 2**53)),
+    ],
+)
+def test_whole_limits__of_a_type(name, limits):
+    assert whole_limits(name) == limits

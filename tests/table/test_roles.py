@@ -95,6 +95,8 @@ def test_text__letters_alone_take_many_values():
         (np.arange(5_000, 5_000 + N), "caseid"),
         (np.random.default_rng(1).integers(0, 2**60, N), "customerId"),
         (np.random.default_rng(1).integers(2**63, 2**64 - 1, N, dtype="uint64"), "hash id"),
+        ([1, 1, *range(3, 90)], "id"),  # a few repeat
+        (np.arange(N) // 3 * 7_919, "household_id"),
     ],
 )
 def test_number__ids_count_or_are_named(numbers, name):
@@ -110,7 +112,8 @@ def test_number__ids_count_or_are_named(numbers, name):
         (np.arange(1, 100), "column"),
         (np.random.default_rng(1).integers(0, 2**60, N), "income"),
         (np.arange(10), "id"),  # too few to tell
-        ([1, 1, *range(3, 90)], "id"),
+        (np.arange(N) // 9, "school_id"),  # enough share each
+        ([1, 1, *range(3, 90)], "row"),
         (np.random.default_rng(1).integers(0, 90_000, 50), "paid"),
     ],
 )
@@ -118,9 +121,48 @@ def test_number__measurements_are_no_ids(numbers, name):
     assert role_of_numbers(numbers, name) == "number"
 
 
-def test_number__missing_values_make_it_no_id():
-    assert role_of_numbers(np.arange(N), "id") == "id"
-    assert role_of_numbers(np.arange(N), "id", missing=[3]) == "number"
+def test_number__missing_values_make_it_no_id_unless_it_is_named():
+    assert role_of_numbers(np.arange(N), "row", missing=[3]) == "number"
+    assert role_of_numbers(np.arange(N), "id", missing=[3]) == "id"
+
+
+ACCOUNTS = np.random.default_rng(1).integers(10_000, 10**8, N)
+
+
+def test_number__what_may_be_an_id_is_pointed_out():
+    some_twice = np.append(ACCOUNTS, ACCOUNTS[:20])
+    for numbers in (ACCOUNTS, some_twice):
+        found = find_role(of_numbers(numbers, "account"))
+        assert (found.role, found.is_perhaps_id) == ("number", True)
+    assert found.why == "whole numbers, 95% of which differ: if they are ids, say so with account=id"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "name"),
+    [
+        (ACCOUNTS, "price_cents"),
+        (ACCOUNTS, "Amount"),
+        (ACCOUNTS, "population"),
+        (ACCOUNTS - 5 * 10**7, "account"),
+        (ACCOUNTS % 500, "account"),
+        (np.append(ACCOUNTS, ACCOUNTS), "account"),
+        (ACCOUNTS[:19], "account"),
+    ],
+)
+def test_number__amounts_and_what_repeats_are_not_pointed_out(numbers, name):
+    found = find_role(of_numbers(numbers, name))
+    assert (found.role, found.why, found.is_perhaps_id) == ("number", "whole numbers", False)
+
+
+def test_number__floats_are_ids_where_all_are_whole_and_the_name_says_so():
+    def found(name, numbers=ACCOUNTS):
+        profile = profile_of_whole_numbers(name, numbers, np.arange(len(numbers)) == 3, None, "number")
+        return find_role(profile), given_roles({name: "id"}, {name: profile})[name]
+
+    assert [item.role for item in found("customer_id")] == ["id", "id"]
+    assert [item.role for item in found("account")] == ["number", "id"]
+    assert found("account")[0].is_perhaps_id
+    assert found("row", np.arange(3_000))[0].role == "number"
 
 
 @pytest.mark.parametrize(("kind", "role"), [("time", "time"), ("truth", "category"), ("number", "number")])
