@@ -25,7 +25,7 @@ from issodask import seeds
 from issodask.table.bins import RARE
 from issodask.table.groups import Groups
 from issodask.table.profiles import count_sharing
-from issodask.table.ranks import EXACT, Ranks
+from issodask.table.ranks import DIGITS, EXACT, Ranks, as_ordered, from_ordered
 from issodask.table.rare import Rare
 from issodask.table.roles import FREQUENT
 from issodask.table.schema import Column, Schema
@@ -129,7 +129,7 @@ class Codec:
                 continue
             values = sample[item.name].set_axis(index)
             if item.ranks is not None:
-                columns[item.column.name] = _of_ranks(values, item.ranks, random)
+                columns[item.column.name] = _of_ranks(values, item.ranks, item.column, random)
                 continue
             if item.rare is not None:
                 values = _redrawn(values, item.rare, units if item.of_group else None, random)
@@ -222,7 +222,7 @@ def _learnt(values: pd.Series, column: Column, name: str, of_group: bool, units:
     if form == "constant":
         return Learnt(column, name, form, of_group, constant=values.dropna().iloc[0])
     if form == "rank":
-        known = values.dropna().to_numpy()
+        known = _to_rank(values.dropna())
         distinct, codes = np.unique(known, return_inverse=True)
         n_sharing = count_sharing(codes, len(distinct), units[values.notna().to_numpy()])
         return Learnt(column, name, form, of_group, ranks=Ranks.learn(distinct, n_sharing))
@@ -241,13 +241,21 @@ def _form(values: pd.Series, column: Column) -> Form:
     if column.kind == "numeric":
         if column.role == "category":
             return "text"
-        is_large = pd.api.types.is_integer_dtype(values.dtype) and _furthest(values) >= EXACT
-        return "rank" if is_large else "number"
+        limit = EXACT if pd.api.types.is_integer_dtype(values.dtype) else DIGITS
+        return "rank" if _furthest(values) >= limit else "number"
     return "clock" if column.values == "time" else "text"
 
 
-def _furthest(values: pd.Series) -> int:
-    return max(abs(int(values.min())), abs(int(values.max())))
+def _furthest(values: pd.Series) -> float:
+    exact = int if pd.api.types.is_integer_dtype(values.dtype) else float
+    return max(abs(exact(values.min())), abs(exact(values.max())))
+
+
+def _to_rank(known: pd.Series) -> NDArray[Any]:
+    """Numbers that can be ranked exactly: whole ones are themselves."""
+    if pd.api.types.is_integer_dtype(known.dtype):
+        return known.to_numpy()
+    return as_ordered(known.to_numpy(np.float64))
 
 
 def _form_of_times(values: pd.Series) -> Form:
@@ -263,7 +271,7 @@ def _to_form(values: pd.Series, item: Learnt) -> pd.Series:
     if item.ranks is not None:
         is_missing = values.isna().to_numpy()
         ranks = np.zeros(len(values), np.int64)
-        ranks[~is_missing] = item.ranks.encode(values.dropna().to_numpy(item.ranks.values.dtype))
+        ranks[~is_missing] = item.ranks.encode(_to_rank(values.dropna()).astype(item.ranks.values.dtype))
         return pd.Series(ranks, values.index).astype("Int64").mask(is_missing)
     if item.form == "truth":
         texts = values.astype("string").str.lower()
@@ -312,10 +320,12 @@ def _moments(values: pd.Series, unit: Literal["D", "s", "us"]) -> pd.Series:
     return pd.Series(moments, values.index)
 
 
-def _of_ranks(values: pd.Series, ranks: Ranks, random: np.random.Generator) -> pd.Series:
+def _of_ranks(values: pd.Series, ranks: Ranks, column: Column, random: np.random.Generator) -> pd.Series:
     numbers = values.astype("Float64").to_numpy("float64", na_value=np.nan)
     is_missing = np.isnan(numbers)
     decoded = ranks.decode(np.rint(np.where(is_missing, 0, numbers)).astype(np.int64), random)
+    if column.values == "floating":
+        return pd.Series(from_ordered(decoded), values.index).mask(is_missing)
     nullable: Literal["UInt64", "Int64"] = "UInt64" if decoded.dtype == np.uint64 else "Int64"
     return pd.Series(decoded, values.index).astype(nullable).mask(is_missing)
 

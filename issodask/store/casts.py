@@ -133,9 +133,23 @@ def _cast_number(values: pa.Array, wanted: pa.DataType) -> pa.Array:
         # As a float, the largest int64 is rounded up to the first number that doesn't fit.
         if found["min"] is not None and not (found["min"] >= limits.min and int(found["max"]) <= limits.max):
             raise pa.ArrowInvalid("out of range")
+    if pa.types.is_floating(values.type) and pa.types.is_decimal(wanted):
+        return _round_to_decimal(values, wanted)
     if pa.types.is_integer(values.type) and pa.types.is_decimal(wanted):
         values = values.cast(pa.decimal256(76, wanted.scale))
     return values.cast(wanted)
+
+
+def _round_to_decimal(values: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """The nearest decimals; the largest one is also that of the floating number it is rounded up to."""
+    largest = Decimal((0, (9,) * wanted.precision, -wanted.scale))
+    is_largest = pc.equal(pc.abs(values), float(largest))
+    if Decimal(float(largest)) <= largest or not pc.any(is_largest).as_py():
+        return values.cast(wanted)
+    exact = pa.decimal256(76, wanted.scale)
+    ends = pc.if_else(pc.less(values, 0), pa.scalar(largest.copy_negate(), exact), pa.scalar(largest, exact))
+    others = pc.if_else(is_largest, None, values).cast(wanted).cast(exact)
+    return pc.if_else(is_largest, ends, others).cast(wanted)
 
 
 def _parsed(values: pa.Array, column: Column, wanted: pa.DataType) -> pa.Array:

@@ -1,6 +1,7 @@
-"""Whole numbers that no floating number holds exactly, learnt by their rank among the original's.
+"""Numbers that an engine can't compute with, learnt by their rank among the original's.
 
 mostlyai's engine computes with floating numbers: of 9,223,372,036,854,775,807 ("unlimited") it makes the least int64.
+And it looks at 18 digits before the point: of larger floating numbers the first ones are lost.
 In: the original's numbers. Out: ranks, small numbers; and back: a number that enough units share is itself, any other
 lies between its neighbours.
 """
@@ -15,6 +16,9 @@ from issodask.table.roles import FREQUENT
 
 EXACT = 2**53
 """Below this, floating numbers hold every whole one."""
+
+DIGITS = 1e18
+"""Below this, mostlyai's engine sees all digits before the point."""
 
 
 @dataclass(frozen=True)
@@ -43,3 +47,14 @@ class Ranks:
         steps -= (steps == before) & (after == 0) & (before > 0)
         moved = (above_least[ranks] - before + steps + self.values.view(np.uint64)[0]).view(self.values.dtype)
         return np.where(self.is_shared[ranks], self.values[ranks], moved)
+
+
+def as_ordered(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Whole numbers in the same order, one for each floating number (not NaN)."""
+    bits = (numbers + 0.0).view(np.int64)  # of the two zeros one
+    return np.where(bits >= 0, bits, np.iinfo(np.int64).min - bits)
+
+
+def from_ordered(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The floating numbers again."""
+    return np.where(numbers >= 0, numbers, np.iinfo(np.int64).min - numbers).view(np.float64)

@@ -1,5 +1,8 @@
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pandas.testing import assert_frame_equal
 
@@ -268,3 +271,18 @@ def test_large__numbers_come_back_in_range():
     assert back["limit"].isna().tolist() == frame["limit"].isna().tolist()
     assert not back["hash"].isin(frame["hash"]).any()
     assert (back["hash"] >= frame["hash"].min()).all()
+
+
+@pytest.mark.parametrize("values", [[1e49, -3e48, 0.5, None], [Decimal(10**49), Decimal(-3), Decimal(10**18), None]])
+def test_ranks__floating_numbers_of_more_digits_than_an_engine_sees(values):
+    frame = as_frame(pa.table({"n": values * 9}))
+    codec, schema = fitted(frame)
+    encoded = codec.encode(frame)["c0000"]
+    assert encoded.max() == 2
+    back = as_written(codec.decode(codec.encode(frame)), schema)
+    assert back["n"].isna().tolist() == frame["n"].isna().tolist()
+    assert np.array_equal(back["n"].astype(float), frame["n"], equal_nan=True)
+    rare = as_frame(pa.table({"n": values}))
+    drawn = Codec.fit(rare, schema).decode(codec.encode(rare))["n"].dropna()
+    assert not drawn.isin(rare["n"]).any()
+    assert drawn.between(rare["n"].min(), rare["n"].max()).all()

@@ -93,6 +93,17 @@ def test_cast__decimals_in_text_are_exact_whatever_is_beside_them():
         assert cast(texts, pa.array([1], type_)).to_pylist() == wanted
 
 
+@pytest.mark.parametrize("wanted", [pa.decimal128(20, 0), pa.decimal256(27, 2), pa.decimal64(18, 1)])
+def test_cast__the_largest_decimal_comes_back_from_its_float(wanted):
+    largest = Decimal((0, (9,) * wanted.precision, -wanted.scale))
+    original = pa.array([largest, largest.copy_negate(), None, Decimal(1)], wanted)
+    floats = pa.array([None if value is None else float(value) for value in original.to_pylist()])
+    assert floats[0].as_py() > largest
+    assert cast(floats, original).equals(original)
+    with pytest.raises(InputError, match="which don't fit"):
+        cast(pa.array([np.nextafter(floats[0].as_py(), np.inf)]), original)
+
+
 def test_cast__decimals_that_do_not_fit():
     original = pa.array([Decimal("1.25")], pa.decimal128(4, 2))
     for value in (pa.array([100]), pa.array([1e9]), pa.array([Decimal("1.255")]), pa.array(["123.45"])):
