@@ -16,7 +16,7 @@ import xxhash
 
 from issodask.errors import InputError
 from issodask.store.casts import without_nan
-from issodask.store.types import noted, pandas_dtypes
+from issodask.store.types import noted, pandas_dtypes, unusable_keys
 from issodask.table.groups import check_group_key
 from issodask.table.schema import Schema, check_names
 
@@ -90,11 +90,14 @@ def table_hash(table: pa.Table) -> str:
 def key_codes(table: pa.Table, group_key: str, where: str = "the table") -> pd.Series:
     """The number of the group that each row belongs to, missing where its key is; equal keys, equal numbers.
 
-    Raises InputError when there is no such column.
+    Raises InputError when there is no such column, or one whose values can't be compared.
     """
     check_group_key(table.column_names, group_key, where)
     keys = without_nan(table[group_key])
-    encoded = keys if pa.types.is_dictionary(keys.type) else keys.dictionary_encode()
+    try:
+        encoded = keys if pa.types.is_dictionary(keys.type) else keys.dictionary_encode()
+    except pa.ArrowNotImplementedError as error:
+        raise InputError(unusable_keys(keys.type, where)) from error
     codes = encoded.unify_dictionaries().combine_chunks().indices
     return codes.to_pandas(types_mapper=_INTEGERS.get).rename(group_key)
 

@@ -20,7 +20,7 @@ from issodask.store.folders import PartFile, with_values
 from issodask.store.frames import to_frame
 from issodask.store.plain import plain
 from issodask.store.tables import open_parquet, parquet_columns
-from issodask.store.types import is_text, take
+from issodask.store.types import is_text, take, unusable_keys
 from issodask.table.columns import Columns
 from issodask.table.schema import Column, Schema, check_columns
 
@@ -124,8 +124,8 @@ def hash_values(keys: pa.Array, where: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _as_texts(keys: pa.Array, where: str) -> pa.DictionaryArray:
     """The keys' texts, each once, and which one each key is."""
-    if pa.types.is_nested(keys.type):
-        raise InputError(f"{where}: group keys are {keys.type}, but numbers, dates or texts are needed: make them text")
+    if pa.types.is_nested(keys.type) or isinstance(keys.type, pa.BaseExtensionType):
+        raise InputError(unusable_keys(keys.type, where))
     if pa.types.is_dictionary(keys.type):
         keys = keys.dictionary_decode()
     if pa.types.is_floating(keys.type):

@@ -188,7 +188,8 @@ def _describe(values: pa.ChunkedArray, name: str, pandas: str) -> Column:
     if kind is None:
         raise InputError(
             f"column {name!r} holds {_in_words(arrow_type)} values, but numbers, booleans, dates, times and text are "
-            "needed: convert it (durations to seconds, nested values to columns of their own) or leave it out"
+            "needed: convert it (durations to seconds, uuids to text, nested values to columns of their own) or leave "
+            "it out"
         )
     _check_zone(single, name)
     _check_scale(single, name)
@@ -249,6 +250,11 @@ def _kind(single: pa.DataType) -> tuple[Kind | None, Values]:
     if is_text(single) or types.is_null(single):
         return "categorical", "text"
     return None, "text"
+
+
+def unusable_keys(found: pa.DataType, where: str) -> str:
+    """What to say of group keys that can't be compared."""
+    return f"{where}: group keys are {_in_words(found)}, but numbers, dates or texts are needed: make them text"
 
 
 def _in_words(arrow_type: pa.DataType) -> str:

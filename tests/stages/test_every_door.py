@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import dask.dataframe as dd
 import numpy as np
@@ -89,10 +90,10 @@ DOORS = {
 }
 
 
-def chosen(original, pool, folder):
+def chosen(original, pool, folder, **more):
     out = folder / "subset.parquet"
     with open_runtime(1, "serial") as runtime:
-        select(original, pool, out, CONFIG, runtime=runtime, events=Events(None))
+        select(original, pool, out, CONFIG, runtime=runtime, events=Events(None), **more)
     return pq.read_table(out)
 
 
@@ -183,6 +184,25 @@ def test_select__what_can_not_be_kept_is_refused_by_name(name, tmp_path):
     make, message = REFUSED[name]
     with pytest.raises(InputError, match=message):
         chosen(with_values(make, N_ROWS, 1), with_values(make, N_POOL, 2), tmp_path)
+
+
+def uuids(numbers):
+    return pa.array([UUID(int=i // 400) for i in numbers], pa.uuid())
+
+
+def as_texts(table):
+    return table.set_column(1, "odd", pa.array(list(map(str, table["odd"].to_pylist()))))
+
+
+@pytest.mark.parametrize("is_original", [True, False])
+def test_select__group_keys_that_can_not_be_compared_are_refused(is_original, tmp_path):
+    original, pool = with_values(uuids, N_ROWS, 1), with_values(uuids, N_POOL, 2)
+    if not is_original:
+        original = as_texts(original)
+        pq.write_table(pool, tmp_path / "pool.parquet")
+        pool = tmp_path / "pool.parquet"
+    with pytest.raises(InputError, match="group keys are uuid, but numbers, dates or texts are needed: make them text"):
+        chosen(original, pool, tmp_path, group_key="odd")
 
 
 def test_select__a_type_that_arrow_does_not_know_is_refused_by_name(tmp_path):

@@ -67,7 +67,7 @@ def test_hash_keys__all_missing(tmp_path):
 
 
 def test_hash_keys__lists_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"a\.parquet: group keys are list<.*: make them text"):
+    with pytest.raises(InputError, match=r"a\.parquet: group keys are nested .list<.*: make them text"):
         hash_keys(write_keys(tmp_path / "a.parquet", pa.array([[1], [2]])), KEY)
 
 
