@@ -15,7 +15,7 @@ from tests.bench.speed import MINUTES, Suite, Tables, minutes
 from tests.bench.table import markdown, show, write_between_marks
 
 _PATH = click.Path(path_type=Path)
-_README = Path(__file__).parents[2] / "README.md"
+_PAGE = Path(__file__).parents[2] / "docs" / "bench.md"
 
 
 @click.group()
@@ -25,7 +25,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--only", help=f"Of all parts, just these, with commas: {', '.join(MINUTES)}.")
-@click.option("--quick", is_flag=True, help="All of it at a fiftieth of its size, to see that it works; no README.")
+@click.option("--quick", is_flag=True, help="All of it at a fiftieth of its size, to see that it works; no page.")
 @click.option("--whole-baseline", is_flag=True, help="Run NumPy's version of the whole on large shapes too: hours.")
 @click.option("--original", type=_PATH, help="Your own table, with --pool: nothing else is measured then.")
 @click.option("--pool", type=_PATH, help="Your own pool: a folder of Parquet.")
@@ -34,7 +34,7 @@ def main() -> None:
 @click.option("--time-limit", "time_limit_s", type=float, help="As of `issodask select`.")
 @click.option("--workers", type=click.IntRange(min=1), help="Of all but IPF, which takes one and two.  [default: all]")
 @click.option("--folder", type=_PATH, help="Keep the data that is made here, and take what is there.")
-@click.option("--readme/--no-readme", default=True, help="Write the table into README.md (a full run).")
+@click.option("--page/--no-page", default=True, help="Write the table into docs/bench.md (a full run).")
 def run(
     only: str | None,
     quick: bool,
@@ -46,7 +46,7 @@ def run(
     time_limit_s: float | None,
     workers: int | None,
     folder: Path | None,
-    readme: bool,
+    page: bool,
 ) -> None:
     """Measure time, peak memory and accuracy; compare with NumPy and pandas, with the hardware, and with the bars."""
     parts, own = _chosen(only, original, pool, holdout)
@@ -67,9 +67,9 @@ def run(
         )
         suite.run(parts)
     show(suite.rows, suite.bars, suite.bounds, console)
-    if readme and not quick and own is None and only is None:
-        write_between_marks(_README, markdown(suite.rows, suite.bars, suite.bounds, machine(), "make bench"))
-        status.print(f"written   {_README}")
+    if page and not quick and own is None and only is None:
+        write_between_marks(_PAGE, markdown(suite.rows, suite.bars, suite.bounds, machine(), "make bench"))
+        status.print(f"written   {_PAGE}")
 
 
 def _chosen(

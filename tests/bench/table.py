@@ -1,4 +1,4 @@
-"""The tables that a run prints, and the one that it writes into README.md, between two marks."""
+"""The tables that a run prints, and the one that it writes into docs/bench.md, between two marks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +39,7 @@ def show(rows: Sequence[Row], bars: Sequence[Bar], bounds: dict[str, Any], conso
 
 
 def markdown(rows: Sequence[Row], bars: Sequence[Bar], bounds: dict[str, Any], machine: str, command: str) -> str:
-    """What README.md shows of a run."""
+    """What docs/bench.md shows of a run."""
     parts = []
     if rows:
         lines = [

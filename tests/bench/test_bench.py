@@ -156,7 +156,7 @@ def test_markdown__tells_what_was_measured_where_and_what_was_missed():
 
 
 def test_write_between_marks__leaves_the_rest_alone_and_can_be_repeated(tmp_path):
-    path = tmp_path / "README.md"
+    path = tmp_path / "page.md"
     path.write_text(f"# é\n\n{BEGIN}\nold\n{END}\n\nrest\n", encoding="utf-8")
     for text in ("first", "second"):
         write_between_marks(path, text)
@@ -165,7 +165,7 @@ def test_write_between_marks__leaves_the_rest_alone_and_can_be_repeated(tmp_path
 
 @pytest.mark.parametrize("text", ["none", f"{BEGIN} alone", f"{END}{BEGIN}", f"{BEGIN}{BEGIN}{END}"])
 def test_write_between_marks__says_what_is_missing(tmp_path, text):
-    path = tmp_path / "README.md"
+    path = tmp_path / "page.md"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match="needs one"):
         write_between_marks(path, "table")
