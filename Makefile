@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-faults bench zoo lint lock clean always cluster-up cluster-status cluster-down
+.PHONY: help setup demo test test-faults docs bench zoo lint lock clean always cluster-up cluster-status cluster-down
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,7 +26,7 @@ TORCH_BACKEND ?= $(if $(PIP_FIND_LINKS),,auto)
 export PYTHONDONTWRITEBYTECODE :=
 
 QUIET := $(if $(MAKE_TERMOUT),,-q)
-UV_INSTALL := UV_FIND_LINKS="$(WHEELS)" $(BIN)/uv pip install $(QUIET) -p $(VENV) -c requirements.lock -e '.[test]'
+UV_INSTALL := UV_FIND_LINKS="$(WHEELS)" $(BIN)/uv pip install $(QUIET) -p $(VENV) -c requirements.lock -e '.[test,docs]'
 IMPORTED := issodask.warm, issodask.stages.run, issodask.runtime.service.desk, mostlyai.engine, mostlyai.qa, pytest
 PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 
@@ -46,7 +46,12 @@ test: $(STAMP) ## Run the tests, two files at a time
 test-faults: $(STAMP) ## Kill workers, nannies, schedulers and drivers in every stage; the results must be the same bytes
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
-bench: $(STAMP) ## Measure time, memory and accuracy, compare them with NumPy and pandas, write the table in README.md
+docs: $(STAMP) ## Build the documentation into site/: run its tutorials, where these or the program changed; warnings fail
+	@$(BIN)/python -m tests.docs pages
+	@$(BIN)/python -m tests.docs tutorials
+	@$(BIN)/zensical build --clean --strict
+
+bench: $(STAMP) ## Measure time, memory and accuracy, compare them with NumPy and pandas, write the table in docs/bench.md
 	@$(BIN)/python -m tests.bench run $(BENCH)
 
 zoo: $(STAMP) ## Select from pools of all kinds for 32 real tables, write docs/zoo.md: an hour on two cores, resumable
@@ -68,12 +73,12 @@ lint: $(STAMP) ## Check style, types and layers
 	@$(BIN)/lint-imports
 
 lock: $(STAMP) ## Choose the newest versions anew (requirements.lock)
-	@env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile -q --universal --python-version 3.11 --extra test \
+	@env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile -q --universal --python-version 3.11 --extra test --extra docs \
 		--no-annotate --no-header pyproject.toml -o $(VENV)/new.lock
 	@grep -vE '^(nvidia|cuda|triton|torchvision|torchaudio)' $(VENV)/new.lock > requirements.lock && rm $(VENV)/new.lock
 
 clean: ## Remove .venv and all caches; runs stay
-	@rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) build dist site *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp holds the folder it was made in: a .venv that was copied or moved still points to the old place.

@@ -1,0 +1,48 @@
+"""`python -m tests.docs`: what of the documentation is made from the program; `make docs` builds the site from it."""
+
+import shutil
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+@click.group()
+def main() -> None:
+    """The documentation's site."""
+
+
+@main.command()
+def pages() -> None:
+    """Write the reference of commands, job file and modules; bring the examples' pictures."""
+    from tests.docs.reference import pages
+
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
+    for picture in (ROOT / "examples").glob("*.png"):
+        shutil.copy(picture, DOCS / "pictures")
+
+
+@main.command()
+def pictures() -> None:
+    """Draw the pictures of the concepts again; they are committed."""
+    from tests.docs.pictures import draw_all
+
+    for path in draw_all(DOCS / "pictures"):
+        click.echo(f"drawn     {path.relative_to(ROOT)}")
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+def tutorials(names: tuple[str, ...]) -> None:
+    """Run the tutorials (default: all) whose pages are not of now, and write these with their outputs."""
+    from tests.docs.tutorials import TUTORIALS, make_page, sources
+
+    for source in [TUTORIALS / f"{name}.py" for name in names] or sources():
+        click.echo(f"tutorial  {source.stem}: {'run' if make_page(source, TUTORIALS) else 'as it was'}")
+
+
+if __name__ == "__main__":
+    main()
