@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-faults docs bench zoo lint lock clean always cluster-up cluster-status cluster-down
+.PHONY: help setup demo quick test test-faults docs bench zoo lint lock clean always cluster-up cluster-status cluster-down
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,6 +42,9 @@ demo: $(STAMP) ## Synthesise a real table, from training to the report, in a few
 # A core for each of the two: threads of scikit-learn that wait for one another take five times as long.
 test: $(STAMP) ## Run the tests, two files at a time
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+quick: $(STAMP) ## Run the tests that matter for most changes, in about a minute: no trainings, no clusters, nothing slow
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not training and not cluster and not slow" $(TESTS)
 
 test-faults: $(STAMP) ## Kill workers, nannies, schedulers and drivers in every stage; the results must be the same bytes
 	@$(BIN)/python -m tests.faults $(FAULTS)

@@ -16,6 +16,18 @@ hypothesis.settings.register_profile("search", deadline=None, max_examples=2_000
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that use worker processes are marked so: `make quick` leaves them out."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _uses_processes(item):
+            item.add_marker(pytest.mark.cluster)
+
+
+def _uses_processes(test: pytest.Function) -> bool:
+    params = test.callspec.params if hasattr(test, "callspec") else {}
+    return not {"two_processes", "_supervised"}.isdisjoint(test.fixturenames) or params.get("runtime") == "processes"
+
+
 @pytest.fixture(scope="session")
 def two_processes() -> Iterator[Runtime]:
     """A Dask cluster of two worker processes; slow to start, so all tests share it."""

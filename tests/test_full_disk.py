@@ -10,6 +10,8 @@ from issodask.events import Events
 from issodask.stages.run import run
 from tests.clusters import quick_job, results, write_inputs
 
+pytestmark = pytest.mark.slow
+
 STAGES = ["encode", "ipf", "trim", "write"]
 
 

@@ -11,6 +11,8 @@ from issodask.config import load_job
 from issodask.stages.run import run
 from tests.clusters import ended, is_waiting, quick_job, results, wait_for, waiting_job, write_inputs
 
+pytestmark = pytest.mark.cluster
+
 
 @pytest.fixture
 def folder(home, tmp_path):

@@ -12,6 +12,8 @@ from issodask.stages.submit import submit
 from tests.clusters import ended, quick_job, results, write_inputs
 from tests.tables import biased_panel, panel_table, write_panel
 
+pytestmark = pytest.mark.cluster
+
 PLACES = [("threads", 2), ("processes", 1), ("processes", 2), ("processes", 4)]
 
 

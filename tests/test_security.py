@@ -19,6 +19,8 @@ from issodask.runtime.service.client import open_service
 from issodask.runtime.service.keys import Keys, make_keys
 from tests.clusters import listening, processes_of
 
+pytestmark = pytest.mark.cluster
+
 NOBODY = 65_534
 
 

@@ -4,6 +4,10 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 # In a process of its own: in this one, other tests have called kernels already.
 CODE = """
 import json, pkgutil, sys

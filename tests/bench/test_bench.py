@@ -16,6 +16,8 @@ from tests.bench.measure import Measured, machine, measured
 from tests.bench.speed import Bar, Row
 from tests.bench.table import BEGIN, END, markdown, write_between_marks
 
+pytestmark = pytest.mark.slow
+
 _RECIPE = baseline.Recipe(iterations=40, swaps=10, trim_batch=20)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.cluster.deployments import CLUSTER, compose
 
+pytestmark = pytest.mark.slow
+
 HADOLINT = Path(sys.executable).with_name("hadolint")
 CHECK = [sys.executable, "-W", "ignore", "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
 

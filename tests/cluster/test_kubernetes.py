@@ -13,6 +13,8 @@ from dask_kubernetes.operator.controller import controller
 
 from tests.cluster.deployments import CLUSTER, kubernetes, pod_specs
 
+pytestmark = pytest.mark.slow
+
 CORE = ("PersistentVolumeClaim", "ConfigMap", "NetworkPolicy")
 DASK = ("DaskCluster", "DaskWorkerGroup")
 

@@ -17,6 +17,8 @@ from issodask.runtime.service.keys import make_keys
 from tests.cluster.deployments import CLUSTER, job_scripts, slurm
 from tests.clusters import wait_for
 
+pytestmark = pytest.mark.slow
+
 # What `sbatch --help` of Slurm 22.05 lists (https://slurm.schedmd.com/sbatch.html says what each does).
 DOCUMENTED = """
 -a --array -A --account --bb --bbf -b --begin --comment --cpu-freq -c --cpus-per-task -d --dependency --deadline

@@ -17,7 +17,7 @@ from tests.hosts.namespaces import gone, two_hosts, why_not
 from tests.tables import mixed_table, narrow
 
 MISSING = why_not()
-pytestmark = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING is not None, reason=MISSING or "")]
 
 # What each worker did, and what it sees: runs on a host.
 ASK = """

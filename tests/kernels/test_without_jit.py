@@ -17,6 +17,7 @@ def test_kernel__is_compiled_unless_told_otherwise():
     assert hasattr(locate, "signatures") != PLAIN
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(PLAIN, reason="they run so already")
 def test_kernels__pass_without_numba():
     settings = {"NUMBA_DISABLE_JIT": "1", "HYPOTHESIS_PROFILE": "few"}

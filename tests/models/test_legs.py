@@ -20,6 +20,8 @@ from issodask.models.progress import read_progress
 from tests.models.dying import died
 from tests.models.in_legs import CPU, SAMPLING, TRAINING, bytes_of_model, train_in_legs
 
+pytestmark = pytest.mark.training
+
 
 class InterruptedTrainingError(RuntimeError):
     pass

@@ -18,6 +18,8 @@ from issodask.store.tables import as_frame
 from tests.door import as_written, schema_from
 from tests.models.tables import awkward, sequences
 
+pytestmark = pytest.mark.training
+
 CPU = Device("cpu", 1)
 TRAINING = mostly.Training("MOSTLY_AI/Small", max_epochs=4, max_time_min=5, batch_size=None, seed=3)
 SAMPLING = mostly.Sampling(temperature=1.0, top_p=1.0, seed=3)

@@ -12,6 +12,8 @@ import pytest
 from issodask.runtime import open_runtime
 from tests.runtime import tasks
 
+pytestmark = pytest.mark.cluster
+
 SCRIPT = """
 import os
 from issodask.runtime import open_runtime

@@ -67,6 +67,7 @@ def test_evaluate__columns_may_be_in_another_order_and_dtype(tables):
     assert evaluate(tables["original"], subset, config=CONFIG)["accuracy"] == expected
 
 
+@pytest.mark.slow
 def test_evaluate__with_qa_report_adds_the_page_and_similarity(tables, tmp_path):
     config = EvaluateConfig(distance_rows=100, qa_report=True)
     table = {name: table[["age", "city"]] for name, table in tables.items()}
@@ -75,6 +76,7 @@ def test_evaluate__with_qa_report_adds_the_page_and_similarity(tables, tmp_path)
     assert "mostlyai-qa" in (tmp_path / "qa-report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_evaluate__qa_report_of_too_few_rows_has_no_similarity(tables, tmp_path):
     config = EvaluateConfig(distance_rows=100, qa_report=True)
     record = evaluate(tables["original"], tables["subset"].head(99), config=config, qa_path=tmp_path / "qa-report.html")
@@ -227,6 +229,7 @@ def test_evaluate__one_row_of_each_group_counts_where_the_original_has_no_second
     assert record["accuracy"]["coherence"] is None
 
 
+@pytest.mark.slow
 def test_evaluate__qa_report_takes_the_group_key(tmp_path):
     tables = {name: sequence_table(n, n)[["wage", "person"]] for name, n in (("original", 110), ("subset", 100))}
     # Keys that the holdout shares with the original must not make one group of two.
@@ -238,6 +241,7 @@ def test_evaluate__qa_report_takes_the_group_key(tmp_path):
     assert "Coherence" in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_evaluate__qa_report_of_names_that_it_uses_itself(tmp_path):
     names = {"age": "Sequence Length", "city": "self", "premium": "__KEY"}
     tables = [real_table(n, n)[list(names)].rename(columns=names).convert_dtypes() for n in (110, 100)]

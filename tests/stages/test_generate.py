@@ -368,6 +368,7 @@ def test_groups__nothing_to_learn(tmp_path, engine):
     assert (pool.n_units, pool.n_rows, engine.calls) == (5, 5, [])
 
 
+@pytest.mark.training
 def test_groups__are_learnt_and_drawn(tmp_path):
     """A real training of one epoch."""
     config = GenerateConfig(generators=1, model="MOSTLY_AI/Small", max_epochs=1, part_rows=200)
@@ -395,6 +396,7 @@ class Killer(Heard):
                 os.kill(self.killed, signal.SIGKILL)
 
 
+@pytest.mark.training
 def test_generate__killed_worker_changes_no_byte(tmp_path):
     """A real training in a worker process, which dies in its second leg."""
     config = GenerateConfig(generators=1, model="MOSTLY_AI/Small", max_epochs=12, batch_size=8)
@@ -544,6 +546,7 @@ def test_orphans__between_chunks_end_with_whole_parts(tmp_path, engine, monkeypa
     assert bytes_of(make(tmp_path / "run")) == whole
 
 
+@pytest.mark.training
 def test_orphans__on_a_cluster_end_soon_and_change_no_byte(tmp_path):
     """A real training, whose driver goes; the next driver's task starts while it runs."""
     config = GenerateConfig(generators=1, model="MOSTLY_AI/Small", max_epochs=12, batch_size=4)
@@ -617,6 +620,7 @@ def test_orphans__never_learn_another_original(tmp_path, engine):
 # runs that die at any moment
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("of", ["rows", "groups"])
 def test_dying__at_any_moment_changes_no_byte(tmp_path, of):
@@ -629,6 +633,7 @@ def test_dying__at_any_moment_changes_no_byte(tmp_path, of):
     assert n_changes > 20
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("change", [{"temperature": 0.9}, {"max_epochs": 2.0}, {"generators": 1}])
 def test_dying__at_any_moment_of_a_change_of_settings(tmp_path, change):

@@ -12,6 +12,8 @@ from issodask.runtime import open_runtime
 from issodask.stages.select import select
 from tests.strategies import seeds
 
+pytestmark = pytest.mark.slow
+
 NASTY = ["related", "one row", "no support", "other kind", "same rows"]
 
 

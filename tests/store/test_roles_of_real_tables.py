@@ -33,6 +33,7 @@ NUMBERS = [
 EXPECTED = [(name, role) for role, names in (("id", IDS), ("text", TEXTS), ("number", NUMBERS)) for name in names]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "role"), EXPECTED)
 def test_role__of_a_real_column(place, role):
     item, column = place.split(" ", 1)

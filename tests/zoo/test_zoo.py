@@ -20,6 +20,8 @@ from tests.zoo.pools import draw, write_pool
 from tests.zoo.runner import Case, Zoo, forget
 from tests.zoo.tables import FLAT, GROUPED, KINDS, TABLES, Table, matching
 
+pytestmark = pytest.mark.slow
+
 _ROWS = Table("rows", "palmerpenguins::penguins_raw", "ids, constants, texts", dates=("Date Egg",), most_units=120)
 _GROUPS = Table("groups", "survival::pbcseq", "groups of 1 to 16 rows", key="id", most_units=40)
 _NONE = Table("none", "nobody::nothing", "a table that does not exist")

@@ -23,6 +23,8 @@ from issodask.stages.run import run
 from issodask.stages.submit import submit
 from tests.clusters import ended, is_waiting, quick_job, results, wait_for, waiting_job, write_inputs
 
+pytestmark = pytest.mark.cluster
+
 LOST = Ended(75, "issodask: the connection was lost: run again to go on")
 KILLED = Ended(-9, "")
 DONE = Ended(0, "")

@@ -18,6 +18,8 @@ from issodask.runtime.service import host
 from issodask.runtime.service.client import open_service
 from tests.clusters import listeners, listening, processes_of, wait_for, wait_for_workers
 
+pytestmark = pytest.mark.cluster
+
 
 def call(*arguments):
     return CliRunner().invoke(main, ["cluster", *map(str, arguments)])
