@@ -11,6 +11,7 @@ from issodask.cli.settings import command_with
 
 if TYPE_CHECKING:
     from issodask.api import Report, Selection
+    from issodask.report.facts import SelectionFacts, Unsupported
 
 
 @click.command()
@@ -209,27 +210,26 @@ def _tell_selected(selection: "Selection") -> None:
         click.echo(f"bound     {rounded_up(selection.highest_accuracy)}: no subset of this pool can be more accurate")
 
 
-def _warnings(facts: dict[str, Any]) -> Iterator[str]:
+def _warnings(facts: "SelectionFacts") -> Iterator[str]:
     """What to know of a subset before it is shared."""
-    copies, unsupported = facts["copies"], facts["unsupported"]
-    if copies["beyond_chance"]:
-        unit = copies["unit"]
+    copies, unit = facts.copies, facts.unit
+    if copies.are_beyond_chance:
         yield (
-            f"copies    {copies['n_of_once']:,} of {copies['n_units']:,} {unit}s equal a {unit} that the original has "
-            f"only once; chance explains {copies['by_chance']:,.0f} at most: find out why before you share them"
+            f"copies    {copies.n_of_once:,} of {copies.n_units:,} {unit}s equal a {unit} that the original has "
+            f"only once; chance explains {copies.by_chance:,.0f} at most: find out why before you share them"
         )
-    if unsupported["cells"]:
-        yield f"unfilled  {_unfilled(unsupported)}: the pool has no such row; only another pool can fill them"
+    if facts.unsupported.cells:
+        yield f"unfilled  {_unfilled(facts.unsupported)}: the pool has no such row; only another pool can fill them"
 
 
-def _unfilled(unsupported: dict[str, Any]) -> str:
+def _unfilled(unsupported: "Unsupported") -> str:
     """What the pool can't fill, with the worst cell as an example, unless it tells of few."""
     from issodask.report.findings import PROTECTED_ROWS
 
-    told = f"{unsupported['cells']:,} cells of pairs of columns ({unsupported['share']:.2%} of the original)"
-    for cell in unsupported["worst"][:1]:
-        if cell["rows"] >= PROTECTED_ROWS:
-            values = [f"{name} = {label}" for name, label in zip(cell["columns"], cell["bins"], strict=True)]
+    told = f"{unsupported.cells:,} cells of pairs of columns ({unsupported.share:.2%} of the original)"
+    for cell in unsupported.worst[:1]:
+        if cell.rows >= PROTECTED_ROWS:
+            values = [f"{name} = {label}" for name, label in zip(cell.columns, cell.bins, strict=True)]
             told += f", such as {' with '.join(values)}"
     return told
 

@@ -10,8 +10,9 @@ the holdout shows 0.11 %; on seven columns of ACS 6.8 % and 7.0 %.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,10 @@ class Copies:
     @property
     def are_beyond_chance(self) -> bool:
         return self.n_of_once > self.by_chance
+
+    def to_dict(self, unit: str) -> dict[str, Any]:
+        """As JSON has it; `unit` is what a unit is called."""
+        return {"unit": unit, **asdict(self), "beyond_chance": self.are_beyond_chance}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from issodask.report.accuracy import Accuracy
 from issodask.report.coherence import PROTECTED_ROWS, GroupFindings
 from issodask.report.copies import Copies
 from issodask.report.drivers import Drivers
+from issodask.report.facts import SelectionFacts
 from issodask.report.privacy import Privacy
 from issodask.report.scores import Scored
 from issodask.table.bins import Bins
@@ -65,7 +66,7 @@ class Findings:
     what mostlyai-qa's report takes as reference when it is given a holdout. `copies` are rows that equal an original
     one. Of a table of groups, `bins` include Sequence Length, `shares` are those of groups in expectation over drawn
     rows, and `groups` says the rest. `roles` are those of all columns: {"roles": {name: {"role", "why"}}, "left_out":
-    names of the columns that are in no accuracy}.
+    names of the columns that are in no accuracy}. `facts` say how the subset was made, where that is known.
     """
 
     bins: Bins
@@ -82,7 +83,7 @@ class Findings:
     groups: GroupFindings | None = None
     history: tuple[Point, ...] = ()
     roles: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: SelectionFacts | None = None
     versions: dict[str, str] = field(default_factory=dict)
     seed: int | None = None
 

@@ -81,19 +81,14 @@ def _own_facts(findings: Findings) -> dict[str, Any]:
             "dcr_share_of_pool_sample": findings.pool_privacy.dcr_share if findings.pool_privacy else None,
             "identical_to_an_original_row": _shares(findings.copies),
             "identical_to_an_original_group": _shares(findings.groups.copies) if findings.groups else None,
-            "copies": copies_record(findings.copies_of_units["subset"], findings.unit),
+            "copies": findings.copies_of_units["subset"].to_dict(findings.unit),
         },
         "objective": [
             {"seconds": round(point.seconds, 3), "stage": point.stage, "objective": point.objective}
             for point in thinned(findings.history, MAX_HISTORY)
         ],
-        "select": findings.facts,
+        "select": {} if findings.facts is None else findings.facts.to_dict(),
     }
-
-
-def copies_record(copies: Copies, unit: str) -> dict[str, Any]:
-    """How many units (rows or groups) equal one of the original, and whether chance explains them: see Copies."""
-    return {"unit": unit, **asdict(copies), "beyond_chance": copies.are_beyond_chance}
 
 
 def _shares(copies: dict[str, Copies]) -> dict[str, float]:

@@ -5,6 +5,8 @@ nothing.
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import jinja2
@@ -14,31 +16,16 @@ from markupsafe import Markup
 from issodask.report import figures, readings
 from issodask.report.accuracy import LEVELS, Accuracy
 from issodask.report.coherence import Panel
+from issodask.report.facts import SelectionFacts, Unsupported
 from issodask.report.figures import LEVEL_NAMES, PART_NAMES, TABLE_NAMES, Figure
 from issodask.report.findings import PROTECTED_ROWS, Findings
 
 MAX_PANELS = 40
 MAX_UNSUPPORTED = 15
-KNOWN_FACTS = {
-    *("job", "timings", "unsupported", "lineage", "stop_reason", "rounds", "pool_units", "objective_bound"),
-    *("copies", "start", "roles"),
-}
 
 
 def render_page(findings: Findings, title: str = "Synthetic table") -> str:
-    """The whole page.
-
-    `findings.facts` says how the subset was made, each part optional:
-
-    - pool_units, stop_reason; objective, and objective_bound, which that of no subset of the pool can go below;
-    - rounds and seed: what to pass to repeat the run;
-    - job: settings by section; timings: seconds by stage;
-    - unsupported: {"cells": count, "share": of the original's mass, "worst": [{"columns", "bins", "rows"}]};
-    - lineage: [{"generator", "pool_units", "units"}];
-    - ipf: how weights were fitted; start: {"chosen", "errors" by name}, what trimming started from.
-
-    Anything else in it is shown by its name.
-    """
+    """The whole page; what is not known, such as how the subset was made, is left out."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("issodask.report", "templates"),
         autoescape=True,
@@ -48,12 +35,12 @@ def render_page(findings: Findings, title: str = "Synthetic table") -> str:
     )
     environment.filters.update(percent=percent, points=points, count=count, short=figures.shorten, plain=plain)
     environment.filters["at_most"] = readings.rounded_up
-    drawn = _figures(findings)
+    drawn, facts = _figures(findings), findings.facts
     template = environment.get_template("report.html")
     return template.render(
         title=title,
         findings=findings,
-        facts=findings.facts,
+        facts=facts,
         scores=_score_rows(findings),
         levels=[LEVEL_NAMES[level] for level in _levels(findings)],
         parts=_part_rows(findings),
@@ -61,10 +48,10 @@ def render_page(findings: Findings, title: str = "Synthetic table") -> str:
         coherence_panels=_coherence_panels(findings),
         table_names=TABLE_NAMES,
         readings=readings.read(findings),
-        start=readings.start(findings.facts, findings.unit),
+        start="" if facts is None else readings.start(facts, findings.unit),
         panels=_panels(findings),
-        unsupported=_unsupported(findings.facts.get("unsupported")),
-        settings=_settings(findings.facts),
+        unsupported=None if facts is None else _shown(facts.unsupported),
+        settings=[] if facts is None else _settings(facts),
         protected_rows=PROTECTED_ROWS,
         drawn=set(drawn),
         heights={name: figure["layout"]["height"] for name, figure in drawn.items()},
@@ -219,25 +206,20 @@ def _part_rows(findings: Findings) -> list[dict[str, Any]]:
     return [*rows, {"name": "Expected maximum", "key": "max", "values": expected}]
 
 
-def _unsupported(found: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Cells that the pool cannot fill; those of very few original rows are counted but not spelled out."""
-    if found is None:
-        return None
-    cells = [cell for cell in found.get("worst", []) if cell["rows"] >= PROTECTED_ROWS]
-    cells = sorted(cells, key=lambda cell: -cell["rows"])[:MAX_UNSUPPORTED]
-    return {"cells": found.get("cells", len(found.get("worst", []))), "share": found.get("share"), "worst": cells}
+def _shown(unsupported: Unsupported) -> Unsupported:
+    """The same with the worst cells; those of very few original rows are counted but not spelled out."""
+    cells = [cell for cell in unsupported.worst if cell.rows >= PROTECTED_ROWS]
+    return replace(unsupported, worst=tuple(sorted(cells, key=lambda cell: -cell.rows)[:MAX_UNSUPPORTED]))
 
 
-def _settings(facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """Job settings by section, then whatever else was passed in, each as name and value."""
-    job = facts.get("job") or {}
-    top = {key: value for key, value in job.items() if not isinstance(value, dict)}
+def _settings(facts: SelectionFacts) -> list[dict[str, Any]]:
+    """Settings by section, then how weights were fitted and how the search ended, each as name and value."""
+    settings = {"select": facts.settings} if facts.job is None else facts.job
+    top = {key: value for key, value in settings.items() if not isinstance(value, Mapping)}
     sections = [{"name": "job", "values": top}] if top else []
-    sections += [{"name": key, "values": value} for key, value in job.items() if isinstance(value, dict)]
-    others = {key: value for key, value in facts.items() if key not in KNOWN_FACTS}
-    sections += [{"name": key, "values": value} for key, value in others.items() if isinstance(value, dict)]
-    loose = {key: value for key, value in others.items() if not isinstance(value, dict)}
-    return [*sections, {"name": "search", "values": loose}] if loose else sections
+    sections += [{"name": key, "values": value} for key, value in settings.items() if isinstance(value, Mapping)]
+    found = {"objective": facts.objective, "seed": facts.seed}
+    return [*sections, {"name": "ipf", "values": asdict(facts.ipf)}, {"name": "search", "values": found}]
 
 
 def _inline_json(drawn: dict[str, Figure]) -> Markup:

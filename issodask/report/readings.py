@@ -5,9 +5,9 @@ In: `Findings`. Out: short sentences with a tone (good, note, warning) for the p
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from issodask.report.copies import Copies
+from issodask.report.facts import SelectionFacts
 from issodask.report.figures import shorten
 from issodask.report.findings import Findings
 from issodask.report.privacy import Privacy
@@ -43,7 +43,7 @@ def _accuracy(findings: Findings) -> list[Reading]:
         found.append(_effect_of_selection((subset.overall - pool.overall) / (1 - pool.overall)))
     if subset.overall is not None and subset.overall_max is not None:
         found.append(_against_maximum(subset.overall, subset.overall_max))
-    found += _against_bound(findings.facts.get("objective"), findings.facts.get("objective_bound"), findings.unit)
+    found += _against_bound(findings.facts, findings.unit)
     found += _generalisation(findings)
     return found
 
@@ -53,20 +53,18 @@ def rounded_up(accuracy: float) -> str:
     return f"{math.ceil(1e5 * accuracy - 1e-9) / 1e5:.5f}"
 
 
-def start(facts: dict[str, Any], unit: str) -> str:
-    """What trimming started from, and how far the weights concentrate the pool; nothing where that is not known."""
+def start(facts: SelectionFacts, unit: str) -> str:
+    """What trimming started from, and how far the weights concentrate the pool; nothing where neither was."""
     told = []
-    found = facts.get("start") or {}
-    if found.get("chosen") in STARTS:
-        errors = ", ".join(f"{name} {error:.4f}" for name, error in (found.get("errors") or {}).items())
-        how = "what short trials ended at" if found.get("tried") else f"as many {unit}s as the subset has"
+    if facts.start is not None:
+        errors = ", ".join(f"{name} {error:.4f}" for name, error in facts.start.errors.items())
+        how = "what short trials ended at" if facts.start.tried else f"as many {unit}s as the subset has"
+        of_errors = f" (errors of {how}: {errors})" if errors else ""
+        told.append(f"Trimming started from {STARTS[facts.start.chosen]}{of_errors}.")
+    if facts.ipf.status != "skipped":
         told.append(
-            f"Trimming started from {STARTS[found['chosen']]}{f' (errors of {how}: {errors})' if errors else ''}."
-        )
-    effective, n_pool = (facts.get("ipf") or {}).get("effective_units"), facts.get("pool_units")
-    if effective is not None and n_pool:
-        told.append(
-            f"The fitted weights spread over the pool as if {effective:,.0f} of its {n_pool:,} {unit}s counted alike."
+            f"The fitted weights spread over the pool as if {facts.ipf.effective_units:,.0f} of its "
+            f"{facts.pool_units:,} {unit}s counted alike."
         )
     return " ".join(told)
 
@@ -95,10 +93,11 @@ def _against_maximum(overall: float, overall_max: float) -> Reading:
     )
 
 
-def _against_bound(objective: float | None, bound: float | None, unit: str) -> list[Reading]:
+def _against_bound(facts: SelectionFacts | None, unit: str) -> list[Reading]:
     """How far the subset is from the best possible one, when both ends are known."""
-    if objective is None or bound is None:
+    if facts is None or facts.objective_bound is None:
         return []
+    objective, bound = facts.objective, facts.objective_bound
     if bound < 1e-5:
         return [Reading("note", "How good a subset of this pool could be at most is not known: no limit was found.")]
     return [

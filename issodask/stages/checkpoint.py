@@ -41,7 +41,7 @@ class SearchState:
     units: NDArray[np.int64]
     key: str = ""
     random_objective: float = 0.0
-    start: dict[str, Any] = field(default_factory=dict)  # which units trimming started from, and why
+    start: dict[str, Any] | None = None  # which units trimming started from, and why
     next: int = 0
     n_start: int = 0
     typical: int | None = None

@@ -16,6 +16,7 @@ from issodask.host import check_installed
 from issodask.report.coherence import group_findings
 from issodask.report.copies import Copies, Fingerprints
 from issodask.report.drivers import find_drivers
+from issodask.report.facts import SelectionFacts
 from issodask.report.findings import Findings, read_history, worst_cliques
 from issodask.report.metrics import installed_versions, metrics_record, to_json
 from issodask.report.privacy import Privacy, measure_privacy, rows_to_compare
@@ -40,7 +41,7 @@ def evaluate(
     pool_sample: Any | None = None,
     config: EvaluateConfig | None = None,
     seed: int = 1,
-    select_facts: dict[str, Any] | None = None,
+    select_facts: SelectionFacts | None = None,
     events_path: str | Path | None = None,
     json_path: str | Path | None = None,
     html_path: str | Path | None = None,
@@ -55,7 +56,7 @@ def evaluate(
     from table to table. Where no group of the original has a second row, the tables count as flat, as in mostlyai-qa.
 
     `pool_sample` is a random sample of the pool, best of the subset's size: what the subset would be without selection.
-    `select_facts` says how the subset was made (keys: see render_page), `events_path` is the search's events.jsonl.
+    `select_facts` says how the subset was made, `events_path` is the search's events.jsonl.
     `qa_path` is written when `config.qa_report` is set. Files are written under a work name and renamed when whole.
 
     Ids are in no accuracy, and only the original needs them; `columns` are roles, by name, that are not found right.
@@ -69,7 +70,7 @@ def evaluate(
     known = KnownColumns.of(original, group_key, columns)
     tables = _checked(original, subset, holdout, pool_sample, known)
     tables = _flat_if_single(tables, seed)
-    findings = measure_findings(tables, config, seed, select_facts or {}, events_path)
+    findings = measure_findings(tables, config, seed, select_facts, events_path)
     findings = replace(findings, roles=known.facts())
     similarity = None
     if config.qa_report and qa_path is not None:
@@ -85,7 +86,7 @@ def evaluate(
 
 
 def measure_findings(
-    tables: Tables, config: EvaluateConfig, seed: int, facts: dict[str, Any], events_path: str | Path | None
+    tables: Tables, config: EvaluateConfig, seed: int, facts: SelectionFacts | None, events_path: str | Path | None
 ) -> Findings:
     """Everything that the report says about the tables, which are named as in TABLES."""
     scored = score(tables, "original", seed)

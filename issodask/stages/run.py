@@ -95,7 +95,7 @@ def _run(job: JobConfig, folder: Path, events: Events, scheduler: "str | Client 
             columns=job.columns,
             held_out=holdout if job.original.holdout_share is not None else None,
         )
-        selected = _with_facts(selected, job, generate_s)
+        selected = replace(selected, facts=selected.facts.of_job(job.model_dump(), generate_s))
         key = _evaluation_key(job, original, holdout, selected)
         metrics = _evaluated_before(folder, key)
         if metrics is None:
@@ -180,7 +180,7 @@ def pool_units(original: Any, group_key: str | None, config: GenerateConfig, n_s
 
 def sample_pool(pool: Pool, selected: Selected, known: KnownColumns, seed: int, runtime: Runtime) -> Any:
     """What the subset would be without selection: as many units, drawn at random from the pool."""
-    n_pool = selected.facts["pool_units"]
+    n_pool = selected.facts.pool_units
     units = seeds.generator(seed, "random sample").choice(n_pool, min(selected.n_units, n_pool), replace=False)
     return read_units(pool, units, known, runtime)
 
@@ -191,21 +191,13 @@ def _generating(job: JobConfig, scheduler: "str | Client | None") -> "tuple[int 
     return place_to_make(job.generate, job.runtime.workers, None if in_this_process else scheduler)
 
 
-def _with_facts(selected: Selected, job: JobConfig, generate_s: float) -> Selected:
-    facts = dict(selected.facts)
-    facts.pop("select")
-    facts["job"] = job.model_dump()
-    facts["timings"] = {"generate": generate_s, **facts["timings"]}
-    return replace(selected, facts=facts)
-
-
 def _evaluation_key(job: JobConfig, original: Any, holdout: Any | None, selected: Selected) -> dict[str, Any]:
     """All that metrics and report depend on."""
     return {
         "subset": file_hash(selected.out),
         "original": table_hash(original),
         "holdout": None if holdout is None else table_hash(holdout),
-        "pool": [row["pool_units"] for row in selected.facts["lineage"]],
+        "pool": [source.pool_units for source in selected.facts.lineage],
         "rounds": selected.rounds,
         "job": job.model_dump(exclude={"runtime"}),
     }

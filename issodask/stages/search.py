@@ -6,13 +6,13 @@ there and ends in the same bytes. Another search (other codes, another seed ...)
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from issodask.fitting.budget import write_rounds
 from issodask.fitting.ipf import IpfResult
+from issodask.report.facts import Start
 from issodask.stages.checkpoint import Checkpoints, SearchState
 from issodask.stages.context import SearchContext
 from issodask.stages.refine import planned_swaps, preselect, refine
@@ -26,19 +26,18 @@ _NO_BETTER = "no better than random units"
 class Found:
     """The subset that was found; its objective is never above that of the random units.
 
-    uses       uint16, (units of the pool,)   how often each unit is used
+    unit_ids   int64, units of the pool, ascending, once per use
     rounds     what to pass as `--rounds` to repeat it
-    start      what trimming started from: `chosen` (weighted, even or whole), `units`, and the `errors` (1 - accuracy)
-               of the random and the weighted units, or of a short trial from each kind where `tried`
+    start      what trimming started from; None where nothing was trimmed
     """
 
-    uses: NDArray[np.uint16]
+    unit_ids: NDArray[np.int64]
     objective: float
     random_objective: float
     stop_reason: str
     rounds: str
     ipf: IpfResult
-    start: dict[str, Any]
+    start: Start | None
     timings: dict[str, float]
 
 
@@ -82,5 +81,5 @@ def _found(
     if objective > state.random_objective:
         units, objective, reason = context.random_units, state.random_objective, _NO_BETTER
         context.events.emit("random taken", objective=objective)
-    uses = context.uses_of(units)
-    return Found(uses, objective, state.random_objective, reason, rounds, ipf, state.start, timings)
+    start = None if state.start is None else Start(**state.start)
+    return Found(np.sort(units), objective, state.random_objective, reason, rounds, ipf, start, timings)

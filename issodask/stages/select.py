@@ -4,9 +4,9 @@ In: the original, a pool, where to write. Out: subset and lineage as Parquet, an
 Read, encode, target, search, write; the search itself is in `search.py`.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -19,23 +19,25 @@ from issodask.config import SelectConfig
 from issodask.errors import InputError
 from issodask.events import Events
 from issodask.fitting.budget import read_rounds
-from issodask.report.copies import Fingerprints
-from issodask.report.metrics import copies_record
+from issodask.report.copies import Copies, Fingerprints
+from issodask.report.facts import SelectionFacts
 from issodask.report.tables import Table
 from issodask.runtime import Runtime, open_runtime
 from issodask.runtime.local import Crew
 from issodask.stages.bound import bound_objective
 from issodask.stages.context import SearchContext
 from issodask.stages.encode import READING, EncodedPart, encode_pool
+from issodask.stages.facts import facts_of
 from issodask.stages.original import KnownOriginal
-from issodask.stages.search import Found, search
+from issodask.stages.search import search
 from issodask.stages.write import write_subset
 from issodask.store.codes import Codes, read_note
 from issodask.store.dialects import Dialect
-from issodask.store.files import file_hash, read_json, sole_writer, write_json
+from issodask.store.files import sole_writer
 from issodask.store.folders import describe_csv
 from issodask.store.frames import key_codes, to_frame
 from issodask.store.pool import Pool, as_pool, check_pool
+from issodask.store.receipts import Receipt, key_of
 from issodask.store.subset import check_out, lineage_path
 from issodask.store.tables import as_table, check_place, read_table
 from issodask.table.keys import new_keys
@@ -46,20 +48,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Selected:
-    """What a selection made and found, and the accuracy of as many random units of the pool.
-
-    `facts` is what the report tells of it (keys: see report.page.render_page). No subset of the pool can have a higher
-    accuracy than `highest_accuracy`; None when config.bound is off.
-    """
+    """What a selection made, how it was made, and the accuracy of as many random units of the pool."""
 
     out: Path
     n_units: int
-    accuracy: float
     random_accuracy: float
-    stop_reason: str
-    rounds: str
-    facts: dict[str, Any]
-    highest_accuracy: float | None = None
+    facts: SelectionFacts
+
+    @property
+    def accuracy(self) -> float:
+        return 1 - self.facts.objective
+
+    @property
+    def highest_accuracy(self) -> float | None:
+        """No subset of the pool can have a higher accuracy; None when config.bound is off."""
+        return None if self.facts.objective_bound is None else 1 - self.facts.objective_bound
+
+    @property
+    def stop_reason(self) -> str:
+        return self.facts.stop_reason
+
+    @property
+    def rounds(self) -> str:
+        """What to pass as `rounds` to repeat the selection."""
+        return self.facts.rounds
 
 
 def select(
@@ -91,23 +103,6 @@ def select(
 
     Raises InputError for input that can't be used; what an earlier run wrote to `out` stays untouched then.
     """
-    if not isinstance(runtime, Runtime):
-        with open_runtime(scheduler=runtime) as runtime:
-            return select(
-                original,
-                pool,
-                out,
-                config,
-                group_key=group_key,
-                seed=seed,
-                folder=folder,
-                runtime=runtime,
-                events=events,
-                csv=csv,
-                pool_csv=pool_csv,
-                columns=columns,
-                held_out=held_out,
-            )
     config = config or SelectConfig()
     out = Path(out)
     check_out(out)
@@ -115,94 +110,84 @@ def select(
     _check_config(config, group_key)
     for table in (original, pool):
         check_place(table)
-    events = events or Events(folder / "events.jsonl")
+    with _opened(runtime) as running, sole_writer(folder / "select"):
+        running.keep_in(folder)
+        work = _Work(config, seed, out, folder, running, events or Events(folder / "events.jsonl"), {})
+        with work.timed("read"):
+            table = as_table(original, csv=csv)
+            held_out = None if held_out is None else as_table(held_out, where="the table of held-out rows")
+            known = KnownOriginal.of(table, group_key, columns, held_out)
+            work.events.emit("columns", **known.columns.facts(), told=known.columns.told())
+            fingerprints = Fingerprints.of(_units(table, group_key), known.columns.facts()["left_out"])
+            del table
+            needed = known.columns.needed
+            opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", needed, group_key, pool_csv)
+        running.check_seen(folder, opened.folder)
+        _tell_csv(original, csv, opened, work.events)
+        return _select(work, known, opened, fingerprints)
 
-    with sole_writer(folder / "select"):
-        return _select(
-            original, pool, out, config, group_key, columns, held_out, seed, folder, runtime, events, csv, pool_csv
-        )
+
+@dataclass(frozen=True)
+class _Work:
+    """How one selection is made, and where it runs, writes and tells; `timings` grow as it goes on."""
+
+    config: SelectConfig
+    seed: int
+    out: Path
+    folder: Path
+    runtime: Runtime
+    events: Events
+    timings: dict[str, float]
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        began = monotonic()
+        yield
+        self.timings[name] = round(monotonic() - began, 2)
 
 
-def _select(
-    original: Any,
-    pool: Any,
-    out: Path,
-    config: SelectConfig,
-    group_key: str | None,
-    roles: Mapping[str, str] | None,
-    held_out: Any | None,
-    seed: int,
-    folder: Path,
-    runtime: Runtime,
-    events: Events,
-    csv: Mapping[str, Any] | None,
-    pool_csv: Mapping[str, Any] | None,
-) -> Selected:
-    runtime.keep_in(folder)
-    timings: dict[str, float] = {}
-    began = monotonic()
-    table = as_table(original, csv=csv)
-    held_out = None if held_out is None else as_table(held_out, where="the table of held-out rows")
-    known = KnownOriginal.of(table, group_key, roles, held_out)
-    facts_of_columns = known.columns.facts()
-    events.emit("columns", **facts_of_columns, told=known.columns.told())
-    fingerprints = Fingerprints.of(_units(table, group_key), facts_of_columns["left_out"])
-    del table
-    needed = known.columns.needed
-    opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", needed, group_key, pool_csv)
-    timings["read"] = round(monotonic() - began, 2)
-    runtime.check_seen(folder, opened.folder)
-    _tell_csv(original, csv, opened, events)
+def _opened(runtime: "Runtime | Client | None") -> AbstractContextManager[Runtime]:
+    """The runtime that was given, which stays open, or one for a while."""
+    return nullcontext(runtime) if isinstance(runtime, Runtime) else open_runtime(scheduler=runtime)
 
-    n_units = config.units or known.n_units
-    if known.group_key is not None and known.keys is not None:
-        new_keys(known.schema[known.group_key], known.keys, n_units)  # say now if there are too few
-    for ids in known.columns.ids:
-        if group_key is None or ids.of_group:
-            ids.check(n_units, seed)  # say now if there are too few
-    check_pool(opened, needed, group_key)
-    _check_units(opened, opened.n_rows if group_key is None else opened.n_units, n_units, config)
-    codes = _encode(opened, known, folder, runtime, events, timings)
-    _check_units(opened, codes.n_units, n_units, config)
-    with Crew.beside(runtime) as crew:
-        objective, marginals = known.target(known.cliques(n_units, codes.counts), n_units, crew)
-    context = SearchContext(codes, objective, marginals, config, seed, folder / "select", runtime, events)
+
+def _select(work: _Work, known: KnownOriginal, pool: Pool, fingerprints: Fingerprints) -> Selected:
+    """Encode, search, write, and look at what was written."""
+    n_units = work.config.units or known.n_units
+    _check_inputs(work, known, pool, n_units)
+    with work.timed("encode"):
+        codes = _encode(work, known, pool)
+    _check_units(pool, codes.n_units, n_units, work.config)
+    context = _context(work, known, codes, n_units)
     found = search(context)
-    timings |= found.timings
+    work.timings.update(found.timings)
     bound = None
-    if config.bound:
-        bound, timings["bound"] = bound_objective(context)
+    if work.config.bound:
+        bound, work.timings["bound"] = bound_objective(context)
+    with work.timed("write"):
+        _write(work, known, pool, codes, found.unit_ids)
+    with work.timed("compare"):
+        copies = fingerprints.copies_in(_units(read_table(work.out), known.group_key))
+    facts = facts_of(found, context, known, pool, copies, bound, work.timings)
+    _tell(work, facts, copies)
+    return Selected(work.out, n_units, 1 - found.random_objective, facts)
 
-    began = monotonic()
-    used = np.flatnonzero(found.uses)
-    unit_ids = np.repeat(used, found.uses[used])
-    _write(opened, codes, unit_ids, known, seed, out, folder / "select" / "written.json", runtime, events)
-    timings["write"] = round(monotonic() - began, 2)
-    began = monotonic()
-    copies = fingerprints.copies_in(_units(read_table(out), group_key))
-    timings["compare"] = round(monotonic() - began, 2)
 
-    facts = _facts(found, codes, opened, known, unit_ids, config, seed, timings)
-    facts["objective_bound"] = bound
-    facts["roles"] = facts_of_columns
-    facts["copies"] = copies_record(copies, "row" if group_key is None else "group")
-    events.emit(
+def _context(work: _Work, known: KnownOriginal, codes: Codes, n_units: int) -> SearchContext:
+    with Crew.beside(work.runtime) as crew:
+        objective, marginals = known.target(known.cliques(n_units, codes.counts), n_units, crew)
+    folder = work.folder / "select"
+    return SearchContext(codes, objective, marginals, work.config, work.seed, folder, work.runtime, work.events)
+
+
+def _tell(work: _Work, facts: SelectionFacts, copies: Copies) -> None:
+    work.events.emit(
         "selected",
-        out=str(out),
-        accuracy=1 - found.objective,
-        rounds=found.rounds,
-        reason=found.stop_reason,
-        copies=facts["copies"],
-    )
-    return Selected(
-        out,
-        n_units,
-        1 - found.objective,
-        1 - found.random_objective,
-        found.stop_reason,
-        found.rounds,
-        facts,
-        None if bound is None else 1 - bound,
+        out=str(work.out),
+        accuracy=1 - facts.objective,
+        rounds=facts.rounds,
+        reason=facts.stop_reason,
+        copies=copies.to_dict(facts.unit),
     )
 
 
@@ -230,126 +215,56 @@ def _check_config(config: SelectConfig, group_key: str | None) -> None:
         raise InputError("[select] start is 'coherence', but only groups have coherence: give a group_key, or 'trim'")
 
 
-def _encode(
-    pool: Pool,
-    known: KnownOriginal,
-    folder: Path,
-    runtime: Runtime,
-    events: Events,
-    timings: dict[str, float],
-) -> Codes:
-    began = monotonic()
-    n_done = 0
-
-    def tell(part: EncodedPart) -> None:
-        nonlocal n_done
-        n_done += 1
-        events.emit("encode", n=n_done, of=len(pool.parts), part=part.name, rows=part.n_rows, state=part.state)
-
-    schema, constants = known.columns.needed, known.columns.plain_constants
-    codes = encode_pool(pool, known.bins, schema, folder / "codes", runtime, tell, known.group_key, constants)
-    timings["encode"] = round(monotonic() - began, 2)
-    return codes
+def _check_inputs(work: _Work, known: KnownOriginal, pool: Pool, n_units: int) -> None:
+    """Say now, before anything long starts, what the pool lacks and which keys and ids would run out."""
+    if known.group_key is not None and known.keys is not None:
+        new_keys(known.schema[known.group_key], known.keys, n_units)
+    for ids in known.columns.ids:
+        if known.group_key is None or ids.of_group:
+            ids.check(n_units, work.seed)
+    check_pool(pool, known.columns.needed, known.group_key)
+    _check_units(pool, pool.n_rows if known.group_key is None else pool.n_units, n_units, work.config)
 
 
 def _check_units(pool: Pool, n_pool: int | None, n_units: int, config: SelectConfig) -> None:
     """Once before encoding, where the pool's parts say how many rows they have, and once after."""
     if n_pool is not None and n_pool < n_units and not config.allow_repeats:
         raise InputError(
-            f"pool {pool.place} has {n_pool:,} units but the subset needs {n_units:,}: generate more, or lower units"
+            f"pool {pool.folder} has {n_pool:,} units but the subset needs {n_units:,}: generate more, or lower units"
         )
 
 
-def _write(
-    pool: Pool,
-    codes: Codes,
-    unit_ids: NDArray[np.int64],
-    known: KnownOriginal,
-    seed: int,
-    out: Path,
-    note: Path,
-    runtime: Runtime,
-    events: Events,
-) -> None:
+def _encode(work: _Work, known: KnownOriginal, pool: Pool) -> Codes:
+    n_done = 0
+
+    def tell(part: EncodedPart) -> None:
+        nonlocal n_done
+        n_done += 1
+        work.events.emit("encode", n=n_done, of=len(pool.parts), part=part.name, rows=part.n_rows, state=part.state)
+
+    schema, constants = known.columns.needed, known.columns.plain_constants
+    folder = work.folder / "codes"
+    return encode_pool(pool, known.bins, schema, folder, work.runtime, tell, known.group_key, constants)
+
+
+def _write(work: _Work, known: KnownOriginal, pool: Pool, codes: Codes, unit_ids: NDArray[np.int64]) -> None:
     """Write subset and lineage, unless they are there as an earlier run wrote them, from the same rows."""
-    notes = [read_note(codes.folder, part.name) for part in pool.parts]
-    made_from = {
-        "reading": READING,
-        "units": xxhash.xxh3_64(unit_ids.tobytes()).hexdigest(),
-        "parts": [
-            (part.name, part.generator, n.part_xxh3 if n else None) for part, n in zip(pool.parts, notes, strict=True)
-        ],
-        "schema": known.schema.to_dict(),
-        "columns": known.columns.made_from(),
-        "keys": (known.group_key, [] if known.keys is None else [str(key) for key in known.keys.tolist()]),
-        "seed": seed,
-    }
-    name = xxhash.xxh3_128(json.dumps(made_from).encode()).hexdigest()
-    if read_json(note) == _written(name, out):
+    files = (work.out, lineage_path(work.out))
+    receipt = Receipt(
+        work.folder / "select" / "written.json", _made_from(known, pool, codes, unit_ids, work.seed), files
+    )
+    if receipt.is_valid():
         return
-    events.emit("write", n=0, of=1, units=len(unit_ids))
-    write_subset(pool, unit_ids, known.schema, out, runtime, known.group_key, known.keys, known.columns, seed)
-    write_json(note, _written(name, out))
+    work.events.emit("write", n=0, of=1, units=len(unit_ids))
+    places = known.schema, work.out, work.runtime
+    write_subset(pool, unit_ids, *places, known.group_key, known.keys, known.columns, work.seed)
+    receipt.write()
 
 
-def _written(name: str, out: Path) -> dict[str, Any]:
-    files = (out, lineage_path(out))
-    return {"from": name, "files": [file_hash(path) if path.is_file() else None for path in files]}
-
-
-def _facts(
-    found: Found,
-    codes: Codes,
-    pool: Pool,
-    known: KnownOriginal,
-    unit_ids: NDArray[np.int64],
-    config: SelectConfig,
-    seed: int,
-    timings: dict[str, float],
-) -> dict[str, Any]:
-    return {
-        "pool_units": codes.n_units,
-        "objective": found.objective,
-        "stop_reason": found.stop_reason,
-        "rounds": found.rounds,
-        "seed": seed,
-        "timings": timings,
-        "ipf": {**asdict(found.ipf), "unfillable": len(found.ipf.unfillable)},
-        "start": found.start,
-        "unsupported": _unsupported(found, known),
-        "lineage": _lineage(codes, pool, unit_ids),
-        "select": config.model_dump(),
-    }
-
-
-def _unsupported(found: Found, known: KnownOriginal) -> dict[str, Any]:
-    """Target cells of pairs that no unit of the pool can fill."""
-    bins = known.bins
-    cells = found.ipf.unfillable
-    return {
-        "cells": len(cells),
-        "share": sum(cell[4] for cell in cells) / max(1, found.ipf.n_pairs),
-        "worst": [
-            {
-                "columns": [bins.names[a], bins.names[b]],
-                "bins": [bins.labels[a][bin_a], bins.labels[b][bin_b]],
-                "rows": round(share * known.n_units),
-            }
-            for a, b, bin_a, bin_b, share in cells[:50]
-        ],
-    }
-
-
-def _lineage(codes: Codes, pool: Pool, unit_ids: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """Units of the pool and of the subset by generator (parts of a foreign pool have none)."""
-    stops = np.cumsum(codes.part_units)
-    chosen = np.diff(np.searchsorted(unit_ids, stops), prepend=0)
-    rows: dict[int | None, list[int]] = {}
-    for part, n_pool, n_chosen in zip(pool.parts, codes.part_units, chosen, strict=True):
-        counts = rows.setdefault(part.generator, [0, 0])
-        counts[0] += n_pool
-        counts[1] += int(n_chosen)
-    return [
-        {"generator": generator, "pool_units": n_pool, "units": n_chosen}
-        for generator, (n_pool, n_chosen) in rows.items()
-    ]
+def _made_from(known: KnownOriginal, pool: Pool, codes: Codes, unit_ids: NDArray[np.int64], seed: int) -> str:
+    """Names all that the bytes of subset and lineage follow from."""
+    notes = [read_note(codes.folder, part.name) for part in pool.parts]
+    parts = [(part.name, part.generator, n.part_xxh3 if n else None) for part, n in zip(pool.parts, notes, strict=True)]
+    units = xxhash.xxh3_64(unit_ids.tobytes()).hexdigest()
+    keys = (known.group_key, [] if known.keys is None else [str(key) for key in known.keys.tolist()])
+    return key_of(READING, units, parts, known.schema.to_dict(), known.columns.made_from(), keys, seed)

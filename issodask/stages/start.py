@@ -4,7 +4,7 @@ In: the weights of the pool's units. Out: units, once per use, in the order in w
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,13 @@ from issodask.fitting.schedule import units_to_start_from
 from issodask.fitting.start import error_after_trial, error_of_first
 from issodask.fitting.trim import shuffled
 from issodask.fitting.workbench import Workbench, even_weights
+from issodask.report.facts import Start
 from issodask.runtime.local import Crew
 from issodask.stages.context import SearchContext
 
 
-def choose_start(
-    context: SearchContext, random_objective: float, crew: Crew
-) -> tuple[NDArray[np.int64], dict[str, Any]]:
-    """The units to trim from, and what there is to say about them: see `Found.start`."""
+def choose_start(context: SearchContext, random_objective: float, crew: Crew) -> tuple[NDArray[np.int64], Start]:
+    """The units to trim from, and what there is to say about them."""
     order, have_weights, is_tried = _drawn(context, context.has_weights), context.has_weights, False
     errors: dict[str, float] = {}
     if have_weights:
@@ -36,9 +35,9 @@ def choose_start(
         have_weights = errors["weighted"] < errors["even"]
         order = orders["weighted" if have_weights else "even"]
     chosen = "whole" if len(order) == context.codes.n_units else "weighted" if have_weights else "even"
-    told = {"chosen": chosen, "units": len(order), "errors": errors, "tried": is_tried}
-    context.events.emit("start", **told)
-    return order, told
+    start = Start(chosen, len(order), errors, is_tried)
+    context.events.emit("start", **asdict(start))
+    return order, start
 
 
 def _drawn(context: SearchContext, have_weights: bool) -> NDArray[np.int64]:

@@ -4,6 +4,8 @@ In: a search that has fitted its weights, or one that was interrupted on the way
 and their residual.
 """
 
+from dataclasses import asdict
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +22,8 @@ def trim(context: SearchContext, state: SearchState, checkpoints: Checkpoints) -
     """Trim to the subset's size, from where the state has come to; returns the residual of what is left."""
     with Crew.beside(context.runtime) as crew:
         if state.n_start == 0:
-            state.units, state.start = choose_start(context, state.random_objective, crew)
+            state.units, start = choose_start(context, state.random_objective, crew)
+            state.start = asdict(start)
             state.n_start = len(state.units)
             checkpoints.save(state)
         plan = TrimPlan.of(state.n_start, context.n_units)

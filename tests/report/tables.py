@@ -4,9 +4,37 @@ import numpy as np
 import pandas as pd
 
 from issodask.config import EvaluateConfig
+from issodask.report.copies import Copies
+from issodask.report.facts import FittedWeights, SelectionFacts, Source, Start, UnfilledCell, Unsupported
 from issodask.report.findings import Findings
 from issodask.report.tables import Table
 from issodask.stages.evaluate import measure_findings
+
+FACTS = SelectionFacts(
+    pool_units=600_000,
+    objective=0.0068,
+    stop_reason="the given effort was spent",
+    rounds="320/400",
+    seed=3,
+    timings={"generate": 160.2, "select": 58.2},
+    ipf=FittedWeights("converged", (0.04, 0.02), 28, 1834, 0.02, 21_600.5),
+    start=Start("weighted", 192_000, {"weighted": 0.011, "even": 0.052}, tried=False),
+    unsupported=Unsupported(
+        1834,
+        0.0012,
+        (
+            UnfilledCell(("age", "city"), ("⪰ 58", "Wels"), 9),
+            UnfilledCell(("age", "city"), ("⪰ 18", "the-only-one"), 1),
+        ),
+    ),
+    lineage=(Source(0, 1000, 40), Source(None, 500, 2)),
+    objective_bound=None,
+    copies=Copies(24_000, 30, 2, 9.5),
+    unit="row",
+    roles={"roles": {"age": {"role": "numeric", "why": "a number"}}, "left_out": []},
+    settings={"units": 24_000, "rounds": None, "allow_repeats": False},
+    job={"seed": 3, "select": {"units": 24_000, "rounds": None, "allow_repeats": False}},
+)
 
 
 def real_table(n_rows: int, seed: int) -> pd.DataFrame:
@@ -78,12 +106,12 @@ def sequence_table(n_groups: int, seed: int, tilt: float = 0.0) -> pd.DataFrame:
 
 
 def findings_of(
-    *tables: pd.DataFrame, facts: dict | None = None, seed: int = 1, group_key: str | None = None
+    *tables: pd.DataFrame, facts: SelectionFacts | None = None, seed: int = 1, group_key: str | None = None
 ) -> Findings:
     """Findings of original, subset, and if given holdout and pool sample."""
     named = dict(zip(("original", "subset", "holdout", "pool_sample"), tables, strict=False))
     prepared = {name: as_table(table, group_key) for name, table in named.items()}
-    return measure_findings(prepared, EvaluateConfig(distance_rows=300), seed, facts or {}, None)
+    return measure_findings(prepared, EvaluateConfig(distance_rows=300), seed, facts, None)
 
 
 def as_table(frame: pd.DataFrame, group_key: str | None = None) -> Table:

@@ -7,9 +7,10 @@ import pytest
 
 from issodask.report.copies import Copies
 from issodask.report.drivers import Drivers
+from issodask.report.facts import FittedWeights, Start
 from issodask.report.privacy import Neighbours, Privacy
 from issodask.report.readings import read, start
-from tests.report.tables import findings_of, real_table, sequence_table
+from tests.report.tables import FACTS, findings_of, real_table, sequence_table
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +103,20 @@ def test_readings__a_high_dcr_share_names_its_columns(honest):
 
 
 def test_start__says_what_there_is():
-    assert start({}, "row") == ""
-    assert start({"start": {"chosen": "even"}}, "row") == "Trimming started from a sample with even weights."
-    errors = {"weighted": 0.21, "even": 0.0123}
-    told = start({"start": {"chosen": "even", "errors": errors, "tried": True}}, "row")
-    assert told.endswith("even weights (errors of what short trials ended at: weighted 0.2100, even 0.0123).")
-    errors = {"random": 0.3, "weighted": 0.21}
-    told = start({"start": {"chosen": "weighted", "errors": errors, "tried": False}}, "row")
-    assert told.endswith("weights (errors of as many rows as the subset has: random 0.3000, weighted 0.2100).")
-    told = start({"ipf": {"effective_units": 812.4}, "pool_units": 2_000}, "row")
-    assert told == "The fitted weights spread over the pool as if 812 of its 2,000 rows counted alike."
+    nothing = replace(FACTS, start=None, ipf=FittedWeights("skipped"))
+    assert start(nothing, "row") == ""
+    even = replace(nothing, start=Start("even", 80, {}, tried=False))
+    assert start(even, "row") == "Trimming started from a sample with even weights."
+    tried = replace(nothing, start=Start("even", 80, {"weighted": 0.21, "even": 0.0123}, tried=True))
+    assert start(tried, "row").endswith("(errors of what short trials ended at: weighted 0.2100, even 0.0123).")
+    compared = replace(nothing, start=Start("weighted", 80, {"random": 0.3, "weighted": 0.21}, tried=False))
+    assert start(compared, "row").endswith(
+        "(errors of as many rows as the subset has: random 0.3000, weighted 0.2100)."
+    )
+    weighted = replace(FACTS, start=None, pool_units=2_000, ipf=FittedWeights("stalled", effective_units=812.4))
+    assert start(weighted, "row") == (
+        "The fitted weights spread over the pool as if 812 of its 2,000 rows counted alike."
+    )
 
 
 def test_readings__a_real_copy_warns():

@@ -69,7 +69,7 @@ def test_bound__is_off_unless_asked_for(choose, tmp_path):
     heard = []
     selected = choose(tmp_path, QUICK, listener=heard.append)
     assert selected.highest_accuracy is None
-    assert selected.facts["objective_bound"] is None
+    assert selected.facts.objective_bound is None
     assert not passes_of(heard)
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from issodask.errors import InputError
 from issodask.report.drivers import find_drivers
 from issodask.report.privacy import measure_privacy
 from issodask.stages.evaluate import evaluate
-from tests.report.tables import grouped, real_table, sequence_table
+from tests.report.tables import FACTS, grouped, real_table, sequence_table
 
 CONFIG = EvaluateConfig(distance_rows=100)
 
@@ -38,12 +39,12 @@ def test_evaluate__facts_and_events_reach_file_and_page(tables, tmp_path):
         pool_sample=real_table(150, 4),
         config=CONFIG,
         seed=9,
-        select_facts={"stop_reason": "converged at last"},
+        select_facts=replace(FACTS, stop_reason="converged at last"),
         events_path=tmp_path / "events.jsonl",
         html_path=tmp_path / "report.html",
     )
     assert record["issodask"]["seed"] == 9
-    assert record["issodask"]["select"] == {"stop_reason": "converged at last"}
+    assert record["issodask"]["select"] == replace(FACTS, stop_reason="converged at last").to_dict()
     assert record["issodask"]["objective"] == [{"seconds": 0.0, "stage": "round", "objective": 0.02}]
     assert set(record["issodask"]["accuracy"]["against_original"]) == {"pool_sample", "subset"}
     assert "converged at last" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -109,7 +109,7 @@ def test_select__says_what_it_started_from(tmp_path, passes, chosen):
         options = {"runtime": runtime, "events": Events(None, heard.append)}
         selected = select(*tables, tmp_path / "s.parquet", SelectConfig(effort=20, ipf_passes=passes), **options)
     (told,) = [event for event in heard if event["event"] == "start"]
-    assert told["chosen"] == selected.facts["start"]["chosen"]
+    assert told["chosen"] == selected.facts.start.chosen
     assert told["chosen"] in chosen
-    assert told["units"] == selected.facts["start"]["units"] >= 40
-    assert 40 <= selected.facts["ipf"]["effective_units"] <= 4_000
+    assert told["units"] == selected.facts.start.units >= 40
+    assert 40 <= selected.facts.ipf.effective_units <= 4_000

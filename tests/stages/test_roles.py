@@ -76,7 +76,7 @@ def test_select__ids_are_new_and_the_pool_needs_none(choose):
     assert subset["case"].str.fullmatch(r"\d+:\d:1").all()
     assert not subset["case"].isin(ORIGINAL["case"]).any()
     assert subset["row_number"].tolist() == list(range(N + 1, 2 * N + 1))
-    assert selected.facts["roles"]["left_out"] == ["row_number", "customer", "case"]
+    assert selected.facts.roles["left_out"] == ["row_number", "customer", "case"]
 
 
 FLOATING = {
@@ -281,7 +281,7 @@ def test_select__groups_have_ids_too(choose):
 def test_select__roles_that_the_user_names(choose):
     kept = {"row_number": "number", "customer": "text"}
     selected = choose(pool=people(2 * N, seed=3), columns=kept)
-    assert selected.facts["roles"]["left_out"] == ["case"]
+    assert selected.facts.roles["left_out"] == ["case"]
     assert set(pd.read_parquet(selected.out)["customer"]) <= set(people(2 * N, seed=3)["customer"])
     with pytest.raises(InputError, match=r"\[columns\] names 'costumer', but the original has no such column"):
         choose(columns={"costumer": "id"})

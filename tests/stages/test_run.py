@@ -144,7 +144,7 @@ def test_run__with_a_callable_as_generator(tmp_path):
     finished, _ = rerun(tmp_path, **settings)
     before, parts = finished.subset.read_bytes(), sorted((tmp_path / "out" / "pool").glob("*.parquet"))
     assert [part.name[:3] for part in parts] == ["g00", "g00", "g01", "g01"]
-    assert [row["pool_units"] for row in finished.selected.facts["lineage"]] == [750, 750]
+    assert [source.pool_units for source in finished.selected.facts.lineage] == [750, 750]
     finished.subset.unlink()
     written = [part.stat().st_mtime_ns for part in parts]
     again, events = rerun(tmp_path, **settings)

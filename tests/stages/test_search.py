@@ -242,7 +242,7 @@ def test_search__time_counts_over_attempts(choose, tmp_path, monkeypatch):
     interrupted = checkpoint.load_state(state)
     again = choose(tmp_path)
     assert checkpoint.load_state(state).elapsed_s > interrupted.elapsed_s > interrupted.stage_s > 5
-    assert again.facts["timings"]["trim"] > interrupted.stage_s
+    assert again.facts.timings["trim"] > interrupted.stage_s
 
 
 def test_search__after_ipf_only_trimming_is_left(choose, undisturbed, tmp_path):

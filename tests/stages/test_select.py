@@ -9,6 +9,7 @@ import pytest
 from issodask.config import SelectConfig
 from issodask.errors import InputError
 from issodask.report.accuracy import measure
+from issodask.report.facts import Source
 from issodask.runtime import open_runtime
 from issodask.stages.evaluate import evaluate
 from issodask.stages.select import select
@@ -86,10 +87,10 @@ def test_select__more_effort_more_accuracy(world, choose):
 def test_select__facts_describe_the_search(world, choose):
     selected, _ = choose(world / "original.parquet", world / "pool")
     facts = selected.facts
-    assert facts["pool_units"] == 6_000
-    assert facts["lineage"] == [{"generator": None, "pool_units": 6_000, "units": 600}]
-    assert set(facts["timings"]) == {"read", "encode", "ipf", "trim", "refine", "write", "compare"}
-    assert facts["ipf"]["n_pairs"] == 21
+    assert facts.pool_units == 6_000
+    assert facts.lineage == (Source(None, pool_units=6_000, units=600),)
+    assert set(facts.timings) == {"read", "encode", "ipf", "trim", "refine", "write", "compare"}
+    assert facts.ipf.n_pairs == 21
 
 
 @pytest.mark.parametrize("kind", ["pandas", "arrow", "dask"])
