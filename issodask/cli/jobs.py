@@ -9,8 +9,6 @@ import click
 
 from issodask.cli.options import PATH, scheduler_option, told
 
-RESULTS = ("subset.parquet", "subset.lineage.parquet", "metrics.json", "report.html")
-
 _WIDE = 1_000
 """Columns, where no terminal limits them: what other programs read is not cut."""
 
@@ -95,6 +93,7 @@ def result(id: str | None, to: Path | None, scheduler: str | None) -> None:
     """Tell where the results of the job with ID (default: the newest) are, or fetch them."""
     from issodask.errors import InputError
     from issodask.runtime.service.client import open_service
+    from issodask.store.run_folder import RunFolder
 
     with open_service(scheduler) as service:
         job = service.job(id)
@@ -104,11 +103,10 @@ def result(id: str | None, to: Path | None, scheduler: str | None) -> None:
         if to is not None:
             to.mkdir(parents=True, exist_ok=True)
         click.echo(f"accuracy  {job['accuracy']:.5f} against the original")
-        for name in RESULTS:
-            path = f"{job['out']}/{name}"
+        for path in RunFolder(Path(job["out"])).results:
             if to is not None:
-                service.fetch(path, to / name)
-            click.echo(f"written   {to / name if to is not None else path}")
+                service.fetch(str(path), to / path.name)
+            click.echo(f"written   {path if to is None else to / path.name}")
 
 
 def _show_table(jobs: list[dict[str, Any]]) -> None:

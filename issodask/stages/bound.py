@@ -20,7 +20,7 @@ _VERSION = 1
 
 def bound_objective(context: SearchContext) -> tuple[float, float]:
     """A lower bound of the objective of any subset of the pool, and the seconds that finding it took."""
-    receipt = Receipt(context.folder / "bound.json", _key(context))
+    receipt = Receipt(context.folder.bound, _key(context))
     known = receipt.facts()
     if known is not None:
         return known["bound"], known["seconds"]

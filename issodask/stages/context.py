@@ -5,7 +5,6 @@ In: the pool's codes, the objective, the settings. Out: `SearchContext`, which a
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import xxhash
@@ -24,6 +23,7 @@ from issodask.runtime.local import Crew
 from issodask.store.codes import Codes
 from issodask.store.reader import BlockReader
 from issodask.store.receipts import key_of
+from issodask.store.run_folder import SearchFolder
 from issodask.table.cliques import Cliques
 
 _SOME_UNITS = 4_096
@@ -38,7 +38,7 @@ class SearchContext:
     marginals: NDArray[np.int64]
     config: SelectConfig
     seed: int
-    folder: Path
+    folder: SearchFolder
     runtime: Runtime
     events: Events
 
@@ -54,7 +54,7 @@ class SearchContext:
 
     @cached_property
     def reader(self) -> BlockReader:
-        return BlockReader(self.folder / "weights")
+        return BlockReader(self.folder.weights)
 
     @cached_property
     def bench(self) -> Workbench:

@@ -39,6 +39,7 @@ from issodask.stages.roles import KnownColumns
 from issodask.store.files import file_hash, read_json, write_json
 from issodask.store.frames import key_codes, to_frame
 from issodask.store.pool import Pool, PoolWriter, open_pool, seal_pool
+from issodask.store.run_folder import RunFolder
 from issodask.store.tables import as_table, read_table
 from issodask.table.groups import Groups
 from issodask.table.schema import Schema
@@ -79,7 +80,7 @@ class GeneratorTask:
 
     @property
     def pool_folder(self) -> Path:
-        return Path(self.run_folder) / "pool"
+        return RunFolder(Path(self.run_folder)).pool
 
     @property
     def settings(self) -> dict[str, str]:
@@ -129,7 +130,7 @@ def generate(
     if unfinished:
         _run_all(unfinished, runtime, events)
     _remove_originals(run_folder)  # a copy of private rows is kept no longer than it is needed
-    return seal_pool(run_folder / "pool")
+    return seal_pool(RunFolder(run_folder).pool)
 
 
 def _run_all(tasks: list[GeneratorTask], runtime: Runtime, events: Events | None) -> None:
@@ -317,7 +318,7 @@ def _store_original(original: Any, schema: Schema, run_folder: Path) -> str:
 
 
 def _remove_originals(run_folder: Path) -> None:
-    for folder in (run_folder / "generators").glob("original*"):
+    for folder in RunFolder(run_folder).generators.glob("original*"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -331,11 +332,11 @@ def _key(*values: Any) -> str:
 
 
 def _generator_folder(run_folder: Path, index: int) -> Path:
-    return run_folder / "generators" / f"{index:02d}"
+    return RunFolder(run_folder).generator(index)
 
 
 def _original_folder(run_folder: Path, original_key: str) -> Path:
-    return run_folder / "generators" / f"original-{original_key}"
+    return RunFolder(run_folder).generators / f"original-{original_key}"
 
 
 # one at a time, and only as long as it is wanted
@@ -347,7 +348,7 @@ def _alone(run_folder: Path, index: int, about_to_wait: Callable[[], None]) -> I
 
     The lock goes with its holder's process, however that ends. It lies beside the folder, which may be removed.
     """
-    folder = run_folder / "generators"
+    folder = RunFolder(run_folder).generators
     folder.mkdir(parents=True, exist_ok=True)
     lock = lock_at(folder / f".{index:02d}.lock")
     if not take(lock):
@@ -391,7 +392,7 @@ def _discard_others(run_folder: Path, tasks: list[GeneratorTask], events: Events
     In an order in which a run that is killed in between leaves nothing that is taken for something else.
     """
     wanted = {task.index: task.settings for task in tasks}
-    present = {int(folder.name) for folder in (run_folder / "generators").glob("[0-9]*")}
+    present = {int(folder.name) for folder in RunFolder(run_folder).generators.glob("[0-9]*")}
     for index in sorted(present | wanted.keys()):
         settings = wanted.get(index)
         made_with = _settings_of(run_folder, index)
@@ -480,7 +481,7 @@ def _damaged(folder: Path, files: Mapping[str, str]) -> list[str]:
 
 def _remove_parts(run_folder: Path, index: int) -> None:
     (_generator_folder(run_folder, index) / SAMPLED).unlink(missing_ok=True)
-    for path in (run_folder / "pool").glob(f"g{index:02d}-part-*.parquet"):
+    for path in RunFolder(run_folder).pool.glob(f"g{index:02d}-part-*.parquet"):
         path.unlink()
 
 

@@ -27,6 +27,8 @@ from issodask.stages.write import read_units
 from issodask.store.files import file_hash, read_json, sole_writer, write_json
 from issodask.store.frames import key_codes, table_hash
 from issodask.store.pool import Pool
+from issodask.store.receipts import Receipt, key_of
+from issodask.store.run_folder import RunFolder
 from issodask.store.tables import as_table, check_place
 from issodask.store.types import take
 from issodask.table.groups import Groups
@@ -64,58 +66,62 @@ def run(
     """
     check_installed("mostlyai.qa", "the report at the end of a run")
     job = with_roles(job, columns)
-    folder = Path(job.out)
+    folder = RunFolder(Path(job.out))
     for place in (
         job.original.path,
         job.original.holdout,
         None if makes_pool(job.generate) else job.generate.source_name,
     ):
         check_place(place)
-    with sole_writer(folder):
-        return _run(job, folder, events or Events(folder / "events.jsonl"), client or job.runtime.scheduler)
+    with sole_writer(folder.path):
+        return _run(job, folder, events or Events(folder.events), client or job.runtime.scheduler)
 
 
-def _run(job: JobConfig, folder: Path, events: Events, scheduler: "str | Client | None") -> Finished:
+def _run(job: JobConfig, folder: RunFolder, events: Events, scheduler: "str | Client | None") -> Finished:
     original, holdout = read_original(job)
-    write_json(folder / "job.json", job.model_dump())
+    write_json(folder.job, job.model_dump())
     pool, generate_s = make_pool(original, job, folder, events, scheduler)
     with _watched_runtime(job, folder, events, job.runtime.workers, scheduler) as runtime:
         runtime.check_seen(pool.folder)
-        subset = folder / "subset.parquet"
         selected = select(
             original,
             pool,
-            subset,
+            folder.subset,
             job.select,
             group_key=job.original.group_key,
             seed=job.seed,
-            folder=folder,
+            folder=folder.path,
             runtime=runtime,
             events=events,
             columns=job.columns,
             held_out=holdout if job.original.holdout_share is not None else None,
         )
         selected = replace(selected, facts=selected.facts.of_job(job.model_dump(), generate_s))
-        key = _evaluation_key(job, original, holdout, selected)
-        metrics = _evaluated_before(folder, key)
-        if metrics is None:
+        receipt = Receipt(folder.evaluated, _evaluation_key(job, original, holdout, selected), _reports(job, folder))
+        if receipt.is_valid():
+            metrics = read_json(folder.metrics)
+        else:
             known = KnownColumns.of(original, job.original.group_key, job.columns)
             sample = sample_pool(pool, selected, known, job.seed, runtime)
             metrics = _evaluate(job, folder, original, holdout, sample, selected, events)
-            write_json(folder / "evaluated.json", key)
+            receipt.write()
         events.emit("finished", accuracy=selected.accuracy)
-    return Finished(subset, folder / "report.html", metrics, selected, pool, original)
+    return Finished(folder.subset, folder.report, metrics, selected, pool, original)
 
 
 @contextmanager
 def _watched_runtime(
-    job: JobConfig, folder: Path, events: Events, workers: int | None, scheduler: "str | Client | None"
+    job: JobConfig, folder: RunFolder, events: Events, workers: int | None, scheduler: "str | Client | None"
 ) -> Iterator[Runtime]:
     """A runtime that has its files in the run's folder and passes the run's events on."""
-    report = folder / "dask-report.html" if job.runtime.performance_report else None
-    with open_runtime(workers, scheduler) as runtime, told(runtime, events, folder), runtime.performance_report(report):
-        runtime.check_seen(folder)
-        runtime.keep_in(folder)
+    report = folder.dask_report if job.runtime.performance_report else None
+    with (
+        open_runtime(workers, scheduler) as runtime,
+        told(runtime, events, folder.path),
+        runtime.performance_report(report),
+    ):
+        runtime.check_seen(folder.path)
+        runtime.keep_in(folder.path)
         yield runtime
 
 
@@ -158,7 +164,7 @@ def _unit_of_rows(table: Any, group_key: str | None) -> NDArray[np.int64]:
 def make_pool(
     original: Any,
     job: JobConfig,
-    folder: Path,
+    folder: RunFolder,
     events: Events,
     scheduler: "str | Client | None",
 ) -> tuple[Pool, float]:
@@ -167,7 +173,7 @@ def make_pool(
     n_units = pool_units(original, group_key, job.generate, job.select.units)
     began = monotonic()
     with _watched_runtime(job, folder, events, *_generating(job, scheduler)) as runtime:
-        pool = generate(original, job.generate, n_units, folder, job.seed, runtime, events, group_key, job.columns)
+        pool = generate(original, job.generate, n_units, folder.path, job.seed, runtime, events, group_key, job.columns)
     return pool, round(monotonic() - began, 2)
 
 
@@ -191,30 +197,26 @@ def _generating(job: JobConfig, scheduler: "str | Client | None") -> "tuple[int 
     return place_to_make(job.generate, job.runtime.workers, None if in_this_process else scheduler)
 
 
-def _evaluation_key(job: JobConfig, original: Any, holdout: Any | None, selected: Selected) -> dict[str, Any]:
-    """All that metrics and report depend on."""
-    return {
-        "subset": file_hash(selected.out),
-        "original": table_hash(original),
-        "holdout": None if holdout is None else table_hash(holdout),
-        "pool": [source.pool_units for source in selected.facts.lineage],
-        "rounds": selected.rounds,
-        "job": job.model_dump(exclude={"runtime"}),
-    }
+def _evaluation_key(job: JobConfig, original: Any, holdout: Any | None, selected: Selected) -> str:
+    """Names all that metrics and report follow from."""
+    return key_of(
+        file_hash(selected.out),
+        table_hash(original),
+        None if holdout is None else table_hash(holdout),
+        [source.pool_units for source in selected.facts.lineage],
+        selected.rounds,
+        job.model_dump(exclude={"runtime": True, "select": {"checkpoint_s"}}),
+    )
 
 
-def _evaluated_before(folder: Path, key: dict[str, Any]) -> dict[str, Any] | None:
-    """The metrics, if they and the report of this very subset are there."""
-    metrics = read_json(folder / "metrics.json")
-    reports = ["report.html", "qa-report.html"] if key["job"]["evaluate"]["qa_report"] else ["report.html"]
-    if read_json(folder / "evaluated.json") != key or not all((folder / name).is_file() for name in reports):
-        return None
-    return metrics if isinstance(metrics, dict) else None
+def _reports(job: JobConfig, folder: RunFolder) -> list[Path]:
+    """What evaluation leaves."""
+    return [folder.metrics, folder.report, *([folder.qa_report] if job.evaluate.qa_report else [])]
 
 
 def _evaluate(
     job: JobConfig,
-    folder: Path,
+    folder: RunFolder,
     original: Any,
     holdout: Any | None,
     sample: Any,
@@ -230,10 +232,10 @@ def _evaluate(
         job.evaluate,
         seed=job.seed,
         select_facts=selected.facts,
-        events_path=folder / "events.jsonl",
-        json_path=folder / "metrics.json",
-        html_path=folder / "report.html",
-        qa_path=folder / "qa-report.html",
+        events_path=folder.events,
+        json_path=folder.metrics,
+        html_path=folder.report,
+        qa_path=folder.qa_report,
         title=folder.name,
         group_key=job.original.group_key,
         columns=job.columns,

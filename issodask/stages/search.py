@@ -43,7 +43,7 @@ class Found:
 
 def search(context: SearchContext) -> Found:
     """Find the subset, or go on from where an interrupted run of the same search stopped."""
-    checkpoints = Checkpoints(context.folder / "state.npz", context.config.checkpoint_s, context.events)
+    checkpoints = Checkpoints(context.folder.state, context.config.checkpoint_s, context.events)
     ipf, timings = weigh(context)
     state = checkpoints.load(context.key)
     if state is None:

@@ -38,6 +38,7 @@ from issodask.store.folders import describe_csv
 from issodask.store.frames import key_codes, to_frame
 from issodask.store.pool import Pool, as_pool, check_pool
 from issodask.store.receipts import Receipt, key_of
+from issodask.store.run_folder import RunFolder
 from issodask.store.subset import check_out, lineage_path
 from issodask.store.tables import as_table, check_place, read_table
 from issodask.table.keys import new_keys
@@ -106,13 +107,13 @@ def select(
     config = config or SelectConfig()
     out = Path(out)
     check_out(out)
-    folder = Path(folder) if folder is not None else out.with_suffix(".work")
+    place = RunFolder(Path(folder) if folder is not None else out.with_suffix(".work"))
     _check_config(config, group_key)
     for table in (original, pool):
         check_place(table)
-    with _opened(runtime) as running, sole_writer(folder / "select"):
-        running.keep_in(folder)
-        work = _Work(config, seed, out, folder, running, events or Events(folder / "events.jsonl"), {})
+    with _opened(runtime) as running, sole_writer(place.search.path):
+        running.keep_in(place.path)
+        work = _Work(config, seed, out, place, running, events or Events(place.events), {})
         with work.timed("read"):
             table = as_table(original, csv=csv)
             held_out = None if held_out is None else as_table(held_out, where="the table of held-out rows")
@@ -121,8 +122,8 @@ def select(
             fingerprints = Fingerprints.of(_units(table, group_key), known.columns.facts()["left_out"])
             del table
             needed = known.columns.needed
-            opened = pool if isinstance(pool, Pool) else as_pool(pool, folder / "pool", needed, group_key, pool_csv)
-        running.check_seen(folder, opened.folder)
+            opened = pool if isinstance(pool, Pool) else as_pool(pool, place.pool, needed, group_key, pool_csv)
+        running.check_seen(place.path, opened.folder)
         _tell_csv(original, csv, opened, work.events)
         return _select(work, known, opened, fingerprints)
 
@@ -134,7 +135,7 @@ class _Work:
     config: SelectConfig
     seed: int
     out: Path
-    folder: Path
+    folder: RunFolder
     runtime: Runtime
     events: Events
     timings: dict[str, float]
@@ -176,8 +177,8 @@ def _select(work: _Work, known: KnownOriginal, pool: Pool, fingerprints: Fingerp
 def _context(work: _Work, known: KnownOriginal, codes: Codes, n_units: int) -> SearchContext:
     with Crew.beside(work.runtime) as crew:
         objective, marginals = known.target(known.cliques(n_units, codes.counts), n_units, crew)
-    folder = work.folder / "select"
-    return SearchContext(codes, objective, marginals, work.config, work.seed, folder, work.runtime, work.events)
+    places = work.folder.search, work.runtime, work.events
+    return SearchContext(codes, objective, marginals, work.config, work.seed, *places)
 
 
 def _tell(work: _Work, facts: SelectionFacts, copies: Copies) -> None:
@@ -243,16 +244,14 @@ def _encode(work: _Work, known: KnownOriginal, pool: Pool) -> Codes:
         work.events.emit("encode", n=n_done, of=len(pool.parts), part=part.name, rows=part.n_rows, state=part.state)
 
     schema, constants = known.columns.needed, known.columns.plain_constants
-    folder = work.folder / "codes"
-    return encode_pool(pool, known.bins, schema, folder, work.runtime, tell, known.group_key, constants)
+    places = work.folder.codes, work.runtime
+    return encode_pool(pool, known.bins, schema, *places, tell, known.group_key, constants)
 
 
 def _write(work: _Work, known: KnownOriginal, pool: Pool, codes: Codes, unit_ids: NDArray[np.int64]) -> None:
     """Write subset and lineage, unless they are there as an earlier run wrote them, from the same rows."""
     files = (work.out, lineage_path(work.out))
-    receipt = Receipt(
-        work.folder / "select" / "written.json", _made_from(known, pool, codes, unit_ids, work.seed), files
-    )
+    receipt = Receipt(work.folder.search.written, _made_from(known, pool, codes, unit_ids, work.seed), files)
     if receipt.is_valid():
         return
     work.events.emit("write", n=0, of=1, units=len(unit_ids))

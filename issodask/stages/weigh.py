@@ -37,17 +37,16 @@ def weigh(context: SearchContext) -> tuple[IpfResult, dict[str, float]]:
     cliques = context.objective.cliques
     if not isinstance(cliques, Cliques):
         return SKIPPED, {}
-    folder = context.folder / "weights"
-    paths = [weights_path(folder, block) for block in context.codes.blocks]
-    receipt = Receipt(context.folder / "ipf.json", _key(context), paths)
+    paths = [weights_path(context.folder.weights, block) for block in context.codes.blocks]
+    receipt = Receipt(context.folder.weighed, _key(context), paths)
     known = receipt.facts(lambda path: context.events.emit("damaged", file=str(path)))
     if known is not None:
         return IpfResult(**{name: _tuples(value) for name, value in known["result"].items()}), known["timings"]
     began = monotonic()
-    result, hashes = _weigh_pool(context, _fit(context, cliques, receipt.key), folder)
+    result, hashes = _weigh_pool(context, _fit(context, cliques, receipt.key))
     timings = {"ipf": round(monotonic() - began, 2)}
     receipt.write({"result": asdict(result), "timings": timings}, hashes)
-    _sums_path(context).unlink(missing_ok=True)
+    context.folder.sums.unlink(missing_ok=True)
     return result, timings
 
 
@@ -72,7 +71,7 @@ def _fit(context: SearchContext, cliques: Cliques, key: str) -> Fit:
     n_sample, least_effective = _sample_size(context)
     pairs = rank_pairs(context.marginals, cliques, config.max_pairs)
     array = block_array(context.reader.sample, draw_samples(codes.blocks, n_sample), codes.n_columns)
-    path = _sums_path(context)
+    path = context.folder.sums
     weights = Repeated(BlockWeights(context.runtime, array, scale_block, sum_block), load_sums(path, key))
     pacer = Pacer(config.checkpoint_s)
 
@@ -85,8 +84,9 @@ def _fit(context: SearchContext, cliques: Cliques, key: str) -> Fit:
     return fit_weights(weights, context.marginals, cliques, pairs, config.ipf_passes, least_effective, tell)
 
 
-def _weigh_pool(context: SearchContext, fit: Fit, folder: Path) -> tuple[IpfResult, list[str]]:
+def _weigh_pool(context: SearchContext, fit: Fit) -> tuple[IpfResult, list[str]]:
     """Write the weights of the whole pool; returns how well they match, and the hashes of their files."""
+    folder = context.folder.weights
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     share = context.runtime.share
@@ -106,10 +106,6 @@ def _weigh_block(
     codes = reader.codes(block)
     weights = weigh_block(codes, *fitted)
     return save_weights(folder, block, weights), sum_cells(codes, weights, fitted[0])
-
-
-def _sums_path(context: SearchContext) -> Path:
-    return context.folder / "ipf.npz"
 
 
 def _tuples(value: Any) -> Any:

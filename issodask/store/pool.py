@@ -25,6 +25,7 @@ from issodask.store.files import file_hash, read_json, whole_file, write_json
 from issodask.store.folders import PartFile, find_parts, folder_values
 from issodask.store.frames import key_codes
 from issodask.store.partitions import partitions, whole_groups
+from issodask.store.run_folder import RunFolder
 from issodask.store.tables import open_parquet, parquet_columns, to_arrow
 from issodask.store.types import take
 from issodask.table.groups import Groups
@@ -103,8 +104,9 @@ def open_pool(path: str | Path, csv: Dialect | Mapping[str, Any] | None = None) 
     lacks columns of the first part, for duplicate column names and for a pool without rows.
     """
     path = Path(path)
-    if (path / "pool" / MANIFEST).is_file():
-        path = path / "pool"
+    of_run = RunFolder(path).pool
+    if (of_run / MANIFEST).is_file():
+        path = of_run
     manifest = read_json(path / MANIFEST)
     pool = (
         _open_sealed(path, manifest)

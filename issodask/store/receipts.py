@@ -25,7 +25,7 @@ class Receipt:
 
     def write(self, facts: Any = None, hashes: Sequence[str] | None = None) -> None:
         """The step is done; `facts` (JSON) is what it found, `hashes` are those of the files where they are known."""
-        known = [file_hash(path) for path in self.files] if hashes is None else hashes
+        known = [_hash(path) for path in self.files] if hashes is None else hashes
         files = [[path.name, xxh3] for path, xxh3 in zip(self.files, known, strict=True)]
         write_json(self.path, {"key": self.key, "files": files, "facts": facts, "seal": self._seal(files, facts)})
 
@@ -49,13 +49,18 @@ class Receipt:
         if [name for name, _ in files] != [path.name for path in self.files]:
             return False
         for path, (_, xxh3) in zip(self.files, files, strict=True):
-            if not path.is_file() or file_hash(path) != xxh3:
+            if _hash(path) != xxh3:
                 on_damage(path)
                 return False
         return True
 
     def _seal(self, files: Any, facts: Any) -> str:
         return key_of(self.key, files, facts)
+
+
+def _hash(path: Path) -> str | None:
+    """None for a file that a step did not leave this time."""
+    return file_hash(path) if path.is_file() else None
 
 
 def key_of(*values: Any) -> str:

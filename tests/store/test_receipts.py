@@ -72,6 +72,15 @@ def test_receipt__names_a_file_that_is_damaged(receipt, files, damage):
     assert named == [files[1]]
 
 
+def test_receipt__a_file_that_the_step_did_not_leave_must_not_appear(tmp_path):
+    path = tmp_path / "maybe.html"
+    done = Receipt(tmp_path / "done.json", "key", [path])
+    done.write()
+    assert done.is_valid()
+    path.write_text("from elsewhere")
+    assert not done.is_valid()
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"key": 1}'])
 def test_receipt__damaged_is_none(receipt, text):
     receipt.path.write_text(text)

@@ -1,0 +1,116 @@
+"""Where a run leaves what it makes: the names of all files and folders, in one place."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SearchFolder:
+    """What a search goes on from, and the receipts of its steps, below `path`."""
+
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        """A file of weights for each block of the pool."""
+        return self.path / "weights"
+
+    @property
+    def weighed(self) -> Path:
+        """The receipt of the weights."""
+        return self.path / "ipf.json"
+
+    @property
+    def sums(self) -> Path:
+        """What an interrupted fit of weights goes on from."""
+        return self.path / "ipf.npz"
+
+    @property
+    def state(self) -> Path:
+        """The checkpoint of trimming and refinement."""
+        return self.path / "state.npz"
+
+    @property
+    def bound(self) -> Path:
+        """The receipt of the bound."""
+        return self.path / "bound.json"
+
+    @property
+    def written(self) -> Path:
+        """The receipt of subset and lineage."""
+        return self.path / "written.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Everything that a run makes, below `path`."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def job(self) -> Path:
+        """The job with all its settings."""
+        return self.path / "job.json"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def generators(self) -> Path:
+        return self.path / "generators"
+
+    def generator(self, index: int) -> Path:
+        return self.generators / f"{index:02d}"
+
+    @property
+    def pool(self) -> Path:
+        return self.path / "pool"
+
+    @property
+    def codes(self) -> Path:
+        return self.path / "codes"
+
+    @property
+    def search(self) -> SearchFolder:
+        return SearchFolder(self.path / "select")
+
+    @property
+    def subset(self) -> Path:
+        return self.path / "subset.parquet"
+
+    @property
+    def lineage(self) -> Path:
+        """Where each unit of the subset comes from."""
+        return self.path / "subset.lineage.parquet"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def qa_report(self) -> Path:
+        """mostlyai-qa's own report."""
+        return self.path / "qa-report.html"
+
+    @property
+    def evaluated(self) -> Path:
+        """The receipt of metrics and reports."""
+        return self.path / "evaluated.json"
+
+    @property
+    def dask_report(self) -> Path:
+        return self.path / "dask-report.html"
+
+    @property
+    def results(self) -> tuple[Path, ...]:
+        """What a run is for."""
+        return self.subset, self.lineage, self.metrics, self.report
