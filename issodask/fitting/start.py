@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from issodask.fitting.schedule import TrimPlan
-from issodask.fitting.trim import Trimming
+from issodask.fitting.trim import Trimming, TrimStart
 from issodask.fitting.workbench import Crew, Workbench
 
-_TRIED_UNITS = 4_096
 _TRIED_STEPS = 50
 _TRIED_ROUNDS = 1
 
@@ -27,15 +26,17 @@ def error_of_first(order: NDArray[np.int64], bench: Workbench, crew: Crew) -> fl
     return bench.objective.value(bench.residual_by(crew, units))
 
 
-def error_after_trial(order: NDArray[np.int64], bench: Workbench, crew: Crew, seed: int) -> float:
-    """The objective after a short trimming to a subset of at most 4,096 units, from as large a share of `order`."""
+def error_after_trial(
+    order: NDArray[np.int64], bench: Workbench, crew: Crew, seed: int, most_tried: int = 4_096
+) -> float:
+    """The objective after a short trimming to a subset of so many units at most, from as large a share of `order`."""
     n_units = bench.objective.n_units
-    n_tried = min(n_units, _TRIED_UNITS)
+    n_tried = min(n_units, most_tried)
     tried = order[: max(n_tried, len(order) * n_tried // n_units)]
     small = replace(bench, objective=bench.objective.scaled_to(n_tried))
     plan = TrimPlan(len(tried), n_tried, _TRIED_STEPS)
-    residual = small.residual_by(crew, np.sort(tried))
-    trimming = Trimming(tried, residual, plan, small, crew, seed)
+    start = TrimStart(tried, small.residual_by(crew, np.sort(tried)))
+    trimming = Trimming(start, plan, small, crew, seed)
     for i_step in range(plan.n_steps):
         trimming.run_step(plan.picks(i_step, _TRIED_ROUNDS))
     return small.objective.value(trimming.residual)

@@ -30,10 +30,7 @@ from issodask.kernels.errors import ONE, retarget
 from issodask.kernels.swaps import choose_best, draw_units, trim_groups
 from issodask.kernels.units import Units, leave, removal_gains
 
-_UNITS_PER_GROUP = 8_192
-_UNITS_PER_GROUP_IF_SPARSE = 1_024
 _CELLS_PER_UNIT_IF_SPARSE = 200  # of the subset
-_WORTH_THREADS = 2_000_000  # look-ups, about a millisecond's
 _SCREENED = 4  # picks, of which the best in pairs goes on
 _GAINS_OF_LEAVING = 5  # what the removal of a unit takes, in gains
 _TOLD = 10
@@ -48,6 +45,37 @@ class Step:
     objective: float | None
 
 
+@dataclass(frozen=True)
+class Batches:
+    """How the work of removals is dealt out.
+
+    units_per_batch  of the final subset, for each removal whose gains are computed side by side; of sparse tables fewer
+    worth_threads    look-ups from which on threads share them: about a millisecond's. It changes no result.
+    """
+
+    units_per_batch: int = 8_192
+    units_per_batch_if_sparse: int = 1_024
+    worth_threads: int = 2_000_000
+
+
+_BATCHES = Batches()
+
+
+@dataclass(frozen=True)
+class TrimStart:
+    """What a trimming begins from, or goes on from after an interruption.
+
+    order     units of the pool, once per use, in the order that draws point at; it is part of the result
+    residual  theirs, against the objective's target
+    typical   what a unit typically weighs in a cell; None: as these units do
+    """
+
+    order: NDArray[np.int64]
+    residual: NDArray[np.int32]
+    next_step: int = 0
+    typical: int | None = None
+
+
 class Trimming:
     """The driver's state: the units that are left, and their residual (changed in place).
 
@@ -57,32 +85,20 @@ class Trimming:
     """
 
     def __init__(
-        self,
-        order: NDArray[np.int64],
-        residual: NDArray[np.int32],
-        plan: TrimPlan,
-        bench: Workbench,
-        crew: Crew,
-        seed: int,
-        next_step: int = 0,
-        typical: int | None = None,
+        self, start: TrimStart, plan: TrimPlan, bench: Workbench, crew: Crew, seed: int, batches: Batches = _BATCHES
     ) -> None:
-        """Begin from units of the pool, once per use, in the order that draws point at; it is part of the result.
-
-        residual  theirs, against the objective's target
-        typical   what a unit typically weighs in a cell; default: as these units do
-        """
-        self.next_step = next_step
-        self.residual = residual
+        self.next_step = start.next_step
+        self.residual = start.residual
         self._oversize = 1.0
         self._plan = plan
         self._bench = bench
         self._seed = seed
-        by_id = np.argsort(order, kind="stable")
-        self._unit_ids = order[by_id]
-        self._n_left = len(order)
+        by_id = np.argsort(start.order, kind="stable")
+        self._unit_ids = start.order[by_id]
+        self._n_left = len(start.order)
         units = bench.gather_by(crew, self._unit_ids)
-        self._board = _Board.of(residual, units, np.argsort(by_id), bench, crew, typical)
+        typical = units.step if start.typical is None else start.typical
+        self._board = _Board.of(start.residual, units, np.argsort(by_id), typical, (bench, crew, batches))
 
     @property
     def order(self) -> NDArray[np.int64]:
@@ -139,6 +155,7 @@ class _Board:
     places: NDArray[np.int64]
     bench: Workbench
     crew: Crew
+    batches: Batches
 
     @classmethod
     def of(
@@ -146,14 +163,12 @@ class _Board:
         residual: NDArray[np.int32],
         units: Units,
         left: NDArray[np.int64],
-        bench: Workbench,
-        crew: Crew,
-        step: int | None = None,
+        step: int,
+        by: tuple[Workbench, Crew, Batches],
     ) -> "_Board":
-        step = units.step if step is None else step
         table = np.empty(len(residual), np.int16)
-        slopes = np.empty(len(residual) if bench.objective.noise.any() else 1, np.float32)
-        return cls(residual, table, slopes, step, units, units.sketch, left, np.argsort(left), bench, crew)
+        slopes = np.empty(len(residual) if by[0].objective.noise.any() else 1, np.float32)
+        return cls(residual, table, slopes, step, units, units.sketch, left, np.argsort(left), *by)
 
     def restart(self, before: float, oversize: float) -> None:
         """Take up the residual against the target of a subset `oversize` times as large as the final one."""
@@ -175,9 +190,9 @@ class _Board:
         else one compiled loop. Where there is nothing to choose from, no gains are needed, and all units leave at once.
         """
         n_gains = draws.shape[1] if draws.shape[1] > 1 else 0
-        n_side_by_side = max(1, n_left // self._units_per_group(n_left)) if n_gains else len(draws)
+        n_side_by_side = max(1, n_left // self._units_per_batch(n_left)) if n_gains else len(draws)
         n_look_ups = n_side_by_side * (n_gains + _GAINS_OF_LEAVING) * self.units.cells_per_unit
-        if self.sketch is None and n_look_ups < _WORTH_THREADS:
+        if self.sketch is None and n_look_ups < self.batches.worth_threads:
             fixed = self.residual, self.table, self.slopes, self.step, self.units, self.left, self.places
             return int(trim_groups(*fixed, n_left, draws, n_side_by_side))
         for first in range(0, len(draws), n_side_by_side):
@@ -191,11 +206,11 @@ class _Board:
             self._leave(self.left[n_left:n_before])
         return n_left
 
-    def _units_per_group(self, n_left: int) -> int:
-        """How many units there are for each group of those whose gains are computed side by side."""
+    def _units_per_batch(self, n_left: int) -> int:
+        """How many units are left for each of those that go side by side."""
         n_end = self.bench.objective.n_units
         is_sparse = len(self.residual) > _CELLS_PER_UNIT_IF_SPARSE * n_end
-        in_the_end = _UNITS_PER_GROUP_IF_SPARSE if is_sparse else _UNITS_PER_GROUP
+        in_the_end = self.batches.units_per_batch_if_sparse if is_sparse else self.batches.units_per_batch
         return max(1, in_the_end * n_end // n_left)
 
     def _screened(self, picks: NDArray[np.int64], sketch: Units) -> NDArray[np.int64]:

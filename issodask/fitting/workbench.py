@@ -14,7 +14,8 @@ from issodask.kernels.units import Units, removal_gains
 from issodask.table.blocks import Block, rows_by_block
 
 _TIMED = 4_096
-_LEAST_COUNTED = 4_096  # by a thread, which takes a table of all cells for it
+LEAST_COUNTED = 4_096
+"""Units for each thread that counts: it takes a table of all cells for them."""
 
 
 class MapLanes(Protocol):
@@ -68,7 +69,9 @@ class Workbench:
         ordered = [parts.pop(start) for start in sorted(parts)]
         return type(ordered[0]).stack(ordered)  # type: ignore[arg-type]
 
-    def residual_by(self, crew: Crew, unit_ids: NDArray[np.int64]) -> NDArray[np.int32]:
+    def residual_by(
+        self, crew: Crew, unit_ids: NDArray[np.int64], least_counted: int = LEAST_COUNTED
+    ) -> NDArray[np.int32]:
         """The residual of a subset of the given units (ascending, may repeat), counted by all threads."""
         cliques = self.objective.cliques
 
@@ -76,11 +79,15 @@ class Workbench:
             for block, rows in rows_by_block(unit_ids[part], self.blocks):
                 cliques.count(self.load_codes(block), cells, rows)
 
-        return self.objective.residual(count_by(crew, count, len(unit_ids), cliques.n_cells))
+        return self.objective.residual(count_by(crew, count, len(unit_ids), cliques.n_cells, least_counted))
 
 
 def count_by(
-    crew: Crew, count: Callable[[slice, NDArray[np.int64]], None], n_units: int, n_cells: int
+    crew: Crew,
+    count: Callable[[slice, NDArray[np.int64]], None],
+    n_units: int,
+    n_cells: int,
+    least_counted: int = LEAST_COUNTED,
 ) -> NDArray[np.int64]:
     """Marginals, int64, (n_cells,), by all threads: `count(part, cells)` adds those of a part of the units."""
     counted: list[NDArray[np.int64]] = []
@@ -90,7 +97,7 @@ def count_by(
         count(part, cells)
         counted.append(cells)
 
-    crew.run(count_part, cut(n_units, min(crew.n_threads, 1 + n_units // _LEAST_COUNTED)))
+    crew.run(count_part, cut(n_units, min(crew.n_threads, 1 + n_units // least_counted)))
     return total(counted, n_cells)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from issodask.fitting.budget import Pace, Speed
 from issodask.fitting.schedule import TrimPlan
-from issodask.fitting.trim import Trimming, time_picks
+from issodask.fitting.trim import Trimming, TrimStart, time_picks
 from issodask.runtime.local import Crew
 from issodask.stages.checkpoint import Checkpoints, SearchState
 from issodask.stages.context import SearchContext
@@ -22,14 +22,14 @@ def trim(context: SearchContext, state: SearchState, checkpoints: Checkpoints) -
     """Trim to the subset's size, from where the state has come to; returns the residual of what is left."""
     with Crew.beside(context.runtime) as crew:
         if state.n_start == 0:
-            state.units, start = choose_start(context, state.random_objective, crew)
-            state.start = asdict(start)
+            state.units, chosen = choose_start(context, state.random_objective, crew)
+            state.start = asdict(chosen)
             state.n_start = len(state.units)
             checkpoints.save(state)
         plan = TrimPlan.of(state.n_start, context.n_units)
         pace = _pace(context, plan, state, checkpoints)
-        residual = context.residual_of(state.units)
-        trimming = Trimming(state.units, residual, plan, context.bench, crew, context.seed, state.next, state.typical)
+        start = TrimStart(state.units, context.residual_of(state.units), state.next, state.typical)
+        trimming = Trimming(start, plan, context.bench, crew, context.seed)
         state.typical = trimming.typical
         while state.next < plan.n_steps:
             if plan.segment(state.next) == len(state.planned):

@@ -52,11 +52,10 @@ def test_error_after_trial__any_number_of_threads():
     assert len(errors) == 1
 
 
-def test_error_after_trial__of_a_large_subset_a_small_one_is_tried(crew, monkeypatch):
-    monkeypatch.setattr("issodask.fitting.start._TRIED_UNITS", 20)
+def test_error_after_trial__of_a_large_subset_a_small_one_is_tried(crew):
     bench = ROWS.bench(N_UNITS, pool_of(1_000))
     good, bad = orders_of(bench)
-    assert error_after_trial(good, bench, crew, 1) < error_after_trial(bad, bench, crew, 1)
+    assert error_after_trial(good, bench, crew, 1, 20) < error_after_trial(bad, bench, crew, 1, 20)
 
 
 def test_scaled_to__the_same_shares():

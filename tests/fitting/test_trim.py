@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issodask.fitting import trim as trim_room
 from issodask.fitting.schedule import TrimPlan
-from issodask.fitting.trim import Trimming, shuffled
+from issodask.fitting.trim import Batches, Trimming, TrimStart, shuffled
 from issodask.runtime.local import Crew
 from tests.fitting.boards import (
     GROUPS,
@@ -21,12 +20,14 @@ from tests.fitting.boards import (
     value_of,
 )
 
+BATCHES = Batches()
 
-def start(uses, bench, crew, n_steps=20, seed=1):
+
+def start(uses, bench, crew, n_steps=20, seed=1, batches=BATCHES):
     """A trimming that is about to begin."""
     order = shuffled(np.repeat(np.arange(len(uses)), uses), seed)
     plan = TrimPlan(len(order), bench.objective.n_units, n_steps)
-    return Trimming(order, residual_of(uses, bench), plan, bench, crew, seed)
+    return Trimming(TrimStart(order, residual_of(uses, bench)), plan, bench, crew, seed, batches)
 
 
 def uses_until_now(search, bench):
@@ -41,10 +42,10 @@ def uses_of(search, bench):
     return uses
 
 
-def trimmed(uses, bench, n_steps=20, n_picks=4, n_threads=1, seed=1):
+def trimmed(uses, bench, n_steps=20, n_picks=4, n_threads=1, seed=1, batches=BATCHES):
     """How often each unit is used after trimming, and the sizes on the way."""
     with Crew(n_threads) as crew:
-        search = start(uses, bench, crew, n_steps, seed)
+        search = start(uses, bench, crew, n_steps, seed, batches)
         steps = [search.run_step(n_picks) for _ in range(n_steps)]
     after = uses_of(search, bench)
     assert steps[-1].objective == pytest.approx(value_of(after, bench))
@@ -80,23 +81,22 @@ def test_trim__beats_chance(board):
 
 
 @all_boards
-def test_trim__any_number_of_threads(board, monkeypatch):
+def test_trim__any_number_of_threads(board):
     bench, before = board.bench(30, pool_of(120)), random_uses(120, 90)
     expected, _ = trimmed(before, bench)
-    monkeypatch.setattr(trim_room, "_WORTH_THREADS", 0)
     for n_threads in (1, 2, 3):
-        uses, _ = trimmed(before, bench, n_threads=n_threads)
+        uses, _ = trimmed(before, bench, n_threads=n_threads, batches=Batches(worth_threads=0))
         assert np.array_equal(uses, expected)
 
 
 @all_boards
-def test_trim__several_units_side_by_side_by_any_number_of_threads(board, monkeypatch):
-    monkeypatch.setattr(trim_room, "_UNITS_PER_GROUP", 20)
+def test_trim__several_units_side_by_side_by_any_number_of_threads(board):
     bench, before = board.bench(30, pool_of(120)), random_uses(120, 90)
-    expected, sizes = trimmed(before, bench)
+    expected, sizes = trimmed(before, bench, batches=Batches(units_per_batch=20))
     assert sizes[-1] == expected.sum() == 30
-    monkeypatch.setattr(trim_room, "_WORTH_THREADS", 0)
-    assert all(np.array_equal(trimmed(before, bench, n_threads=n)[0], expected) for n in (1, 3))
+    for n_threads in (1, 3):
+        shared = Batches(units_per_batch=20, worth_threads=0)
+        assert np.array_equal(trimmed(before, bench, n_threads=n_threads, batches=shared)[0], expected)
 
 
 @pytest.mark.parametrize(("n_picks", "screened"), [(2, True), (4, True), (5, False), (40, False)])
@@ -145,7 +145,7 @@ def test_trim__goes_on_from_any_step(board, i_step, may_repeat):
             first.run_step(4)
         plan = TrimPlan(int(before.sum()), 45, 20)
         residual = residual_of(uses_until_now(first, bench), bench)
-        second = Trimming(first.order, residual, plan, bench, crew, 1, first.next_step, first.typical)
+        second = Trimming(TrimStart(first.order, residual, first.next_step, first.typical), plan, bench, crew, 1)
         went_on = [second.run_step(4).n_left for _ in range(i_step, 20)]
     assert went_on == sizes[i_step:]
     assert np.array_equal(uses_of(second, bench), expected)
@@ -157,7 +157,7 @@ def test_trim__units_are_left_in_an_order_that_is_part_of_the_result(board):
     expected, _ = trimmed(before, bench)
     with Crew(1) as crew:
         order = np.arange(90)
-        other = Trimming(order, residual_of(before, bench), TrimPlan(90, 45, 20), bench, crew, 1)
+        other = Trimming(TrimStart(order, residual_of(before, bench)), TrimPlan(90, 45, 20), bench, crew, 1)
         for _ in range(20):
             other.run_step(4)
     assert not np.array_equal(uses_of(other, bench), expected)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from issodask.fitting import workbench
 from issodask.fitting.workbench import cut
 from issodask.runtime.local import Crew
 from tests.fitting.boards import both_boards, pool_of, random_uses, residual_of
@@ -11,13 +10,12 @@ from tests.fitting.boards import both_boards, pool_of, random_uses, residual_of
 
 @pytest.mark.parametrize("n_threads", [1, 2, 5])
 @both_boards
-def test_residual_by__counts_units_as_often_as_they_are_named(board, n_threads, monkeypatch):
-    monkeypatch.setattr(workbench, "_LEAST_COUNTED", 10)
+def test_residual_by__counts_units_as_often_as_they_are_named(board, n_threads):
     bench = board.bench(40, pool_of(25, 0, 35))
     uses = random_uses(60, 40, seed=n_threads)
     uses[3] += 2
     with Crew(n_threads) as crew:
-        residual = bench.residual_by(crew, np.repeat(np.arange(60), uses))
+        residual = bench.residual_by(crew, np.repeat(np.arange(60), uses), least_counted=10)
     assert np.array_equal(residual, residual_of(uses, bench))
 
 
