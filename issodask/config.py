@@ -125,7 +125,7 @@ class SelectConfig(_Section):
     memory_gb: float = Field(default=2.0, gt=0, description="memory, in GB, for the units that trimming starts from")
     allow_repeats: bool = Field(default=False, description="let a unit of the pool be chosen more than once")
     checkpoint_s: float = Field(
-        default=10.0, ge=0, description="seconds between checkpoints, which an interrupted search goes on from"
+        default=10.0, ge=0, description="seconds between the checkpoints that an interrupted search goes on from"
     )
     bound: bool = Field(default=False, description="also prove how good a subset of the pool could be at most")
 

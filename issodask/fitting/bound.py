@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from issodask.fitting.objective import Objective
-from issodask.fitting.workbench import Workbench
+from issodask.fitting.problem import Problem
 from issodask.kernels.errors import ONE
 from issodask.kernels.units import RowUnits, Units, add_shares, removal_gains
 from issodask.table.cliques import Cliques
@@ -87,20 +87,20 @@ class Passed:
             self.counts += other.counts
 
 
-def count_block(block: Any, bench: Workbench) -> NDArray[np.int64]:
+def count_block(block: Any, problem: Problem) -> NDArray[np.int64]:
     """Marginals of all units of a block: int64, (n_cells,)."""
-    counts = np.zeros(bench.objective.cliques.n_cells, np.int64)
-    bench.objective.cliques.count(bench.load_codes(block), counts)
+    counts = np.zeros(problem.objective.cliques.n_cells, np.int64)
+    problem.objective.cliques.count(problem.load_codes(block), counts)
     return counts
 
 
-def pass_block(block: Any, prices: Prices, bench: Workbench) -> Passed:
+def pass_block(block: Any, prices: Prices, problem: Problem) -> Passed:
     """A block's share of a pass."""
-    counts = np.zeros(bench.objective.cliques.n_cells, np.int64) if prices.slope > 0 else None
+    counts = np.zeros(problem.objective.cliques.n_cells, np.int64) if prices.slope > 0 else None
     passed = Passed(np.zeros(_N_BINS, np.int64), np.zeros(_N_BINS), -np.inf, counts, 0)
     for start in range(0, block.n_units, _STRIP_UNITS):
         n_units = min(_STRIP_UNITS, block.n_units - start)
-        units = bench.gather(block.first_unit + np.arange(start, start + n_units))
+        units = problem.gather(block.first_unit + np.arange(start, start + n_units))
         scores = _scores(units, prices.table)
         places = np.clip((scores + prices.reach) * (_N_BINS / (2 * prices.reach)), 0, _N_BINS - 1).astype(np.int64)
         passed.n_units += np.bincount(places, minlength=_N_BINS)
@@ -117,17 +117,17 @@ def pass_block(block: Any, prices: Prices, bench: Workbench) -> Passed:
 class Relaxation:
     """The driver's state: prices, their mean over all passes, and the best bound so far."""
 
-    def __init__(self, bench: Workbench, full: NDArray[np.int64]) -> None:
+    def __init__(self, problem: Problem, full: NDArray[np.int64]) -> None:
         """Begin with `full`, the marginals (int64, n_cells) of all units of the pool."""
         self.bound = 0.0
-        objective = bench.objective
-        n_pool = sum(block.n_units for block in bench.blocks)
+        objective = problem.objective
+        n_pool = sum(block.n_units for block in problem.blocks)
         spread = np.unique(np.linspace(0, n_pool - 1, min(n_pool, _SAMPLE_UNITS)).astype(np.int64))
-        self._sample = bench.gather(spread)
+        self._sample = problem.gather(spread)
         self._part = objective.n_units / n_pool
         self._objective = objective
-        self._may_repeat = bench.may_repeat
-        self._most = float(objective.n_units) if bench.may_repeat else 1.0
+        self._may_repeat = problem.may_repeat
+        self._most = float(objective.n_units) if problem.may_repeat else 1.0
         weights = np.repeat(objective.weights, np.diff(objective.cliques.family_starts))
         weighing = (objective.unit // objective.cliques.unit * full).astype(np.float64)
         held = np.maximum(1.0, weighing)

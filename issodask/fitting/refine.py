@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from issodask import seeds
+from issodask.fitting.problem import MapLanes, Problem
 from issodask.fitting.schedule import Cooling
-from issodask.fitting.workbench import MapLanes, Workbench
 from issodask.kernels.swaps import burst, settle_swaps, swap_gains
 from issodask.table.blocks import Strip, cut_strips
 
@@ -75,20 +75,20 @@ class Refinement:
         self,
         uses: NDArray[np.uint16],
         residual: NDArray[np.int32],
-        bench: Workbench,
+        problem: Problem,
         map_lanes: MapLanes,
         seed: int,
         n_lanes: int,
     ) -> None:
         self.uses = uses
         self.residual = residual
-        self.objective = bench.objective.value(residual)
-        self._bench = bench
+        self.objective = problem.objective.value(residual)
+        self._problem = problem
         self._map = map_lanes
         self._seed = seed
         self._n_units = int(uses.sum())
         self._n_lanes = max(1, min(n_lanes, self._n_units // 32))
-        self._strips = cut_strips(bench.blocks, int(np.clip(len(uses) // (8 * self._n_lanes), 1, 4096)))
+        self._strips = cut_strips(problem.blocks, int(np.clip(len(uses) // (8 * self._n_lanes), 1, 4096)))
 
     @property
     def is_perfect(self) -> bool:
@@ -129,7 +129,7 @@ class Refinement:
                 n_units += strips[-1].n_units
             strips.sort(key=lambda strip: strip.first_unit)
             members = self._members(strips) if strips else np.zeros(0, np.int64)
-            if not len(members) or (len(members) == n_units and not self._bench.may_repeat):
+            if not len(members) or (len(members) == n_units and not self._problem.may_repeat):
                 continue
             lanes.append(
                 Lane(
@@ -155,17 +155,17 @@ class Refinement:
         swaps = np.concatenate([p.swaps for p in proposals])[order]
         thresholds = np.concatenate([p.thresholds for p in proposals])[order] + _SLACK * temperature
         kept = np.empty(len(order), np.bool_)
-        bench = self._bench
+        problem = self._problem
         unit_ids, places = np.unique(swaps, return_inverse=True)
-        units, places = bench.gather(unit_ids), places.reshape(swaps.shape)
-        settle_swaps(self.residual, units, places, self.uses, bench.may_repeat, swaps, thresholds, kept)
-        self.objective = bench.objective.value(self.residual)  # a running sum would drift, and miss 0
+        units, places = problem.gather(unit_ids), places.reshape(swaps.shape)
+        settle_swaps(self.residual, units, places, self.uses, problem.may_repeat, swaps, thresholds, kept)
+        self.objective = problem.objective.value(self.residual)  # a running sum would drift, and miss 0
         return len(order), int(kept.sum())
 
 
-def run_lane(lane: Lane, residual: NDArray[np.int32], bench: Workbench) -> Proposals:
+def run_lane(lane: Lane, residual: NDArray[np.int32], problem: Problem) -> Proposals:
     """Run a lane's burst on a private copy of the residual."""
-    unit_ids, weights = _units_of(lane, bench)
+    unit_ids, weights = _units_of(lane, problem)
     random = np.random.Generator(np.random.PCG64(lane.random))
     candidates = _draw_candidates(weights, (lane.n_trials, _CANDIDATES), random)
     picks = random.integers(len(lane.members), size=(lane.n_trials, _PICKS))
@@ -174,10 +174,10 @@ def run_lane(lane: Lane, residual: NDArray[np.int32], bench: Workbench) -> Propo
     swaps = np.empty((lane.most_swaps, 3), np.int64)
     n_swaps = burst(
         residual.copy(),
-        bench.gather(unit_ids[touched]),
+        problem.gather(unit_ids[touched]),
         members,
         np.bincount(members, minlength=len(touched)),
-        bench.may_repeat,
+        problem.may_repeat,
         picks,
         candidates,
         thresholds,
@@ -186,15 +186,15 @@ def run_lane(lane: Lane, residual: NDArray[np.int32], bench: Workbench) -> Propo
     return Proposals(unit_ids[touched[swaps[:n_swaps, :2]]], thresholds[swaps[:n_swaps, 2]])
 
 
-def measure_spread(lane: Lane, residual: NDArray[np.int32], bench: Workbench) -> NDArray[np.float64]:
+def measure_spread(lane: Lane, residual: NDArray[np.int32], problem: Problem) -> NDArray[np.float64]:
     """Gains (n_trials,) of random swaps of a lane's units, none of them carried out."""
-    unit_ids, weights = _units_of(lane, bench)
+    unit_ids, weights = _units_of(lane, problem)
     random = np.random.Generator(np.random.PCG64(lane.random))
     candidates = _draw_candidates(weights, (lane.n_trials, 1), random)[:, 0]
     leaving = lane.members[random.integers(len(lane.members), size=lane.n_trials)]
     touched, leaving, joining = _touched(leaving, candidates)
     gains = np.empty(lane.n_trials)
-    swap_gains(residual.copy(), bench.gather(unit_ids[touched]), leaving, joining, gains)
+    swap_gains(residual.copy(), problem.gather(unit_ids[touched]), leaving, joining, gains)
     return gains
 
 
@@ -214,10 +214,10 @@ def _draw_candidates(
     return np.minimum(np.searchsorted(cumulated, random.random(shape) * cumulated[-1]), len(weights) - 1)
 
 
-def _units_of(lane: Lane, bench: Workbench) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _units_of(lane: Lane, problem: Problem) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The lane's units and their weights. Strips go in the order of the pool."""
     weights = [
-        bench.load_weights(bench.blocks[strip.i_block])[strip.start : strip.start + strip.n_units]
+        problem.load_weights(problem.blocks[strip.i_block])[strip.start : strip.start + strip.n_units]
         for strip in lane.strips
     ]
     unit_ids = [np.arange(strip.first_unit, strip.first_unit + strip.n_units) for strip in lane.strips]

@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from issodask import seeds
+from issodask.fitting.problem import Problem, time_gains
 from issodask.fitting.schedule import TrimPlan
-from issodask.fitting.workbench import Crew, Workbench, cut, time_gains
+from issodask.fitting.team import ThreadTeam, cut
 from issodask.kernels.errors import ONE, retarget
 from issodask.kernels.swaps import choose_best, draw_units, trim_groups
 from issodask.kernels.units import Units, leave, removal_gains
@@ -65,15 +66,15 @@ _BATCHES = Batches()
 class TrimStart:
     """What a trimming begins from, or goes on from after an interruption.
 
-    order     units of the pool, once per use, in the order that draws point at; it is part of the result
-    residual  theirs, against the objective's target
-    typical   what a unit typically weighs in a cell; None: as these units do
+    order           units of the pool, once per use, in the order that draws point at; it is part of the result
+    residual        theirs, against the objective's target
+    typical_weight  what a unit typically adds to a cell; None: as these units do
     """
 
     order: NDArray[np.int64]
     residual: NDArray[np.int32]
     next_step: int = 0
-    typical: int | None = None
+    typical_weight: int | None = None
 
 
 class Trimming:
@@ -85,43 +86,48 @@ class Trimming:
     """
 
     def __init__(
-        self, start: TrimStart, plan: TrimPlan, bench: Workbench, crew: Crew, seed: int, batches: Batches = _BATCHES
+        self,
+        start: TrimStart,
+        plan: TrimPlan,
+        problem: Problem,
+        team: ThreadTeam,
+        seed: int,
+        batches: Batches = _BATCHES,
     ) -> None:
         self.next_step = start.next_step
         self.residual = start.residual
         self._oversize = 1.0
         self._plan = plan
-        self._bench = bench
+        self._problem = problem
         self._seed = seed
         by_id = np.argsort(start.order, kind="stable")
         self._unit_ids = start.order[by_id]
         self._n_left = len(start.order)
-        units = bench.gather_by(crew, self._unit_ids)
-        typical = units.step if start.typical is None else start.typical
-        self._board = _Board.of(start.residual, units, np.argsort(by_id), typical, (bench, crew, batches))
+        units = problem.gather_by(team, self._unit_ids)
+        self._removals = _Removals.of(start, units, problem, team, batches)
 
     @property
     def order(self) -> NDArray[np.int64]:
         """The units that are left, once per use, in the order that draws point at."""
-        return self._unit_ids[self._board.left[: self._n_left]]
+        return self._unit_ids[self._removals.left[: self._n_left]]
 
     @property
-    def typical(self) -> int:
+    def typical_weight(self) -> int:
         """What a unit typically weighs in a cell."""
-        return self._board.step
+        return self._removals.typical_weight
 
     def run_step(self, n_picks: int) -> Step:
         """Run the next step of the plan; each removal is the best of `n_picks`. The number of threads is no matter."""
         plan = self._plan
         size = plan.size(self.next_step + 1)
-        self._board.restart(self._oversize, size / plan.n_end)
+        self._removals.restart(self._oversize, size / plan.n_end)
         self._oversize = size / plan.n_end
         random = seeds.generator(self._seed, "trim", self.next_step)
         while self._n_left > size:
             draws = random.random((self._n_left - size, n_picks))
-            self._n_left = self._board.remove(draws, self._n_left)
+            self._n_left = self._removals.remove(draws, self._n_left)
         told = self.next_step % _TOLD == _TOLD - 1 or self.next_step == plan.n_steps - 1
-        objective = self._bench.objective.value(self.residual) * (plan.n_end / self._n_left) if told else None
+        objective = self._problem.objective.value(self.residual) * (plan.n_end / self._n_left) if told else None
         self.next_step += 1
         return Step(self._n_left, objective)
 
@@ -131,15 +137,15 @@ def shuffled(unit_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     return unit_ids[seeds.generator(seed, "trim").permutation(len(unit_ids))]
 
 
-def time_picks(unit_ids: NDArray[np.int64], bench: Workbench) -> float:
+def time_picks(unit_ids: NDArray[np.int64], problem: Problem) -> float:
     """Seconds that one pick of a removal takes: those of a gain or, where picks are screened, of a part of it."""
-    units = bench.gather(unit_ids[:1])
+    units = problem.gather(unit_ids[:1])
     share = 1.0 if units.sketch is None else units.sketch.cells_per_unit / units.cells_per_unit + 1 / _SCREENED
-    return share * time_gains(unit_ids, bench)
+    return share * time_gains(unit_ids, problem)
 
 
 @dataclass(frozen=True)
-class _Board:
+class _Removals:
     """What the removals of all steps work on; arrays as `remove_best` and `choose_best` have them.
 
     `sketch`, if there is one, is the units with fewer cells, by which picks are screened.
@@ -148,40 +154,45 @@ class _Board:
     residual: NDArray[np.int32]
     table: NDArray[np.int16]
     slopes: NDArray[np.float32]
-    step: int
+    typical_weight: int
     units: Units
     sketch: Units | None
     left: NDArray[np.int64]
     places: NDArray[np.int64]
-    bench: Workbench
-    crew: Crew
+    problem: Problem
+    team: ThreadTeam
     batches: Batches
 
     @classmethod
     def of(
         cls,
-        residual: NDArray[np.int32],
+        start: TrimStart,
         units: Units,
-        left: NDArray[np.int64],
-        step: int,
-        by: tuple[Workbench, Crew, Batches],
-    ) -> "_Board":
+        problem: Problem,
+        team: ThreadTeam,
+        batches: Batches,
+    ) -> "_Removals":
+        """Begin with `units`, those of `start.order` by their ids."""
+        residual = start.residual
         table = np.empty(len(residual), np.int16)
-        slopes = np.empty(len(residual) if by[0].objective.noise.any() else 1, np.float32)
-        return cls(residual, table, slopes, step, units, units.sketch, left, np.argsort(left), *by)
+        slopes = np.empty(len(residual) if problem.objective.noise.any() else 1, np.float32)
+        weight = units.step if start.typical_weight is None else start.typical_weight
+        places = np.argsort(start.order, kind="stable")
+        left = np.argsort(places)
+        return cls(residual, table, slopes, weight, units, units.sketch, left, places, problem, team, batches)
 
     def restart(self, before: float, oversize: float) -> None:
         """Take up the residual against the target of a subset `oversize` times as large as the final one."""
-        objective, slopes = self.bench.objective, self.slopes
+        objective, slopes = self.problem.objective, self.slopes
         widths = np.float32(_WIDTH * np.sqrt(oversize)) * objective.noise[: len(slopes)]
-        np.divide(np.float32(ONE), np.maximum(np.float32(self.step), widths), out=slopes)
+        np.divide(np.float32(ONE), np.maximum(np.float32(self.typical_weight), widths), out=slopes)
 
         def take_up(part: slice) -> None:
             own_slopes = slopes[part] if len(slopes) > 1 else slopes
-            own = self.residual[part], objective.target[part], before, oversize, own_slopes, self.step, self.table[part]
-            retarget(*own)
+            residual, target, table = self.residual[part], objective.target[part], self.table[part]
+            retarget(residual, target, before, oversize, own_slopes, self.typical_weight, table)
 
-        self.crew.run(take_up, cut(len(self.residual), self.crew.n_threads))
+        self.team.run(take_up, cut(len(self.residual), self.team.n_threads))
 
     def remove(self, draws: NDArray[np.float64], n_left: int) -> int:
         """Remove a unit for each row of `draws` (float64, g x p); return how many are left.
@@ -193,7 +204,7 @@ class _Board:
         n_side_by_side = max(1, n_left // self._units_per_batch(n_left)) if n_gains else len(draws)
         n_look_ups = n_side_by_side * (n_gains + _GAINS_OF_LEAVING) * self.units.cells_per_unit
         if self.sketch is None and n_look_ups < self.batches.worth_threads:
-            fixed = self.residual, self.table, self.slopes, self.step, self.units, self.left, self.places
+            fixed = self.residual, self.table, self.slopes, self.typical_weight, self.units, self.left, self.places
             return int(trim_groups(*fixed, n_left, draws, n_side_by_side))
         for first in range(0, len(draws), n_side_by_side):
             group = draws[first : first + n_side_by_side]
@@ -208,7 +219,7 @@ class _Board:
 
     def _units_per_batch(self, n_left: int) -> int:
         """How many units are left for each of those that go side by side."""
-        n_end = self.bench.objective.n_units
+        n_end = self.problem.objective.n_units
         is_sparse = len(self.residual) > _CELLS_PER_UNIT_IF_SPARSE * n_end
         in_the_end = self.batches.units_per_batch_if_sparse if is_sparse else self.batches.units_per_batch
         return max(1, in_the_end * n_end // n_left)
@@ -227,14 +238,14 @@ class _Board:
         def compute(part: slice) -> None:
             removal_gains(units, self.table, flat[part], gains[part])
 
-        self.crew.run(compute, cut(len(flat), self.crew.n_threads))
+        self.team.run(compute, cut(len(flat), self.team.n_threads))
         return gains.reshape(picks.shape)
 
     def _leave(self, gone: NDArray[np.int64]) -> None:
         """Let units leave; each thread changes cells of its own."""
-        n_threads = self.crew.n_threads
+        n_threads = self.team.n_threads
 
         def change(part: slice) -> None:
-            leave(self.units, self.residual, self.table, self.slopes, self.step, gone, part.start, n_threads)
+            leave(self.units, self.residual, self.table, self.slopes, self.typical_weight, gone, part.start, n_threads)
 
-        self.crew.run(change, [slice(i, i + 1) for i in range(n_threads)])
+        self.team.run(change, [slice(i, i + 1) for i in range(n_threads)])

@@ -108,15 +108,15 @@ def _persisted(get: Callable[..., Any], arrays: Sequence["da.Array"]) -> tuple["
     )
 
 
-class Crew:
+class ThreadTeam:
     """Threads of this process for work that is too fine to travel; the caller's thread takes the first part."""
 
     def __init__(self, n_threads: int) -> None:
         self.n_threads = n_threads
-        self._pool = ThreadPoolExecutor(max(1, self.n_threads - 1), thread_name_prefix="issodask-crew")
+        self._pool = ThreadPoolExecutor(max(1, self.n_threads - 1), thread_name_prefix="issodask-team")
 
     @classmethod
-    def beside(cls, runtime: Runtime) -> "Crew":
+    def beside(cls, runtime: Runtime) -> "ThreadTeam":
         """As many as the runtime has workers and this process, here, processors."""
         return cls(min(n_processors(), runtime.n_workers))
 
@@ -127,7 +127,7 @@ class Crew:
         for future in futures:
             future.result()
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "ThreadTeam":
         return self
 
     def __exit__(self, *_: object) -> None:

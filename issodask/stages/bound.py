@@ -11,7 +11,8 @@ from time import monotonic
 import xxhash
 
 from issodask.fitting.bound import N_PASSES, Passed, Prices, Relaxation, bound_of_cells, count_block, pass_block
-from issodask.fitting.workbench import even_weights, total
+from issodask.fitting.problem import even_weights
+from issodask.fitting.team import total
 from issodask.stages.context import SearchContext
 from issodask.store.receipts import Receipt, key_of
 
@@ -31,21 +32,21 @@ def bound_objective(context: SearchContext) -> tuple[float, float]:
 
 
 def _bound(context: SearchContext) -> float:
-    bench = replace(context.bench, load_weights=even_weights)
+    problem = replace(context.problem, load_weights=even_weights)
     objective, runtime, blocks = context.objective, context.runtime, context.codes.blocks
-    shared = runtime.share(bench)
+    shared = runtime.share(problem)
 
     def tell(n: int, bound: float) -> None:
         context.events.emit("bound", n=n, of=N_PASSES, bound=bound)
 
     tell(0, 0.0)
     full = total(runtime.map(count_block, blocks, shared, label="bound"), objective.cliques.n_cells)
-    of_cells = bound_of_cells(objective, full, bench.may_repeat)
+    of_cells = bound_of_cells(objective, full, problem.may_repeat)
 
     def run_pass(prices: Prices) -> Iterator[Passed]:
         return runtime.map(pass_block, blocks, runtime.share(prices), shared, label="bound")
 
-    relaxation = Relaxation(bench, full)
+    relaxation = Relaxation(problem, full)
     return max(of_cells, relaxation.run(run_pass, N_PASSES, lambda n, bound: tell(n, max(bound, of_cells))))
 
 

@@ -30,11 +30,11 @@ Stage = Literal["trim", "preselect", "refine", "done"]
 class SearchState:
     """How far a search has come.
 
-    units    int64, (n,): the units of the subset, once per use; while trimming in the order that draws point at
-    key      names the search
-    next     the next step of the trimming, or round of the preselection
-    typical  what a unit typically weighs in a cell when trimming begins
-    timings  seconds by stage, of those that are done
+    units           int64, (n,): the subset's, once per use; while trimming in the order that draws point at
+    key             names the search
+    next            the next step of the trimming, or round of the preselection
+    typical_weight  what a unit typically adds to a cell when trimming begins
+    timings         seconds by stage, of those that are done
     """
 
     stage: Stage
@@ -44,7 +44,7 @@ class SearchState:
     start: dict[str, Any] | None = None  # which units trimming started from, and why
     next: int = 0
     n_start: int = 0
-    typical: int | None = None
+    typical_weight: int | None = None
     planned: list[int] = field(default_factory=list)  # rounds of the plan, by segment of the trimming
     segment_began: Began | None = None
     next_round: int = 0

@@ -15,11 +15,11 @@ from issodask.config import SelectConfig
 from issodask.events import Events
 from issodask.fitting.budget import Budget, budget_of
 from issodask.fitting.objective import Objective
+from issodask.fitting.problem import Problem, even_weights
 from issodask.fitting.version import ALGORITHM
-from issodask.fitting.workbench import Workbench, even_weights
 from issodask.kernels.units import Units
 from issodask.runtime import Runtime
-from issodask.runtime.local import Crew
+from issodask.runtime.local import ThreadTeam
 from issodask.store.codes import Codes
 from issodask.store.reader import BlockReader
 from issodask.store.receipts import key_of
@@ -57,9 +57,9 @@ class SearchContext:
         return BlockReader(self.folder.weights)
 
     @cached_property
-    def bench(self) -> Workbench:
+    def problem(self) -> Problem:
         weights = self.reader.weights if isinstance(self.objective.cliques, Cliques) else even_weights
-        return Workbench(self.objective, self.codes.blocks, self.reader.codes, weights, self.config.allow_repeats)
+        return Problem(self.objective, self.codes.blocks, self.reader.codes, weights, self.config.allow_repeats)
 
     @cached_property
     def budget(self) -> Budget:
@@ -69,7 +69,7 @@ class SearchContext:
     @cached_property
     def some_units(self) -> Units:
         """Units that stand for those of the whole pool."""
-        return self.bench.gather(self.some_unit_ids)
+        return self.problem.gather(self.some_unit_ids)
 
     @property
     def some_unit_ids(self) -> NDArray[np.int64]:
@@ -86,8 +86,8 @@ class SearchContext:
 
     def residual_of(self, units: NDArray[np.int64]) -> NDArray[np.int32]:
         """The residual of the given units, once per use, counted anew."""
-        with Crew.beside(self.runtime) as crew:
-            return self.bench.residual_by(crew, np.sort(units))
+        with ThreadTeam.beside(self.runtime) as team:
+            return self.problem.residual_by(team, np.sort(units))
 
     def uses_of(self, units: NDArray[np.int64]) -> NDArray[np.uint16]:
         """How often each unit of the pool is among the given ones."""

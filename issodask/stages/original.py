@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from issodask.fitting.objective import Objective
-from issodask.fitting.workbench import Crew, count_by
+from issodask.fitting.team import ThreadTeam, count_by
 from issodask.stages.roles import KnownColumns
 from issodask.store.frames import key_codes, to_frame
 from issodask.store.plain import plain
@@ -90,13 +90,13 @@ class KnownOriginal:
         unseen_in_pool = np.array([counts[-1] for counts in pool_counts])
         return Cliques.of(self.bins.sizes - (unseen_in_pool == 0))
 
-    def target(self, cliques: Layout, n_units: int, crew: Crew) -> tuple[Objective, NDArray[np.int64]]:
+    def target(self, cliques: Layout, n_units: int, team: ThreadTeam) -> tuple[Objective, NDArray[np.int64]]:
         """The objective of a subset of `n_units`, and the original's marginals that it comes from."""
 
         def count(part: slice, cells: NDArray[np.int64]) -> None:
             cliques.count(self.codes, cells, np.arange(part.start, part.stop))
 
-        marginals = count_by(crew, count, self.n_units, cliques.n_cells)
+        marginals = count_by(team, count, self.n_units, cliques.n_cells)
         return Objective.of(marginals, cliques, self.n_units, n_units), marginals
 
 

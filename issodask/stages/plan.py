@@ -11,11 +11,11 @@ import numpy as np
 from issodask.config import JobConfig
 from issodask.fitting.budget import budget_of
 from issodask.fitting.ipf import n_fitted
+from issodask.fitting.problem import Problem
 from issodask.fitting.schedule import Cooling, TrimPlan, units_to_start_from
 from issodask.fitting.trim import time_picks
-from issodask.fitting.workbench import Workbench
 from issodask.host import n_processors
-from issodask.runtime.local import Crew
+from issodask.runtime.local import ThreadTeam
 from issodask.stages.generate import makes_pool
 from issodask.stages.original import KnownOriginal
 from issodask.stages.roles import KnownColumns
@@ -79,7 +79,7 @@ def _pool_units(job: JobConfig, n_units: int) -> int:
     return (pool.n_units if pool.n_units is not None else pool.n_rows) or 0
 
 
-def _generating(job: JobConfig, n_pool: int, row_bytes: float) -> Estimate:
+def _generating(job: JobConfig, n_pool: int, unit_bytes: float) -> Estimate:
     config = job.generate
     if not makes_pool(config):
         return Estimate("generate", f"the pool is there: {config.source_name}", 0.0, 0.0, 0.0)
@@ -87,21 +87,21 @@ def _generating(job: JobConfig, n_pool: int, row_bytes: float) -> Estimate:
     waves = -(-config.generators // workers)
     what = f"{config.generators} generators, {workers} at a time; at most {config.max_training_time_min:g} min each"
     seconds = waves * config.max_training_time_min * 60
-    return Estimate("generate", what, seconds, workers * _TRAINING_BYTES, n_pool * row_bytes / 10)
+    return Estimate("generate", what, seconds, workers * _TRAINING_BYTES, n_pool * unit_bytes / 10)
 
 
 def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) -> Estimate:
     config = job.select
     cliques = known.cliques(n_units)
-    with Crew(n_processors()) as crew:
-        objective, _ = known.target(cliques, n_units, crew)
+    with ThreadTeam(n_processors()) as team:
+        objective, _ = known.target(cliques, n_units, team)
     whole = Strip(0, 0, known.n_units, 0)
-    bench = Workbench(objective, [whole], lambda block: known.codes)
+    problem = Problem(objective, [whole], lambda block: known.codes)
     unit_ids = np.arange(min(known.n_units, 4_096))
-    seconds_per_pick = time_picks(unit_ids, bench)
+    seconds_per_pick = time_picks(unit_ids, problem)
     n_pairs = min(config.max_pairs, len(cliques.by_arity.get(2, ()))) if isinstance(cliques, Cliques) else 0
     ipf_s = (n_fitted(n_pool, n_units) * config.ipf_passes + n_pool) * n_pairs * _IPF_SECONDS_PER_PAIR
-    units = bench.gather(unit_ids)
+    units = problem.gather(unit_ids)
     bytes_per_unit = units.bytes_per_unit
     fitting = int(config.memory_gb * 1e9 / bytes_per_unit)
     wanted = units_to_start_from(n_pool, n_units, config.oversize, n_pairs > 0 and config.fits_weights)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.fitting.budget import GAINS_PER_SWAP_ROUND
+from issodask.fitting.problem import Problem, time_gains
 from issodask.fitting.refine import HEAT_OF_RANDOM, HEAT_OF_TRIMMED, Refinement
 from issodask.fitting.schedule import N_SEGMENTS, Cooling
-from issodask.fitting.workbench import Workbench, time_gains
 from issodask.stages.checkpoint import Checkpoints, SearchState
 from issodask.stages.context import SearchContext, units_of
 from issodask.table.sequences import coherence_only
@@ -27,7 +27,7 @@ def planned_swaps(context: SearchContext) -> list[int]:
     """Rounds of the plan of a search that swaps from the beginning, instead of trimming; by segment, as of others."""
 
     def seconds_per_round() -> float:
-        seconds_per_gain = time_gains(context.some_unit_ids, context.bench)
+        seconds_per_gain = time_gains(context.some_unit_ids, context.problem)
         return seconds_per_gain * GAINS_PER_SWAP_ROUND * context.n_units / context.runtime.n_workers
 
     return [context.budget.swap_rounds(seconds_per_round)] * N_SEGMENTS
@@ -39,9 +39,9 @@ def preselect(context: SearchContext, state: SearchState, checkpoints: Checkpoin
     Returns the residual that they leave.
     """
     objective = replace(context.objective, weights=coherence_only(context.objective.weights))
-    bench = replace(context.bench, objective=objective)
+    problem = replace(context.problem, objective=objective)
     seed = seeds.integer(context.seed, "preselect")
-    swaps = _refinement(context, state.units, context.residual_of(state.units), bench, seed)
+    swaps = _refinement(context, state.units, context.residual_of(state.units), problem, seed)
     plan = Cooling(max(1, state.planned[0] // 3))
     if state.next == 0:
         state.hottest = swaps.hottest(HEAT_OF_RANDOM)
@@ -58,7 +58,7 @@ def refine(context: SearchContext, state: SearchState, residual: NDArray[np.int3
     """Swap units until there is a reason to stop; `residual`, that of the state's units, changes in place."""
     is_trimmed = context.config.start == "trim"
     plan = Cooling.of(state.planned[-1]) if is_trimmed else Cooling(state.planned[-1])
-    swaps = _refinement(context, state.units, residual, context.bench, context.seed)
+    swaps = _refinement(context, state.units, residual, context.problem, context.seed)
     if state.next_round == 0:
         state.hottest = swaps.hottest(HEAT_OF_TRIMMED if is_trimmed else HEAT_OF_RANDOM)
 
@@ -80,12 +80,12 @@ def refine(context: SearchContext, state: SearchState, residual: NDArray[np.int3
 
 
 def _refinement(
-    context: SearchContext, units: NDArray[np.int64], residual: NDArray[np.int32], bench: Workbench, seed: int
+    context: SearchContext, units: NDArray[np.int64], residual: NDArray[np.int32], problem: Problem, seed: int
 ) -> Refinement:
     runtime = context.runtime
-    shared = runtime.share(bench)
+    shared = runtime.share(problem)
 
     def map_lanes(function: Callable[..., Any], items: Sequence[Any], residual: NDArray[np.int32]) -> Iterable[Any]:
         return runtime.map(function, items, runtime.share(residual), shared, label="refine")
 
-    return Refinement(context.uses_of(units), residual, bench, map_lanes, seed, context.config.lanes)
+    return Refinement(context.uses_of(units), residual, problem, map_lanes, seed, context.config.lanes)

@@ -23,7 +23,7 @@ from issodask.report.copies import Copies, Fingerprints
 from issodask.report.facts import SelectionFacts
 from issodask.report.tables import Table
 from issodask.runtime import Runtime, open_runtime
-from issodask.runtime.local import Crew
+from issodask.runtime.local import ThreadTeam
 from issodask.stages.bound import bound_objective
 from issodask.stages.context import SearchContext
 from issodask.stages.encode import READING, EncodedPart, encode_pool
@@ -175,8 +175,8 @@ def _select(work: _Work, known: KnownOriginal, pool: Pool, fingerprints: Fingerp
 
 
 def _context(work: _Work, known: KnownOriginal, codes: Codes, n_units: int) -> SearchContext:
-    with Crew.beside(work.runtime) as crew:
-        objective, marginals = known.target(known.cliques(n_units, codes.counts), n_units, crew)
+    with ThreadTeam.beside(work.runtime) as team:
+        objective, marginals = known.target(known.cliques(n_units, codes.counts), n_units, team)
     places = work.folder.search, work.runtime, work.events
     return SearchContext(codes, objective, marginals, work.config, work.seed, *places)
 

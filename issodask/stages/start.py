@@ -12,26 +12,26 @@ from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.errors import InputError
+from issodask.fitting.problem import Problem, even_weights
 from issodask.fitting.rounding import integerise
 from issodask.fitting.schedule import units_to_start_from
 from issodask.fitting.start import error_after_trial, error_of_first
 from issodask.fitting.trim import shuffled
-from issodask.fitting.workbench import Workbench, even_weights
 from issodask.report.facts import Start
-from issodask.runtime.local import Crew
+from issodask.runtime.local import ThreadTeam
 from issodask.stages.context import SearchContext
 
 
-def choose_start(context: SearchContext, random_objective: float, crew: Crew) -> tuple[NDArray[np.int64], Start]:
+def choose_start(context: SearchContext, random_objective: float, team: ThreadTeam) -> tuple[NDArray[np.int64], Start]:
     """The units to trim from, and what there is to say about them."""
     order, have_weights, is_tried = _drawn(context, context.has_weights), context.has_weights, False
     errors: dict[str, float] = {}
     if have_weights:
-        errors = {"random": random_objective, "weighted": error_of_first(order, context.bench, crew)}
+        errors = {"random": random_objective, "weighted": error_of_first(order, context.problem, team)}
         is_tried = errors["weighted"] > errors["random"]
     if is_tried:
         orders = {"even": _drawn(context, have_weights=False), "weighted": order}
-        errors = {name: error_after_trial(own, context.bench, crew, context.seed) for name, own in orders.items()}
+        errors = {name: error_after_trial(own, context.problem, team, context.seed) for name, own in orders.items()}
         have_weights = errors["weighted"] < errors["even"]
         order = orders["weighted" if have_weights else "even"]
     chosen = "whole" if len(order) == context.codes.n_units else "weighted" if have_weights else "even"
@@ -43,8 +43,8 @@ def choose_start(context: SearchContext, random_objective: float, crew: Crew) ->
 def _drawn(context: SearchContext, have_weights: bool) -> NDArray[np.int64]:
     """Units to trim from, as many as were asked for and fit into memory."""
     blocks, runtime = context.codes.blocks, context.runtime
-    bench = context.bench if have_weights else replace(context.bench, load_weights=even_weights)
-    shared = runtime.share(bench)
+    problem = context.problem if have_weights else replace(context.problem, load_weights=even_weights)
+    shared = runtime.share(problem)
 
     def map_weights(function: Callable[..., Any], arguments: Sequence[Any]) -> Iterable[Any]:
         items = list(zip(blocks, arguments, strict=True))
@@ -75,6 +75,6 @@ def _n_start(context: SearchContext, have_weights: bool) -> int:
     return min(wanted, fitting)
 
 
-def _with_weights(item: tuple[Any, Any], function: Callable[..., Any], bench: Workbench) -> Any:
+def _with_weights(item: tuple[Any, Any], function: Callable[..., Any], problem: Problem) -> Any:
     block, argument = item
-    return function(bench.load_weights(block), argument)
+    return function(problem.load_weights(block), argument)

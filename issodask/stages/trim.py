@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from issodask.fitting.budget import Pace, Speed
 from issodask.fitting.schedule import TrimPlan
 from issodask.fitting.trim import Trimming, TrimStart, time_picks
-from issodask.runtime.local import Crew
+from issodask.runtime.local import ThreadTeam
 from issodask.stages.checkpoint import Checkpoints, SearchState
 from issodask.stages.context import SearchContext
 from issodask.stages.start import choose_start
@@ -20,17 +20,17 @@ from issodask.stages.start import choose_start
 
 def trim(context: SearchContext, state: SearchState, checkpoints: Checkpoints) -> NDArray[np.int32]:
     """Trim to the subset's size, from where the state has come to; returns the residual of what is left."""
-    with Crew.beside(context.runtime) as crew:
+    with ThreadTeam.beside(context.runtime) as team:
         if state.n_start == 0:
-            state.units, chosen = choose_start(context, state.random_objective, crew)
+            state.units, chosen = choose_start(context, state.random_objective, team)
             state.start = asdict(chosen)
             state.n_start = len(state.units)
             checkpoints.save(state)
         plan = TrimPlan.of(state.n_start, context.n_units)
         pace = _pace(context, plan, state, checkpoints)
-        start = TrimStart(state.units, context.residual_of(state.units), state.next, state.typical)
-        trimming = Trimming(start, plan, context.bench, crew, context.seed)
-        state.typical = trimming.typical
+        start = TrimStart(state.units, context.residual_of(state.units), state.next, state.typical_weight)
+        trimming = Trimming(start, plan, context.problem, team, context.seed)
+        state.typical_weight = trimming.typical_weight
         while state.next < plan.n_steps:
             if plan.segment(state.next) == len(state.planned):
                 state.planned.append(pace.n_rounds(state.next))
@@ -45,5 +45,5 @@ def trim(context: SearchContext, state: SearchState, checkpoints: Checkpoints) -
 
 
 def _pace(context: SearchContext, plan: TrimPlan, state: SearchState, checkpoints: Checkpoints) -> Pace:
-    speed = Speed(checkpoints.clock.elapsed_s, lambda: time_picks(context.some_unit_ids, context.bench))
+    speed = Speed(checkpoints.clock.elapsed_s, lambda: time_picks(context.some_unit_ids, context.problem))
     return context.budget.pace(plan, speed, state.segment_began)

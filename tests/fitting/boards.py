@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from issodask.fitting.objective import Objective
-from issodask.fitting.workbench import Workbench
+from issodask.fitting.problem import Problem
 from issodask.table.blocks import SequenceCodes, rows_by_block
 from issodask.table.cliques import Cliques
 from issodask.table.marginals import count_marginals
@@ -47,13 +47,13 @@ class Board:
     take: Callable[[Any, np.ndarray], Any]
     layout: Callable[[int], Layout]
 
-    def bench(self, n_units, blocks, n_original=None, may_repeat=False) -> Workbench:
+    def problem(self, n_units, blocks, n_original=None, may_repeat=False) -> Problem:
         """The objective of an original that resembles the pool."""
         n_original = n_original or n_units
         layout = self.layout(n_units)
         marginals = count_marginals([self.take(self.draw(ORIGINAL), np.arange(n_original))], layout)
         objective = Objective.of(marginals, layout, n_original, n_units)
-        return Workbench(objective, blocks, self.load_codes, load_weights, may_repeat)
+        return Problem(objective, blocks, self.load_codes, load_weights, may_repeat)
 
 
 def kinds_of_units(random):
@@ -117,17 +117,17 @@ both_boards = pytest.mark.parametrize("board", [ROWS, GROUPS], ids=["rows", "gro
 all_boards = pytest.mark.parametrize("board", [ROWS, WIDE, GROUPS], ids=["rows", "wide", "groups"])
 
 
-def residual_of(uses, bench):
+def residual_of(uses, problem):
     """The residual, counted anew."""
-    cliques = bench.objective.cliques
+    cliques = problem.objective.cliques
     counts = np.zeros(cliques.n_cells, np.int64)
-    for block, chosen in rows_by_block(np.repeat(np.arange(len(uses)), uses), bench.blocks):
-        cliques.count(bench.load_codes(block), counts, chosen)
-    return bench.objective.residual(counts)
+    for block, chosen in rows_by_block(np.repeat(np.arange(len(uses)), uses), problem.blocks):
+        cliques.count(problem.load_codes(block), counts, chosen)
+    return problem.objective.residual(counts)
 
 
-def value_of(uses, bench):
-    return bench.objective.value(residual_of(uses, bench))
+def value_of(uses, problem):
+    return problem.objective.value(residual_of(uses, problem))
 
 
 def random_uses(n_pool, n_units, seed=0):

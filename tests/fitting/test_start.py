@@ -5,61 +5,61 @@ import pytest
 
 from issodask.fitting.start import error_after_trial, error_of_first
 from issodask.fitting.trim import shuffled
-from issodask.runtime.local import Crew
+from issodask.runtime.local import ThreadTeam
 from tests.fitting.boards import ROWS, pool_of
 
 N_POOL, N_UNITS = 1_000, 100
 
 
 @pytest.fixture
-def crew():
-    with Crew(2) as crew:
-        yield crew
+def team():
+    with ThreadTeam(2) as team:
+        yield team
 
 
-def orders_of(bench):
+def orders_of(problem):
     """Units that resemble the original, and units of one kind."""
-    codes = np.concatenate([bench.load_codes(block) for block in bench.blocks])
+    codes = np.concatenate([problem.load_codes(block) for block in problem.blocks])
     by_cell = np.lexsort(codes.T)
     return shuffled(np.arange(0, N_POOL, 2), 1), shuffled(by_cell[:500], 1)
 
 
-def test_error_of_first__is_that_of_as_many_units_as_the_subset_has(crew):
-    bench = ROWS.bench(N_UNITS, pool_of(400, 600))
+def test_error_of_first__is_that_of_as_many_units_as_the_subset_has(team):
+    problem = ROWS.problem(N_UNITS, pool_of(400, 600))
     order = shuffled(np.arange(N_POOL), 3)
-    expected = bench.objective.value(bench.residual_by(crew, np.sort(order[:N_UNITS])))
-    assert error_of_first(order, bench, crew) == expected
+    expected = problem.objective.value(problem.residual_by(team, np.sort(order[:N_UNITS])))
+    assert error_of_first(order, problem, team) == expected
 
 
-def test_error_after_trial__tells_good_units_from_bad_ones(crew):
-    bench = ROWS.bench(N_UNITS, pool_of(400, 600))
-    good, bad = orders_of(bench)
-    assert error_after_trial(good, bench, crew, 1) < 0.7 * error_after_trial(bad, bench, crew, 1)
+def test_error_after_trial__tells_good_units_from_bad_ones(team):
+    problem = ROWS.problem(N_UNITS, pool_of(400, 600))
+    good, bad = orders_of(problem)
+    assert error_after_trial(good, problem, team, 1) < 0.7 * error_after_trial(bad, problem, team, 1)
 
 
-def test_error_after_trial__trimming_has_helped(crew):
-    bench = ROWS.bench(N_UNITS, pool_of(1_000))
-    good, _ = orders_of(bench)
-    assert error_after_trial(good, bench, crew, 1) < error_of_first(good, bench, crew)
+def test_error_after_trial__trimming_has_helped(team):
+    problem = ROWS.problem(N_UNITS, pool_of(1_000))
+    good, _ = orders_of(problem)
+    assert error_after_trial(good, problem, team, 1) < error_of_first(good, problem, team)
 
 
 def test_error_after_trial__any_number_of_threads():
-    bench = ROWS.bench(N_UNITS, pool_of(1_000))
+    problem = ROWS.problem(N_UNITS, pool_of(1_000))
     errors = set()
     for n_threads in (1, 3):
-        with Crew(n_threads) as crew:
-            errors.add(error_after_trial(shuffled(np.arange(N_POOL), 3), bench, crew, 1))
+        with ThreadTeam(n_threads) as team:
+            errors.add(error_after_trial(shuffled(np.arange(N_POOL), 3), problem, team, 1))
     assert len(errors) == 1
 
 
-def test_error_after_trial__of_a_large_subset_a_small_one_is_tried(crew):
-    bench = ROWS.bench(N_UNITS, pool_of(1_000))
-    good, bad = orders_of(bench)
-    assert error_after_trial(good, bench, crew, 1, 20) < error_after_trial(bad, bench, crew, 1, 20)
+def test_error_after_trial__of_a_large_subset_a_small_one_is_tried(team):
+    problem = ROWS.problem(N_UNITS, pool_of(1_000))
+    good, bad = orders_of(problem)
+    assert error_after_trial(good, problem, team, 1, 20) < error_after_trial(bad, problem, team, 1, 20)
 
 
 def test_scaled_to__the_same_shares():
-    objective = ROWS.bench(N_UNITS, pool_of(1_000)).objective
+    objective = ROWS.problem(N_UNITS, pool_of(1_000)).objective
     small = objective.scaled_to(30)
     assert small.target / (small.n_units * small.unit) == pytest.approx(
         objective.target / (objective.n_units * objective.unit), abs=1 / (30 * small.unit)

@@ -8,7 +8,7 @@ import pytest
 
 from issodask.errors import InputError
 from issodask.runtime import open_runtime
-from issodask.runtime.local import Crew, Serial, Threads
+from issodask.runtime.local import Serial, Threads, ThreadTeam
 from tests.runtime import tasks
 
 
@@ -106,9 +106,9 @@ def test_open_runtime__no_scheduler_answers(monkeypatch):
 
 def test_crew__runs_every_part_once():
     done = []
-    with Crew(3) as crew:
-        crew.run(lambda part: done.extend(range(part.start, part.stop)), [slice(0, 4), slice(4, 5), slice(5, 9)])
-        crew.run(lambda part: done.append(part.start), [slice(9, 10)])
+    with ThreadTeam(3) as team:
+        team.run(lambda part: done.extend(range(part.start, part.stop)), [slice(0, 4), slice(4, 5), slice(5, 9)])
+        team.run(lambda part: done.append(part.start), [slice(9, 10)])
     assert sorted(done) == list(range(10))
     assert not own_threads()
 
@@ -119,6 +119,6 @@ def test_crew__error_reaches_the_caller(bad):
         if part.start == bad:
             raise RuntimeError("no")
 
-    with Crew(2) as crew, pytest.raises(RuntimeError, match="no"):
-        crew.run(fail, [slice(0, 1), slice(1, 2)])
+    with ThreadTeam(2) as team, pytest.raises(RuntimeError, match="no"):
+        team.run(fail, [slice(0, 1), slice(1, 2)])
     assert not own_threads()

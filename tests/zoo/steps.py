@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 import issodask
-from issodask.runtime.local import Crew
+from issodask.runtime.local import ThreadTeam
 from issodask.stages.original import KnownOriginal
 from issodask.store.tables import as_table
 from tests.zoo.pools import write_pool
@@ -63,8 +63,8 @@ def _as_dates(text: pd.Series) -> pd.Series:
 def cells(original: str, key: str | None) -> dict[str, Any]:
     """How many cells of all cliques the original fills: what a subset has to match."""
     known = KnownOriginal.of(as_table(original), key)
-    with Crew(1) as crew:
-        _, marginals = known.target(known.cliques(known.n_units), known.n_units, crew)
+    with ThreadTeam(1) as team:
+        _, marginals = known.target(known.cliques(known.n_units), known.n_units, team)
     return {"cells": int(np.count_nonzero(marginals))}
 
 
