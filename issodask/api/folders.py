@@ -5,6 +5,8 @@ import tempfile
 import weakref
 from pathlib import Path
 
+from issodask.store.run_folder import RunFolder
+
 
 class Folder:
     """A folder: the given one, which stays, or one of its own, which goes with this object or with the process."""
@@ -14,3 +16,8 @@ class Folder:
         self.path = Path(given) if given is not None else Path(tempfile.mkdtemp(prefix="issodask-"))
         if not self.is_kept:
             weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+    @property
+    def files(self) -> RunFolder:
+        """What lies in it, by name."""
+        return RunFolder(self.path)

@@ -110,7 +110,7 @@ def select(
     for table in (original, pool):
         check_place(table)
     kept = Folder(folder or (Path(out).with_suffix(".work") if out is not None else None))
-    path = Path(out) if out is not None else kept.path / "subset.parquet"
+    path = Path(out) if out is not None else kept.files.subset
     with _work("select", kept, progress) as events, _opened(runtime, workers, events, kept.path) as place:
         selected = select(
             original,
@@ -167,7 +167,7 @@ def evaluate(
 
     chosen = subset if isinstance(subset, Selection) else None
     scratch = Folder()
-    page, qa_page = scratch.path / "report.html", scratch.path / "qa-report.html"
+    page, qa_page = scratch.files.report, scratch.files.qa_report
     with _work("evaluate", scratch, progress) as events:
         events.emit("evaluate", n=0, of=1, what="accuracy, distances, report")
         metrics = evaluate(
@@ -178,7 +178,7 @@ def evaluate(
             config,
             seed=seed,
             select_facts=None if chosen is None else chosen.facts,
-            events_path=None if chosen is None else chosen.folder.path / "events.jsonl",
+            events_path=None if chosen is None else chosen.folder.files.events,
             html_path=page,
             qa_path=qa_page,
             title=title,
@@ -224,7 +224,7 @@ def run(
     roles = {**config.columns, **(columns or {})}
     key, seed = config.original.group_key, config.seed
     selection = Selection(finished.selected, pool, finished.original, key, seed, roles, None, kept)
-    page, qa_page = finished.report, finished.report.with_name("qa-report.html")
+    page, qa_page = kept.files.report, kept.files.qa_report
     report = Report(finished.metrics, page.read_text(encoding="utf-8"), _text_if_there(qa_page))
     return Finished(kept.path, pool, selection, report)
 
@@ -250,7 +250,7 @@ def _pool_of(given: Any, csv: Mapping[str, Any] | None, folder: Folder) -> Pool:
 
     if isinstance(given, Pool):
         return given
-    return Pool(open_pool(given, csv)) if isinstance(given, str | Path) else Pool(folder.path / "pool", folder)
+    return Pool(open_pool(given, csv)) if isinstance(given, str | Path) else Pool(folder.files.pool, folder)
 
 
 def _text_if_there(path: Path) -> str | None:
@@ -291,7 +291,7 @@ def _work(verb: str, folder: Folder, progress: bool | None) -> Iterator["Events"
 
     try:
         with listening(progress) as listeners:
-            yield Events(folder.path / "events.jsonl", *listeners)
+            yield Events(folder.files.events, *listeners)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(verb, folder)) from None
 

@@ -32,6 +32,7 @@ def run(
 ) -> None:
     """Do a whole JOB (a TOML file): generate, select, evaluate; goes on where it stopped."""
     import issodask
+    from issodask.store.run_folder import RunFolder
 
     finished = issodask.run(
         job,
@@ -44,7 +45,7 @@ def run(
     )
     _tell_selected(finished.selection)
     _tell_accuracies(finished.report)
-    click.echo(f"report    {finished.path / 'report.html'}")
+    click.echo(f"report    {RunFolder(finished.path).report}")
 
 
 @click.command(cls=command_with("generate", leave_out=["units", "csv"]))

@@ -32,7 +32,7 @@ def test_run_folder__no_stage_writes_a_name_itself():
     files = {name for name in known if "." in name}
     assert {"events.jsonl", "state.npz"} <= files
     found = []
-    for room in ("cli", "stages", "store"):
+    for room in ("api", "cli", "stages", "store"):
         for path in (PACKAGE / room).rglob("*.py"):
             texts = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
             found += [(path.name, name) for name in files & texts if path.name != "run_folder.py"]
