@@ -1,18 +1,367 @@
-"""What a run tells while it works: one JSON line per event in `events.jsonl`, and the same to whoever listens."""
+"""What a run tells while it works: an event at a time, one JSON line each in `events.jsonl`, and to whoever listens.
+
+Each kind of event is a dataclass. What there is to see of it, a stage's progress or a line of text, it says itself, so
+the terminal, a notebook, the dashboard and `issodask status` show the same.
+"""
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar, Self
 
-Listener = Callable[[dict[str, Any]], None]
+
+@dataclass(frozen=True)
+class Step:
+    """How far a stage is: so much is `done`, of so much (None where nobody knows), and a note on it.
+
+    `is_open` says that it may end long before all is done, as a training does that stops early.
+    """
+
+    stage: str
+    done: float
+    of: float | None
+    note: str
+    is_open: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened; `time` in seconds since 1970 is set when it is told."""
+
+    KIND: ClassVar[str] = ""
+    time: float = 0.0
+
+    def step(self) -> Step | None:
+        """The progress that it tells of."""
+        return None
+
+    def said(self) -> tuple[str, ...]:
+        """Lines that a user should read once."""
+        return ()
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values; what is None is left out."""
+        values = {name: value for name, value in asdict(self).items() if value is not None}
+        return {"time": values.pop("time"), "event": self.KIND, **values}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """From what `record` gave, less what is not known here. Raises TypeError if something is missing."""
+        known = {item.name for item in fields(cls)}
+        return cls(**{name: value for name, value in record.items() if name in known})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running(Event):
+    """A run begins, or goes on, in the folder `out`."""
+
+    KIND = "run"
+    name: str
+    out: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Driving(Event):
+    """A worker of a cluster has started the process that drives a job."""
+
+    KIND = "driving"
+    pid: int
+    host: str
+    worker: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnsKnown(Event):
+    """The roles of the original's columns, and which of them are left out of the accuracy."""
+
+    KIND = "columns"
+    roles: dict[str, Any]
+    left_out: list[str]
+    told: list[str]
+
+    def said(self) -> tuple[str, ...]:
+        return tuple(self.told)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvRead(Event):
+    """How CSV files that are not written as usual were read."""
+
+    KIND = "csv"
+    text: str
+
+    def said(self) -> tuple[str, ...]:
+        return (self.text,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorTold(Event):
+    """What the generator `index` does: see models.progress.ProgressLog for its phases."""
+
+    KIND = "generator"
+    index: int
+    phase: str
+    epoch: float | None = None
+    max_epochs: float | None = None
+    loss: float | None = None
+    train_loss: float | None = None
+    val_loss: float | None = None
+    seconds_left: float | None = None
+    n_rows: int | None = None
+    of_rows: int | None = None
+    file: str | None = None
+    n_units: int | None = None
+    seed: int | None = None
+    host: str | None = None
+    pid: int | None = None
+
+    def step(self) -> Step:
+        name = f"generator {self.index}"
+        if self.phase == "train" and self.epoch is not None:
+            return Step(name, self.epoch, self.max_epochs, self._training(), is_open=True)
+        if self.phase == "sample":
+            return Step(name, self.n_rows or 0, self.of_rows, f"{self.n_rows:,} rows sampled")
+        if self.phase == "done":
+            return Step(name, 1, 1, f"{self.n_rows:,} rows written")
+        return Step(name, 0, None, self.phase)
+
+    def _training(self) -> str:
+        loss = f", loss {self.loss:.3f}" if self.loss is not None else ""
+        left = f", at most {self.seconds_left:.0f} s left" if self.seconds_left is not None else ""
+        return f"epoch {self.epoch:.1f}{loss}{left}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartEncoded(Event):
+    """The part number `n` of the pool has codes now: made, kept from an earlier run, or made again as damaged."""
+
+    KIND = "encode"
+    n: int
+    of: int
+    part: str
+    rows: int
+    state: str
+
+    def step(self) -> Step:
+        return Step("encode", self.n, self.of, f"{self.part}: {self.rows:,} rows")
+
+    def said(self) -> tuple[str, ...]:
+        return (f"codes of part {self.part} are damaged: made again",) if self.state == "damaged" else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchBegun(Event):
+    """A search starts anew; what was told of an earlier one in this folder counts no more."""
+
+    KIND = "search"
+    n_units: int
+    start: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsPassed(Event):
+    """One pass over all pairs; `residual`: mean total variation distance of the weighted pairs."""
+
+    KIND = "ipf"
+    n: int
+    of: int
+    residual: float
+
+    def step(self) -> Step:
+        return Step("weigh", self.n, self.of, f"residual {self.residual:.5f}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomScored(Event):
+    """The objective of as many random units of the pool as the subset has."""
+
+    KIND = "random"
+    objective: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartChosen(Event):
+    """What trimming starts from: see stages.search.Found."""
+
+    KIND = "start"
+    chosen: str
+    units: int
+    errors: dict[str, float]
+    tried: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryShort(Event):
+    """Fewer units than wanted fit into memory."""
+
+    KIND = "memory"
+    wanted: int
+    fitting: int
+    memory_gb: float
+
+    def said(self) -> tuple[str, ...]:
+        return (
+            f"trimming starts from {self.fitting:,} units, not {self.wanted:,}: "
+            f"more do not fit into memory_gb = {self.memory_gb}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trimmed(Event):
+    """A step of trimming is done; `units` are left."""
+
+    KIND = "trim"
+    n: int
+    of: int
+    units: int
+    objective: float | None = None
+
+    def step(self) -> Step:
+        return Step("trim", self.n, self.of, f"{self.units:,} units")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preselected(Event):
+    """A round of swaps for coherence alone is done."""
+
+    KIND = "preselect"
+    n: int
+    of: int
+    coherence_error: float
+
+    def step(self) -> Step:
+        return Step("preselect", self.n, self.of, f"error of coherence {self.coherence_error:.5f}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refined(Event):
+    """A round of refinement is done: see fitting.refine.Round."""
+
+    KIND = "refine"
+    i_round: int
+    n_rounds: int
+    objective: float
+    temperature: float
+    n_trials: int
+    n_proposed: int
+    n_kept: int
+
+    @property
+    def accuracy(self) -> float:
+        return 1 - self.objective
+
+    def step(self) -> Step:
+        n = self.i_round + 1
+        note = f"accuracy {self.accuracy:.5f}, {self.n_kept:,} swaps kept"
+        return Step("refine", n, max(self.n_rounds, n), note)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomTaken(Event):
+    """The search ended no better than the random units, so these are the subset."""
+
+    KIND = "random taken"
+    objective: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounded(Event):
+    """No subset of the pool can have a lower objective than `bound`."""
+
+    KIND = "bound"
+    n: int
+    of: int
+    bound: float
+
+    def step(self) -> Step:
+        return Step("bound", self.n, self.of, f"the error of any subset is at least {self.bound:.1e}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing(Event):
+    """The subset's units are being written."""
+
+    KIND = "write"
+    n: int
+    of: int
+    units: int
+
+    def step(self) -> Step:
+        return Step("write", self.n, self.of, f"{self.units:,} units")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubsetWritten(Event):
+    """The selection is done."""
+
+    KIND = "selected"
+    out: str
+    accuracy: float
+    rounds: str
+    reason: str
+    copies: dict[str, Any] = field(default_factory=dict)
+
+    def step(self) -> Step:
+        return Step("write", 1, 1, self.reason)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluating(Event):
+    """The report is being made."""
+
+    KIND = "evaluate"
+    n: int
+    of: int
+    what: str
+
+    def step(self) -> Step:
+        return Step("evaluate", self.n, self.of, self.what)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFinished(Event):
+    """All is done."""
+
+    KIND = "finished"
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed(Event):
+    """The search goes on from its last checkpoint."""
+
+    KIND = "resume"
+    stage: str
+    next: int
+    next_round: int
+
+    def said(self) -> tuple[str, ...]:
+        return ("goes on from the last checkpoint",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damaged(Event):
+    """A file that an earlier run left is not as that run wrote it."""
+
+    KIND = "damaged"
+    file: str
+    generator: int | None = None
+
+    def said(self) -> tuple[str, ...]:
+        return (f"{self.file} is damaged: made again",)
+
+
+KINDS: dict[str, type[Event]] = {kind.KIND: kind for kind in Event.__subclasses__()}
+
+Listener = Callable[[Event], None]
 
 
 class Events:
-    """Appends events to a file (if given) and hands each to the listeners (the terminal's progress, a dashboard)."""
+    """Appends events to a file (if given) and hands each to the listeners (a display, whoever watches a cluster)."""
 
     def __init__(self, path: Path | None = None, *listeners: Listener) -> None:
         self._path = path
@@ -31,16 +380,16 @@ class Events:
         finally:
             self._listeners = before
 
-    def emit(self, event: str, **fields: Any) -> None:
-        """Tell that `event` happened; `fields` are JSON values."""
-        record = {"time": round(time.time(), 3), "event": event, **fields}
+    def emit(self, event: Event) -> None:
+        """Tell of `event`, as of now."""
+        event = replace(event, time=round(time.time(), 3))
         with self._lock:
             if self._path is not None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(record) + "\n")
+                    file.write(json.dumps(event.record()) + "\n")
             for listener in self._listeners:
-                listener(record)
+                listener(event)
 
 
 def _end_last_line(path: Path) -> None:
@@ -50,14 +399,25 @@ def _end_last_line(path: Path) -> None:
             file.write(b"\n")
 
 
-def read_events(path: Path) -> list[dict[str, Any]]:
+def event_of(record: Any) -> Event | None:
+    """The event that a record holds; None for one of another version that is not known here, or lacks something."""
+    kind = KINDS.get(record.get("event", "")) if isinstance(record, Mapping) else None
+    try:
+        return None if kind is None else kind.from_record(record)
+    except TypeError:
+        return None
+
+
+def read_events(path: Path) -> list[Event]:
     """All events of a run so far; a line that was cut off is left out."""
     if not path.exists():
         return []
     events = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            events.append(json.loads(line))
+            event = event_of(json.loads(line))
         except json.JSONDecodeError:
             continue
+        if event is not None:
+            events.append(event)
     return events

@@ -1,214 +1,198 @@
-"""What the terminal shows while work goes on: a line per generator and per stage, fed by events."""
+"""How far a run is: built up from its events, in whatever order they come, and bounded however many there are.
 
-import time
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
-from html import escape
+In: events. Out: a line for each stage and generator, training curves, the search's curve, and the time left. All that
+shows a run draws from this: the terminal, a notebook, the dashboard, and the list of a cluster's jobs.
+"""
+
+from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from issodask.events import (
+    Event,
+    GeneratorTold,
+    RandomScored,
+    Refined,
+    Running,
+    Step,
+    SubsetWritten,
+    Trimmed,
+)
 
-from issodask.events import Listener
+MAX_POINTS = 1_000
 
-_QUIET_S = 10.0
-_REDRAWN_S = 0.25
+STAGES = ("generate", "encode", "weigh", "trim", "preselect", "refine", "bound", "write", "evaluate")
+"""The stages in the order in which a run comes to them."""
+
+_LEAST_SHARE = 0.05
+"""Of the work of a stage that has to be done before its pace says anything about the rest."""
+
+_TRAINING_SHARE = 0.8
+"""Of what a generator does, about; the rest is sampling."""
 
 
-@contextmanager
-def listening(progress: bool | None, console: Console | None = None) -> Iterator[list[Listener]]:
-    """Within this context, whoever shows the events: in a notebook or a terminal, or as lines in a log if told so.
+@dataclass
+class Line:
+    """How far a stage or a generator is.
 
-    progress: True shows it anywhere, False nowhere, None in a notebook or a terminal.
+    since, at   when it was first and last heard of, in seconds since 1970
+    begun       what was done at first: of a run that goes on, what an earlier one did
+    is_open     whether it may end long before all is done, so that its pace says little
     """
-    console = console or Console(stderr=True)
-    if progress is False or (progress is None and not (console.is_jupyter or console.is_terminal)):
-        yield []
-    elif console.is_jupyter:
-        with _Page().shown() as listener:
-            yield [listener]
-    else:
-        with shown(console) as listener:
-            yield [listener]
+
+    since: float
+    at: float
+    done: float = 0.0
+    of: float | None = None
+    note: str = ""
+    begun: float = 0.0
+    is_open: bool = False
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.done / self.of) if self.of else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace so far; None before that says anything, and when all is done."""
+        if self.is_open or not self.of or not self.begun < self.done < self.of:
+            return None
+        if self.done - self.begun < _LEAST_SHARE * (self.of - self.begun):
+            return None
+        return (self.at - self.since) * (self.of - self.done) / (self.done - self.begun)
 
 
-@contextmanager
-def shown(console: Console, sparse: bool = False) -> Iterator[Listener]:
-    """Within this context, what the listener hears is shown on `console`: as bars, or `sparse` as lines."""
-    if sparse or not console.is_terminal:
-        yield _Sparse(console).hear
-        return
-    columns = (
-        TextColumn("{task.description:<14}", markup=False),
-        BarColumn(bar_width=30),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),  # part names may have brackets
-    )
-    with Progress(*columns, console=console) as progress:
-        yield _Bars(progress).hear
+@dataclass
+class Training:
+    """One generator: what it does now, how far it is (0 to 1), and a point per epoch."""
 
+    phase: str = ""
+    share: float = 0.0
+    epochs: list[float] = field(default_factory=list)
+    train_loss: list[float | None] = field(default_factory=list)
+    val_loss: list[float | None] = field(default_factory=list)
 
-class _Lines(ABC):
-    """Turns events into states of named lines: how much is done, of how much, and a note."""
+    def hear(self, event: GeneratorTold) -> None:
+        self.phase = event.phase
+        if event.phase == "train" and event.epoch is not None and event.max_epochs:
+            self.share = _TRAINING_SHARE * min(1.0, event.epoch / event.max_epochs)
+            self._add_epoch(event.epoch, event.train_loss, event.val_loss)
+        elif event.phase == "sample":
+            self.share = _TRAINING_SHARE + (1 - _TRAINING_SHARE) * (event.n_rows or 0) / max(1, event.of_rows or 1)
+        elif event.phase == "done":
+            self.share = 1.0
 
-    def __init__(self) -> None:
-        self._said: set[str] = set()
-
-    def hear(self, event: dict[str, Any]) -> None:
-        match event["event"]:
-            case "generator":
-                self._hear_generator(event)
-            case "encode":
-                if event["state"] == "damaged":
-                    self._say(f"codes of part {event['part']} are damaged: made again")
-                self._set("encode", event["n"], event["of"], f"{event['part']}: {event['rows']:,} rows")
-            case "ipf":
-                self._set("fit weights", event["n"], event["of"], f"residual {event['residual']:.5f}")
-            case "trim":
-                self._set("trim", event["n"], event["of"], f"{event['units']:,} units")
-            case "preselect":
-                self._set("preselect", event["n"], event["of"], f"error of coherence {event['coherence_error']:.5f}")
-            case "memory":
-                self._say(
-                    f"trimming starts from {event['fitting']:,} units, not {event['wanted']:,}: "
-                    f"more do not fit into memory_gb = {event['memory_gb']}"
-                )
-            case "refine":
-                note = f"accuracy {event['accuracy']:.5f}, {event['n_kept']:,} swaps kept"
-                self._set("refine", event["i_round"] + 1, max(event["n_rounds"], event["i_round"] + 1), note)
-            case "bound":
-                self._set("bound", event["n"], event["of"], f"the error of any subset is at least {event['bound']:.1e}")
-            case "evaluate":
-                self._set("evaluate", event["n"], event["of"], event["what"])
-            case "csv":
-                self._say(event["text"])
-            case "columns":
-                for line in event["told"]:
-                    self._say_once(line)
-            case "resume":
-                self._say("goes on from the last checkpoint")
-            case "damaged":
-                self._say(f"{event['file']} is damaged: made again")
-
-    def _hear_generator(self, event: dict[str, Any]) -> None:
-        name = f"generator {event['index']}"
-        match event["phase"]:
-            case "train":
-                loss, left_s = event.get("loss"), event.get("seconds_left")
-                note = f"epoch {event['epoch']:.1f}"
-                note += f", loss {loss:.3f}" if loss is not None else ""
-                note += f", at most {left_s:.0f} s left" if left_s is not None else ""
-                self._set(name, event["epoch"], event["max_epochs"], note)
-            case "sample":
-                self._set(name, event["n_rows"], event["of_rows"], f"{event['n_rows']:,} rows sampled")
-            case "done":
-                self._set(name, 1, 1, f"{event['n_rows']:,} rows written")
-            case phase:
-                self._set(name, 0, None, phase)
-
-    def _say_once(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
-            self._say(text)
-
-    @abstractmethod
-    def _set(self, name: str, done: float, of: float | None, note: str) -> None:
-        """Show the state of the line `name`."""
-
-    @abstractmethod
-    def _say(self, text: str) -> None:
-        """Show a text once."""
-
-
-class _Bars(_Lines):
-    """A bar per line, redrawn in place."""
-
-    def __init__(self, progress: Progress) -> None:
-        super().__init__()
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    def _set(self, name: str, done: float, of: float | None, note: str) -> None:
-        if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=of, note=note)
-        self._progress.update(self._tasks[name], completed=done, total=of, note=note)
-
-    def _say(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, highlight=False)
-
-
-class _Page(_Lines):
-    """A table of bars in a notebook, redrawn in place; it needs no widgets, and stays in the notebook's file."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._rows: dict[str, tuple[float, float | None, str]] = {}
-        self._texts: list[str] = []
-        self._drawn_s = 0.0
-        self._display: Any = None
-
-    @contextmanager
-    def shown(self) -> Iterator[Listener]:
-        from IPython.display import HTML, display
-
-        self._display = display(HTML(""), display_id=True)
-        try:
-            yield self.hear
-        finally:
-            self._draw()
-
-    def _set(self, name: str, done: float, of: float | None, note: str) -> None:
-        self._rows[name] = done, of, note
-        self._draw_soon()
-
-    def _say(self, text: str) -> None:
-        self._texts.append(text)
-        self._draw_soon()
-
-    def _draw_soon(self) -> None:
-        if time.monotonic() - self._drawn_s >= _REDRAWN_S:
-            self._draw()
-
-    def _draw(self) -> None:
-        from IPython.display import HTML
-
-        self._drawn_s = time.monotonic()
-        self._display.update(HTML(self.html()))
-
-    def html(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape(name)}</td><td>{_bar(done, of)}</td><td>{escape(note)}</td></tr>"
-            for name, (done, of, note) in self._rows.items()
-        )
-        texts = "".join(f"<div>{escape(text)}</div>" for text in self._texts)
-        return f"<table>{rows}</table>{texts}"
-
-
-def _bar(done: float, of: float | None) -> str:
-    return "<progress></progress>" if of is None else f'<progress value="{done:g}" max="{of:g}"></progress>'
-
-
-class _Sparse(_Lines):
-    """Where nothing can be redrawn (a log file): a line when something begins or ends, and every ten seconds."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self._console = console
-        self._told: dict[str, float] = {}
-        self._finished: set[str] = set()
-
-    def _set(self, name: str, done: float, of: float | None, note: str) -> None:
-        now = time.monotonic()
-        finishes = done == of and name not in self._finished
-        if name in self._told and not finishes and now - self._told[name] < _QUIET_S:
+    def _add_epoch(self, epoch: float, train_loss: float | None, val_loss: float | None) -> None:
+        if train_loss is None or epoch in self.epochs:
             return
-        self._told[name] = now
-        (self._finished.add if done == of else self._finished.discard)(name)
-        share = f"{done / of:4.0%}" if of else "    "
-        self._say(f"{name:<14}{share}  {note}")
+        while self.epochs and self.epochs[-1] > epoch:  # begun anew from an earlier state
+            for column in (self.epochs, self.train_loss, self.val_loss):
+                column.pop()
+        self.epochs.append(epoch)
+        self.train_loss.append(train_loss)
+        self.val_loss.append(val_loss)
 
-    def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+@dataclass
+class Curve:
+    """The search over time; `temperature` and `acceptance` are None while it trims."""
+
+    time: list[float] = field(default_factory=list)
+    stage: list[str] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    temperature: list[float | None] = field(default_factory=list)
+    acceptance: list[float | None] = field(default_factory=list)
+
+    def add(
+        self, at: float, stage: str, objective: float, temperature: float | None = None, acceptance: float | None = None
+    ) -> None:
+        row = (at, stage, 1 - objective, temperature, acceptance)
+        columns: tuple[list[Any], ...] = (self.time, self.stage, self.accuracy, self.temperature, self.acceptance)
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)
+            if len(column) > MAX_POINTS:  # every other point of the older half goes
+                del column[1 : MAX_POINTS // 2 : 2]
+
+
+class Progress:
+    """All there is to see of one run."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, Line] = {}
+        self.trainings: dict[int, Training] = {}
+        self.curve = Curve()
+        self.random_accuracy: float | None = None
+        self.accuracy: float | None = None
+        self.rounds: str | None = None
+        self.name: str | None = None
+
+    def hear(self, event: Event) -> Line | None:
+        """Take in one event; returns the line that it changed."""
+        step = event.step()
+        line = None if step is None else self._set(step, event.time)
+        match event:
+            case Running():
+                self.name = event.name
+            case GeneratorTold():
+                self._hear_generator(event)
+            case RandomScored():
+                self.random_accuracy, self.curve = 1 - event.objective, Curve()
+            case Trimmed() if event.objective is not None:
+                self.curve.add(event.time, "trim", event.objective)
+            case Refined():
+                acceptance = event.n_kept / max(1, event.n_trials)
+                self.curve.add(event.time, "refine", event.objective, event.temperature, acceptance)
+            case SubsetWritten():
+                self.accuracy, self.rounds = event.accuracy, event.rounds
+        return line
+
+    @property
+    def stages(self) -> dict[str, Line]:
+        """The lines of stages, in the order in which a run comes to them."""
+        return {name: self.lines[name] for name in STAGES if name in self.lines}
+
+    @property
+    def generators(self) -> dict[str, Line]:
+        """The lines of generators."""
+        return {name: line for name, line in self.lines.items() if name not in STAGES}
+
+    @property
+    def stage(self) -> str:
+        """The stage that was heard of last, and how far it is."""
+        if not self.stages:
+            return ""
+        name, line = max(self.stages.items(), key=lambda item: item[1].at)
+        return f"{name} {line.share:.0%}" if line.of else name
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Of the stage that was heard of last."""
+        if not self.stages:
+            return None
+        return max(self.stages.values(), key=lambda line: line.at).seconds_left
+
+    def _hear_generator(self, event: GeneratorTold) -> None:
+        training = self.trainings.setdefault(event.index, Training())
+        training.hear(event)
+        done, n = sum(known.share for known in self.trainings.values()), len(self.trainings)
+        is_open = any(known.share < _TRAINING_SHARE for known in self.trainings.values())
+        was_open = "generate" not in self.lines or self.lines["generate"].is_open
+        line = self._set(Step("generate", done, n, f"{n} generators", is_open), event.time)
+        if was_open:  # the pace of training says nothing about sampling
+            line.since, line.begun = event.time, line.done
+
+    def _set(self, step: Step, at: float) -> Line:
+        known = self.lines.get(step.stage)
+        if known is None or step.done < known.done:
+            known = self.lines[step.stage] = Line(at, at, begun=step.done)
+        known.at, known.done, known.of, known.note = at, step.done, step.of, step.note
+        known.is_open = step.is_open
+        return known
+
+
+def duration(seconds: float) -> str:
+    """As people write it: 2 h 05 min, 4 min 09 s, 12 s."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

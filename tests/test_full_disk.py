@@ -23,9 +23,9 @@ class _DiskThatFills(Events):
         self._disk = disk
         self._stage = stage
 
-    def emit(self, event, **fields):
-        super().emit(event, **fields)
-        if event == self._stage and not (self._disk / "filler").exists():
+    def emit(self, event):
+        super().emit(event)
+        if self._stage == event.KIND and not (self._disk / "filler").exists():
             fill(self._disk)
 
 

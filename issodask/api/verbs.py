@@ -13,7 +13,8 @@ from issodask.api.folders import Folder
 from issodask.api.results import Finished, Plan, Pool, Report, Selection
 from issodask.api.settings import with_settings
 from issodask.config import EvaluateConfig, GenerateConfig, JobConfig, SelectConfig, job_of
-from issodask.progress import listening
+from issodask.display import listening
+from issodask.events import Evaluating
 
 if TYPE_CHECKING:
     from issodask.events import Events
@@ -169,7 +170,7 @@ def evaluate(
     scratch = Folder()
     page, qa_page = scratch.files.report, scratch.files.qa_report
     with _work("evaluate", scratch, progress) as events:
-        events.emit("evaluate", n=0, of=1, what="accuracy, distances, report")
+        events.emit(Evaluating(n=0, of=1, what="accuracy, distances, report"))
         metrics = evaluate(
             read(original, "original"),
             read(subset, "subset") if chosen is None else chosen.path,
@@ -185,7 +186,7 @@ def evaluate(
             group_key=group_key,
             columns=columns,
         )
-        events.emit("evaluate", n=1, of=1, what="done")
+        events.emit(Evaluating(n=1, of=1, what="done"))
     return Report(metrics, page.read_text(encoding="utf-8"), _text_if_there(qa_page))
 
 

@@ -55,14 +55,16 @@ def logs(id: str | None, follow: bool, scheduler: str | None) -> None:
     """Show what the job with ID (default: the newest) did so far."""
     from rich.console import Console
 
+    from issodask.display import shown
     from issodask.errors import InputError
-    from issodask.progress import shown
+    from issodask.events import event_of
     from issodask.runtime.service.client import open_service
 
     with open_service(scheduler) as service, shown(Console(), sparse=not follow) as listener:
         id = service.job(id)["id"]
-        for event in service.follow(id, until_over=follow):
-            listener(event)
+        for event in map(event_of, service.follow(id, until_over=follow)):
+            if event is not None:
+                listener(event)
         job = service.job(id)
     if job["state"] == "failed":
         raise InputError(f"job {id} failed: {job['error']}")
@@ -113,6 +115,8 @@ def _show_table(jobs: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from issodask.progress import duration
+
     if not jobs:
         click.echo("no jobs yet: issodask submit JOB.toml")
         return
@@ -120,8 +124,8 @@ def _show_table(jobs: list[dict[str, Any]]) -> None:
     table.add_column("folder", overflow="fold")
     for job in jobs:
         is_over = job["state"] in ("finished", "failed", "cancelled")
-        took = _duration((job["ended"] or time.time()) - job["started"]) if job["started"] else ""
-        left = "" if is_over or job["seconds_left"] is None else _duration(job["seconds_left"])
+        took = duration((job["ended"] or time.time()) - job["started"]) if job["started"] else ""
+        left = "" if is_over or job["seconds_left"] is None else duration(job["seconds_left"])
         accuracy = f"{job['accuracy']:.5f}" if job["accuracy"] else ""
         table.add_row(job["id"], job["state"], "" if is_over else job["stage"], left, took, accuracy, job["out"])
     Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
@@ -131,11 +135,8 @@ def _show_table(jobs: list[dict[str, Any]]) -> None:
 
 
 def _shown(name: str, value: Any) -> str:
+    from issodask.progress import duration
+
     if name in ("submitted", "started", "ended"):
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
-    return _duration(value) if name == "seconds_left" else str(value)
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+    return duration(value) if name == "seconds_left" else str(value)

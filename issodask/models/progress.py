@@ -11,15 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import SEEK_END
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+
+from issodask.events import Events, GeneratorTold
 
 PROGRESS = "progress.jsonl"
-
-
-class Emitter(Protocol):
-    """Whoever takes events, such as issodask.events.Events."""
-
-    def emit(self, event: str, **fields: Any) -> None: ...
 
 
 class ProgressLog:
@@ -58,7 +54,7 @@ def read_progress(folder: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def watched(folders: Mapping[int, Path], events: Emitter | None, every_s: float = 0.5) -> Iterator[None]:
+def watched(folders: Mapping[int, Path], events: Events | None, every_s: float = 0.5) -> Iterator[None]:
     """Within this context, emit what is new in the folders' progress as `generator` events with their `index`."""
     if events is None:
         yield
@@ -82,10 +78,10 @@ def watched(folders: Mapping[int, Path], events: Emitter | None, every_s: float 
         _emit_new(followers, events)
 
 
-def _emit_new(followers: Mapping[int, "_Follower"], events: Emitter) -> None:
+def _emit_new(followers: Mapping[int, "_Follower"], events: Events) -> None:
     for index, follower in followers.items():
         for record in follower.new_records():
-            events.emit("generator", index=index, **{key: value for key, value in record.items() if key != "time"})
+            events.emit(GeneratorTold.from_record({**record, "index": index}))
 
 
 class _Follower:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from issodask.events import read_events
+from issodask.events import RandomScored, RandomTaken, Refined, SearchBegun, Trimmed, read_events
 from issodask.report.accuracy import Accuracy
 from issodask.report.coherence import PROTECTED_ROWS, GroupFindings
 from issodask.report.copies import Copies
@@ -166,16 +166,15 @@ def _worst_cells(scored: Scored, columns: tuple[int, ...], n_cells: int) -> tupl
 
 
 def read_history(events_path: str | Path | None) -> tuple[Point, ...]:
-    """The objective over time from events.jsonl: every event that has a number called `objective`.
+    """The objective over time from events.jsonl: of random units, then as trimming and refinement lowered it.
 
     Seconds count from the first of them. Searches that were started anew since are left out.
     """
-    if events_path is None:
-        return ()
-    events = read_events(Path(events_path))
-    last_start = max((i for i, event in enumerate(events) if event["event"] == "search"), default=0)
-    scored = [event for event in events[last_start:] if isinstance(event.get("objective"), int | float)]
-    return tuple(
-        Point(event["time"] - scored[0]["time"], str(event.get("stage", event["event"])), float(event["objective"]))
-        for event in scored
-    )
+    events = read_events(Path(events_path)) if events_path is not None else []
+    last_start = max((i for i, event in enumerate(events) if isinstance(event, SearchBegun)), default=0)
+    scored = [
+        (event.time, event.KIND, event.objective)
+        for event in events[last_start:]
+        if isinstance(event, RandomScored | Trimmed | Refined | RandomTaken) and event.objective is not None
+    ]
+    return tuple(Point(time - scored[0][0], kind, objective) for time, kind, objective in scored)

@@ -3,11 +3,12 @@
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from issodask.errors import InputError, LostError
+from issodask.events import Events, Running
 from issodask.host import check_installed, n_processors
 from issodask.protocols import Runtime
 
@@ -20,14 +21,6 @@ JOB_VARIABLE = "ISSODASK_JOB"
 
 LEASH_VARIABLE = "ISSODASK_LEASH"
 """Set in a process that is to end when its standard input does."""
-
-
-class Told(Protocol):
-    """Events that a listener can be added to, such as issodask.events.Events."""
-
-    def emit(self, event: str, **fields: Any) -> None: ...
-
-    def also_to(self, listener: Callable[[dict[str, Any]], None]) -> AbstractContextManager[None]: ...
 
 
 @contextmanager
@@ -50,10 +43,10 @@ def open_runtime(workers: int | None = None, scheduler: "str | Client | Runtime 
 
 
 @contextmanager
-def told(runtime: Runtime, events: Told, folder: Path) -> Iterator[None]:
+def told(runtime: Runtime, events: Events, folder: Path) -> Iterator[None]:
     """Within this context, whoever watches the cluster hears the events of the run in `folder`."""
-    with events.also_to(lambda record: runtime.tell({"job": _job_id(folder), **record})):
-        events.emit("run", name=folder.name, out=str(folder.absolute()))
+    with events.also_to(lambda event: runtime.tell({"job": _job_id(folder), **event.record()})):
+        events.emit(Running(name=folder.name, out=str(folder.absolute())))
         yield
 
 

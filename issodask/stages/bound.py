@@ -10,6 +10,7 @@ from time import monotonic
 
 import xxhash
 
+from issodask.events import Bounded
 from issodask.fitting.bound import N_PASSES, Passed, Prices, Relaxation, bound_of_cells, count_block, pass_block
 from issodask.fitting.problem import even_weights
 from issodask.fitting.team import total
@@ -37,7 +38,7 @@ def _bound(context: SearchContext) -> float:
     shared = runtime.share(problem)
 
     def tell(n: int, bound: float) -> None:
-        context.events.emit("bound", n=n, of=N_PASSES, bound=bound)
+        context.events.emit(Bounded(n=n, of=N_PASSES, bound=bound))
 
     tell(0, 0.0)
     full = total(runtime.map(count_block, blocks, shared, label="bound"), objective.cliques.n_cells)

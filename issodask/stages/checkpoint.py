@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from issodask.events import Events
+from issodask.events import Damaged, Events, Resumed
 from issodask.fitting.budget import Began
 from issodask.store.files import whole_file
 
@@ -111,11 +111,11 @@ class Checkpoints:
             return None
         state = load_state(self._path)
         if state is None:
-            self._events.emit("damaged", file=str(self._path))
+            self._events.emit(Damaged(file=str(self._path)))
         if state is None or state.key != key:
             return None
         self.clock.go_on_from(state)
-        self._events.emit("resume", stage=state.stage, next=state.next, next_round=state.next_round)
+        self._events.emit(Resumed(stage=state.stage, next=state.next, next_round=state.next_round))
         return state
 
     def save(self, state: SearchState) -> None:

@@ -27,7 +27,7 @@ import pandas as pd
 from issodask import seeds
 from issodask.config import GenerateConfig
 from issodask.errors import LostError
-from issodask.events import Events
+from issodask.events import ColumnsKnown, Damaged, Events, GeneratorTold
 from issodask.host import check_installed, is_installed, lock_at, n_processors, take
 from issodask.models import external, mostly
 from issodask.models.codec import GROUP, Codec
@@ -121,7 +121,7 @@ def generate(
         _check_groups(original, config, group_key)
     known = KnownColumns.of(original, group_key, columns)
     if events is not None:
-        events.emit("columns", **known.facts(), told=known.told())
+        events.emit(ColumnsKnown(**known.facts(), told=known.told()))
     schema = known.schema
     run_folder = run_folder.absolute()  # workers may run elsewhere
     tasks = _plan(original, schema, config, n_units, run_folder, seed, group_key)
@@ -417,7 +417,7 @@ def _is_finished(task: GeneratorTask, events: Events | None) -> bool:
 
     def tell_damaged(path: Path) -> None:
         if events is not None:
-            events.emit("damaged", file=str(path), generator=task.index)
+            events.emit(Damaged(file=str(path), generator=task.index))
 
     if not (task.folder / SAMPLED).exists():
         return False
@@ -427,7 +427,7 @@ def _is_finished(task: GeneratorTask, events: Events | None) -> bool:
 
 def _tell_waiting(events: Events | None, index: int) -> None:
     if events is not None:
-        events.emit("generator", index=index, phase="wait")
+        events.emit(GeneratorTold(index=index, phase="wait"))
 
 
 def _n_rows_if_finished(task: GeneratorTask, tell_damaged: Callable[[Path], None]) -> int | None:

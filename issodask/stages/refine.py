@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from issodask import seeds
+from issodask.events import Preselected, Refined
 from issodask.fitting.budget import GAINS_PER_SWAP_ROUND
 from issodask.fitting.problem import Problem, time_gains
 from issodask.fitting.refine import HEAT_OF_RANDOM, HEAT_OF_TRIMMED, Refinement
@@ -48,7 +49,7 @@ def preselect(context: SearchContext, state: SearchState, checkpoints: Checkpoin
     while state.next < plan.n_rounds:
         done = swaps.run_round(state.next, plan, state.hottest)
         state.next += 1
-        context.events.emit("preselect", n=state.next, of=plan.n_rounds, coherence_error=done.objective)
+        context.events.emit(Preselected(n=state.next, of=plan.n_rounds, coherence_error=done.objective))
         checkpoints.save_when_due(state, lambda: units_of(swaps.uses))
     checkpoints.finish_stage(state, units_of(swaps.uses), then="refine")
     return swaps.residual
@@ -73,7 +74,7 @@ def refine(context: SearchContext, state: SearchState, residual: NDArray[np.int3
         done = swaps.run_round(state.next_round, plan, state.hottest)
         state.next_round += 1
         state.quiet = state.quiet + 1 if done.n_kept == 0 else 0
-        context.events.emit("refine", **asdict(done), accuracy=1 - done.objective)
+        context.events.emit(Refined(**asdict(done)))
         checkpoints.save_when_due(state, lambda: units_of(swaps.uses))
     state.stop_reason = reason
     checkpoints.finish_stage(state, units_of(swaps.uses), then="done")

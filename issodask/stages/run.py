@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from issodask import seeds
 from issodask.config import GenerateConfig, JobConfig
 from issodask.errors import InputError
-from issodask.events import Events
+from issodask.events import Evaluating, Events, RunFinished
 from issodask.host import check_installed
 from issodask.runtime import Runtime, open_runtime, told
 from issodask.stages.evaluate import evaluate
@@ -105,7 +105,7 @@ def _run(job: JobConfig, folder: RunFolder, events: Events, scheduler: "str | Cl
             sample = sample_pool(pool, selected, known, job.seed, runtime)
             metrics = _evaluate(job, folder, original, holdout, sample, selected, events)
             receipt.write()
-        events.emit("finished", accuracy=selected.accuracy)
+        events.emit(RunFinished(accuracy=selected.accuracy))
     return Finished(folder.subset, folder.report, metrics, selected, pool, original)
 
 
@@ -223,7 +223,7 @@ def _evaluate(
     selected: Selected,
     events: Events,
 ) -> dict[str, Any]:
-    events.emit("evaluate", n=0, of=1, what="accuracy, distances, report")
+    events.emit(Evaluating(n=0, of=1, what="accuracy, distances, report"))
     metrics = evaluate(
         original,
         selected.out,
@@ -240,5 +240,5 @@ def _evaluate(
         group_key=job.original.group_key,
         columns=job.columns,
     )
-    events.emit("evaluate", n=1, of=1, what="done")
+    events.emit(Evaluating(n=1, of=1, what="done"))
     return metrics

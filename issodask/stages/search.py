@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from issodask.events import RandomScored, RandomTaken, SearchBegun
 from issodask.fitting.budget import write_rounds
 from issodask.fitting.ipf import IpfResult
 from issodask.report.facts import Start
@@ -63,10 +64,10 @@ def search(context: SearchContext) -> Found:
 def _begin(context: SearchContext) -> SearchState:
     """The state of a search that has fitted its weights."""
     config, events = context.config, context.events
-    events.emit("search", n_units=context.n_units, start=config.start)
+    events.emit(SearchBegun(n_units=context.n_units, start=config.start))
     random_units = context.random_units
     random_objective = context.objective.value(context.residual_of(random_units))
-    events.emit("random", objective=random_objective)
+    events.emit(RandomScored(objective=random_objective))
     if config.start == "coherence":
         planned = planned_swaps(context)
         return SearchState("preselect", random_units, context.key, random_objective, planned=planned)
@@ -80,6 +81,6 @@ def _found(
     units, reason, rounds = state.units, state.stop_reason, write_rounds(state.next_round, state.planned)
     if objective > state.random_objective:
         units, objective, reason = context.random_units, state.random_objective, _NO_BETTER
-        context.events.emit("random taken", objective=objective)
+        context.events.emit(RandomTaken(objective=objective))
     start = None if state.start is None else Start(**state.start)
     return Found(np.sort(units), objective, state.random_objective, reason, rounds, ipf, start, timings)

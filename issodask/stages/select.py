@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from issodask.config import SelectConfig
 from issodask.errors import InputError
-from issodask.events import Events
+from issodask.events import ColumnsKnown, CsvRead, Events, PartEncoded, SubsetWritten, Writing
 from issodask.fitting.budget import read_rounds
 from issodask.report.copies import Copies, Fingerprints
 from issodask.report.facts import SelectionFacts
@@ -118,7 +118,7 @@ def select(
             table = as_table(original, csv=csv)
             held_out = None if held_out is None else as_table(held_out, where="the table of held-out rows")
             known = KnownOriginal.of(table, group_key, columns, held_out)
-            work.events.emit("columns", **known.columns.facts(), told=known.columns.told())
+            work.events.emit(ColumnsKnown(**known.columns.facts(), told=known.columns.told()))
             fingerprints = Fingerprints.of(_units(table, group_key), known.columns.facts()["left_out"])
             del table
             needed = known.columns.needed
@@ -183,12 +183,13 @@ def _context(work: _Work, known: KnownOriginal, codes: Codes, n_units: int) -> S
 
 def _tell(work: _Work, facts: SelectionFacts, copies: Copies) -> None:
     work.events.emit(
-        "selected",
-        out=str(work.out),
-        accuracy=1 - facts.objective,
-        rounds=facts.rounds,
-        reason=facts.stop_reason,
-        copies=copies.to_dict(facts.unit),
+        SubsetWritten(
+            out=str(work.out),
+            accuracy=1 - facts.objective,
+            rounds=facts.rounds,
+            reason=facts.stop_reason,
+            copies=copies.to_dict(facts.unit),
+        )
     )
 
 
@@ -205,7 +206,7 @@ def _tell_csv(original: Any, csv: Mapping[str, Any] | None, pool: Pool, events: 
     path = Path(original) if isinstance(original, str | Path) and Path(original).exists() else None
     texts = [describe_csv(path, Dialect.given(csv)) if path is not None else None, pool.describe_csv()]
     for text in filter(None, texts):
-        events.emit("csv", text=text)
+        events.emit(CsvRead(text=text))
 
 
 def _check_config(config: SelectConfig, group_key: str | None) -> None:
@@ -241,7 +242,8 @@ def _encode(work: _Work, known: KnownOriginal, pool: Pool) -> Codes:
     def tell(part: EncodedPart) -> None:
         nonlocal n_done
         n_done += 1
-        work.events.emit("encode", n=n_done, of=len(pool.parts), part=part.name, rows=part.n_rows, state=part.state)
+        n_parts = len(pool.parts)
+        work.events.emit(PartEncoded(n=n_done, of=n_parts, part=part.name, rows=part.n_rows, state=part.state))
 
     schema, constants = known.columns.needed, known.columns.plain_constants
     places = work.folder.codes, work.runtime
@@ -254,7 +256,7 @@ def _write(work: _Work, known: KnownOriginal, pool: Pool, codes: Codes, unit_ids
     receipt = Receipt(work.folder.search.written, _made_from(known, pool, codes, unit_ids, work.seed), files)
     if receipt.is_valid():
         return
-    work.events.emit("write", n=0, of=1, units=len(unit_ids))
+    work.events.emit(Writing(n=0, of=1, units=len(unit_ids)))
     places = known.schema, work.out, work.runtime
     write_subset(pool, unit_ids, *places, known.group_key, known.keys, known.columns, work.seed)
     receipt.write()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.errors import InputError
+from issodask.events import MemoryShort, StartChosen
 from issodask.fitting.problem import Problem, even_weights
 from issodask.fitting.rounding import integerise
 from issodask.fitting.schedule import units_to_start_from
@@ -36,7 +37,7 @@ def choose_start(context: SearchContext, random_objective: float, team: ThreadTe
         order = orders["weighted" if have_weights else "even"]
     chosen = "whole" if len(order) == context.codes.n_units else "weighted" if have_weights else "even"
     start = Start(chosen, len(order), errors, is_tried)
-    context.events.emit("start", **asdict(start))
+    context.events.emit(StartChosen(**asdict(start)))
     return order, start
 
 
@@ -71,7 +72,7 @@ def _n_start(context: SearchContext, have_weights: bool) -> int:
     if not config.allow_repeats:
         wanted = min(wanted, n_pool)
     if fitting < wanted:
-        context.events.emit("memory", wanted=wanted, fitting=fitting, memory_gb=config.memory_gb)
+        context.events.emit(MemoryShort(wanted=wanted, fitting=fitting, memory_gb=config.memory_gb))
     return min(wanted, fitting)
 
 

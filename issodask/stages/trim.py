@@ -9,6 +9,7 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
+from issodask.events import Trimmed
 from issodask.fitting.budget import Pace, Speed
 from issodask.fitting.schedule import TrimPlan
 from issodask.fitting.trim import Trimming, TrimStart, time_picks
@@ -37,8 +38,8 @@ def trim(context: SearchContext, state: SearchState, checkpoints: Checkpoints) -
                 state.segment_began = pace.began
             step = trimming.run_step(plan.picks(state.next, state.planned[-1]))
             state.next = trimming.next_step
-            told = {"n": state.next, "of": plan.n_steps, "units": step.n_left}
-            context.events.emit("trim", **told, objective=step.objective)
+            n = state.next
+            context.events.emit(Trimmed(n=n, of=plan.n_steps, units=step.n_left, objective=step.objective))
             checkpoints.save_when_due(state, lambda: trimming.order)
         checkpoints.finish_stage(state, trimming.order, then="refine")
         return trimming.residual

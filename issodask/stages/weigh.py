@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from issodask.events import Damaged, WeightsPassed
 from issodask.fitting.ipf import Fit, IpfResult, Repeated, fit_weights, n_fitted
 from issodask.fitting.pairs import PairTable, rank_pairs, scale_block, sum_block, sum_cells, weigh_block
 from issodask.runtime.arrays import BlockWeights, block_array
@@ -39,7 +40,7 @@ def weigh(context: SearchContext) -> tuple[IpfResult, dict[str, float]]:
         return SKIPPED, {}
     paths = [weights_path(context.folder.weights, block) for block in context.codes.blocks]
     receipt = Receipt(context.folder.weighed, _key(context), paths)
-    known = receipt.facts(lambda path: context.events.emit("damaged", file=str(path)))
+    known = receipt.facts(lambda path: context.events.emit(Damaged(file=str(path))))
     if known is not None:
         return IpfResult(**{name: _tuples(value) for name, value in known["result"].items()}), known["timings"]
     began = monotonic()
@@ -76,7 +77,7 @@ def _fit(context: SearchContext, cliques: Cliques, key: str) -> Fit:
     pacer = Pacer(config.checkpoint_s)
 
     def tell(n: int, residual: float) -> None:
-        context.events.emit("ipf", n=n, of=config.ipf_passes, residual=residual)
+        context.events.emit(WeightsPassed(n=n, of=config.ipf_passes, residual=residual))
         if pacer.is_due():
             with pacer.saving():
                 save_sums(path, key, weights.sums)

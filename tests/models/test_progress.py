@@ -1,16 +1,17 @@
 import threading
 from typing import Any
 
+from issodask.events import Event
 from issodask.models.progress import PROGRESS, ProgressLog, read_progress, watched
 
 
 class Heard:
     def __init__(self) -> None:
-        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.events: list[dict[str, Any]] = []
         self.first = threading.Event()
 
-    def emit(self, event: str, **fields: Any) -> None:
-        self.events.append((event, fields))
+    def emit(self, event: Event) -> None:
+        self.events.append({name: value for name, value in event.record().items() if name != "time"})
         self.first.set()
 
 
@@ -23,8 +24,8 @@ def test_watched__emits_what_is_new_with_its_index(tmp_path):
         assert heard.first.wait(10)
         new.write("done")
     assert heard.events == [
-        ("generator", {"index": 1, "phase": "train", "epoch": 2.0, "loss": 0.5, "seconds_left": 3.0}),
-        ("generator", {"index": 1, "phase": "done"}),
+        {"event": "generator", "index": 1, "phase": "train", "epoch": 2.0, "loss": 0.5, "seconds_left": 3.0},
+        {"event": "generator", "index": 1, "phase": "done"},
     ]
 
 

@@ -65,13 +65,14 @@ def test_against_holdout__an_original_that_is_the_holdout_is_perfect():
 def test_read_history__takes_every_event_with_an_objective(tmp_path):
     path = tmp_path / "events.jsonl"
     events = [
-        {"time": 90.0, "event": "start"},
-        {"time": 100.0, "event": "ipf", "objective": 0.02},
-        {"time": 101.5, "event": "round", "stage": "refine", "objective": 0.01},
-        {"time": 102.0, "event": "round", "objective": None},
+        {"time": 80.0, "event": "random", "objective": 0.5},
+        {"time": 90.0, "event": "search", "n_units": 9, "start": "trim"},
+        {"time": 100.0, "event": "random", "objective": 0.02},
+        {"time": 101.5, "event": "trim", "n": 2, "of": 2, "units": 9, "objective": 0.01},
+        {"time": 102.0, "event": "trim", "n": 1, "of": 2, "units": 12},
     ]
     path.write_text("\n".join(json.dumps(event) for event in events) + '\n{"time": 103, "obj', encoding="utf-8")
-    assert [(p.seconds, p.stage, p.objective) for p in read_history(path)] == [(0, "ipf", 0.02), (1.5, "refine", 0.01)]
+    assert [(p.seconds, p.stage, p.objective) for p in read_history(path)] == [(0, "random", 0.02), (1.5, "trim", 0.01)]
 
 
 def test_read_history__no_file_no_points(tmp_path):

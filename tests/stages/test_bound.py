@@ -11,6 +11,7 @@ from issodask.events import Events
 from issodask.runtime import open_runtime
 from issodask.stages.select import select
 from issodask.store.files import read_json
+from tests.heard import of_records
 from tests.tables import QUICK, biased_panel, biased_pool, mixed_table, narrow, panel_table, write_panel, write_pool
 
 BOUND = QUICK.model_copy(update={"bound": True})
@@ -36,7 +37,7 @@ def world(tmp_path_factory):
 def choose(world):
     def run(folder, config=BOUND, runtime=None, listener=None, group_key=None, seed=1):
         names = ("original.parquet", "pool") if group_key is None else ("panel.parquet", "groups")
-        heard = Events(None, *([listener] if listener else []))
+        heard = Events(None, *([of_records(listener)] if listener else []))
         places = [world / name for name in names] + [folder / "subset.parquet"]
         with open_runtime(1) as serial:
             return select(*places, config, group_key=group_key, seed=seed, runtime=runtime or serial, events=heard)

@@ -33,7 +33,7 @@ def test_evaluate__writes_what_was_asked_for_and_nothing_else(tables, tmp_path):
 
 
 def test_evaluate__facts_and_events_reach_file_and_page(tables, tmp_path):
-    (tmp_path / "events.jsonl").write_text('{"time": 1, "event": "round", "objective": 0.02}\n', encoding="utf-8")
+    (tmp_path / "events.jsonl").write_text('{"time": 1, "event": "random", "objective": 0.02}\n', encoding="utf-8")
     record = evaluate(
         **tables,
         pool_sample=real_table(150, 4),
@@ -45,7 +45,7 @@ def test_evaluate__facts_and_events_reach_file_and_page(tables, tmp_path):
     )
     assert record["issodask"]["seed"] == 9
     assert record["issodask"]["select"] == replace(FACTS, stop_reason="converged at last").to_dict()
-    assert record["issodask"]["objective"] == [{"seconds": 0.0, "stage": "round", "objective": 0.02}]
+    assert record["issodask"]["objective"] == [{"seconds": 0.0, "stage": "random", "objective": 0.02}]
     assert set(record["issodask"]["accuracy"]["against_original"]) == {"pool_sample", "subset"}
     assert "converged at last" in (tmp_path / "report.html").read_text(encoding="utf-8")
 

@@ -16,6 +16,7 @@ from distributed import Client
 
 from issodask.config import GenerateConfig
 from issodask.errors import InputError, LostError
+from issodask.events import Event
 from issodask.models import mostly
 from issodask.models.codec import GROUP
 from issodask.models.device import Device
@@ -40,8 +41,8 @@ class Heard:
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
 
-    def emit(self, event: str, **fields: Any) -> None:
-        self.events.append({"event": event, **fields})
+    def emit(self, event: Event) -> None:
+        self.events.append({name: value for name, value in event.record().items() if name != "time"})
 
 
 class FakeEngine:
@@ -388,10 +389,10 @@ class Killer(Heard):
         self.killed: int | None = None
         self._lock = threading.Lock()
 
-    def emit(self, event: str, **fields: Any) -> None:
-        super().emit(event, **fields)
+    def emit(self, event: Event) -> None:
+        super().emit(event)
         with self._lock:
-            if self.killed is None and fields.get("epoch", 0) >= 3:
+            if self.killed is None and self.events[-1].get("epoch", 0) >= 3:
                 self.killed = read_progress(self.folder)[0]["pid"]
                 os.kill(self.killed, signal.SIGKILL)
 
@@ -465,9 +466,9 @@ class Listening(Heard):
         super().__init__()
         self.engine = engine
 
-    def emit(self, event: str, **fields: Any) -> None:
-        super().emit(event, **fields)
-        if fields.get("phase") == "wait":
+    def emit(self, event: Event) -> None:
+        super().emit(event)
+        if self.events[-1].get("phase") == "wait":
             self.engine.goes_on.set()
 
 

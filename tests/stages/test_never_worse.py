@@ -10,6 +10,7 @@ from issodask.config import SelectConfig
 from issodask.events import Events
 from issodask.runtime import open_runtime
 from issodask.stages.select import select
+from tests.heard import of_records
 from tests.strategies import seeds
 
 pytestmark = pytest.mark.slow
@@ -106,7 +107,7 @@ def test_select__says_what_it_started_from(tmp_path, passes, chosen):
     tables = nasty_rows("related", 40, random, False), nasty_rows("related", 4_000, random, True)
     heard = []
     with open_runtime(1, "serial") as runtime:
-        options = {"runtime": runtime, "events": Events(None, heard.append)}
+        options = {"runtime": runtime, "events": Events(None, of_records(heard.append))}
         selected = select(*tables, tmp_path / "s.parquet", SelectConfig(effort=20, ipf_passes=passes), **options)
     (told,) = [event for event in heard if event["event"] == "start"]
     assert told["chosen"] == selected.facts.start.chosen

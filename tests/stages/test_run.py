@@ -10,6 +10,7 @@ from issodask.config import load_job
 from issodask.errors import InputError
 from issodask.events import Events, read_events
 from issodask.stages.run import read_original, run
+from tests.heard import of_records
 from tests.tables import biased_pool, mixed_table, narrow, write_job, write_pool
 
 MADE = ["job.json", "events.jsonl", "subset.parquet", "subset.lineage.parquet", "metrics.json", "report.html"]
@@ -47,7 +48,7 @@ def job_in(folder, **sections):
 
 def rerun(folder, **sections):
     heard = []
-    finished = run(job_in(folder, **sections), Events(folder / "out" / "events.jsonl", heard.append))
+    finished = run(job_in(folder, **sections), Events(folder / "out" / "events.jsonl", of_records(heard.append)))
     return finished, [event["event"] for event in heard]
 
 
@@ -73,7 +74,7 @@ def test_run__leaves_all_results(world):
     assert set(metrics["issodask"]["accuracy"]["against_original"]) == {"pool_sample", "subset", "holdout"}
     assert json.loads((world / "out" / "job.json").read_text(encoding="utf-8"))["seed"] == 1
     assert {"encode", "ipf", "trim", "selected", "evaluate"} <= {
-        event["event"] for event in read_events(world / "out" / "events.jsonl")
+        event.KIND for event in read_events(world / "out" / "events.jsonl")
     }
 
 

@@ -19,6 +19,7 @@ from issodask.stages.select import select
 from issodask.store.pool import PoolWriter, seal_pool
 from issodask.table import blocks
 from tests.door import schema_from
+from tests.heard import of_records
 from tests.tables import QUICK, biased_pool, mixed_table, narrow, write_pool
 
 CONFIG = QUICK.model_copy(update={"effort": 240.0, "units": 400})
@@ -41,7 +42,7 @@ def choose(world):
     """Select into a folder; gives what `select` does."""
 
     def run(folder, config=CONFIG, runtime=None, listener=None, seed=1, pool=world / "pool"):
-        heard = Events(None, *([listener] if listener else []))
+        heard = Events(None, *([of_records(listener)] if listener else []))
         with open_runtime(1) as serial:
             return select(
                 world / "original.parquet",

@@ -13,6 +13,7 @@ from issodask.stages.plan import plan
 from issodask.stages.run import read_original
 from issodask.stages.select import select
 from issodask.store.pool import open_pool
+from tests.heard import of_records
 from tests.tables import QUICK, write_job
 
 
@@ -56,7 +57,7 @@ def test_select__says_how_unusual_files_are_read(tmp_path):
     table.to_csv(tmp_path / "original.csv", sep=";", index=False, encoding="cp1252")
     table.to_csv(tmp_path / "pool.csv", index=False)
     told = []
-    events = Events(tmp_path / "events.jsonl", told.append)
+    events = Events(tmp_path / "events.jsonl", of_records(told.append))
     places = tmp_path / "original.csv", tmp_path / "pool.csv", tmp_path / "subset.parquet"
     with open_runtime(1, "serial") as runtime:
         select(*places, QUICK, runtime=runtime, events=events)

@@ -9,6 +9,7 @@ from issodask.errors import InputError
 from issodask.events import Events
 from issodask.runtime import open_runtime
 from issodask.stages.select import select
+from tests.heard import of_records
 from tests.tables import biased_panel, panel_table, write_panel
 
 TRIM = SelectConfig(effort=60, ipf_passes=2)
@@ -31,7 +32,7 @@ def choose(world):
     """Select into a folder, with one worker unless told otherwise; gives what `select` does."""
 
     def run(folder, config=TRIM, runtime=None, listener=None, seed=1):
-        heard = Events(None, *([listener] if listener else []))
+        heard = Events(None, *([of_records(listener)] if listener else []))
         places = world / "original.parquet", world / "pool", folder / SUBSET
         with open_runtime(1) as serial:
             return select(*places, config, group_key="who", seed=seed, runtime=runtime or serial, events=heard)

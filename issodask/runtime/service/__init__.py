@@ -2,5 +2,6 @@
 
 - `keys` makes certificates; `host` starts and stops scheduler and workers as supervised processes.
 - `desk` lives in the scheduler: it keeps the list of jobs, and has each one driven by a worker (`drive`).
-- `watch` and `page` are what the dashboard shows; `client` is how the command line talks to the desk.
+- `told` keeps what each job tells, and `page` is what the dashboard shows of it.
+- `client` is how the command line talks to the desk.
 """

@@ -22,11 +22,13 @@ from distributed import Client
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.scheduler import KilledWorker, Scheduler
 
+from issodask.events import Driving, Event, RunFinished, Running
+from issodask.progress import Progress
 from issodask.runtime.address import as_client
 from issodask.runtime.cluster import TOPIC
 from issodask.runtime.service.drive import Ended, drive
 from issodask.runtime.service.host import FOLDER_VARIABLE, JOBS
-from issodask.runtime.service.watch import Watch
+from issodask.runtime.service.told import Told
 
 logger = logging.getLogger("distributed.issodask")
 
@@ -75,7 +77,7 @@ class Desk(SchedulerPlugin):
     def __init__(self, folder: str | None = None) -> None:
         self._folder = Path(folder) if folder else None
         self.jobs: dict[str, Job] = {}
-        self.watches: dict[str, Watch] = {}
+        self.told: dict[str, Told] = {}
         self._drivers: dict[str, asyncio.Task[None]] = {}
         self._client: Client | None = None
 
@@ -104,6 +106,10 @@ class Desk(SchedulerPlugin):
 
     # what clients ask
 
+    def progress_of(self, job: Job) -> Progress:
+        """How far a job is, as far as it has told."""
+        return self.told[job.id].progress if job.id in self.told else Progress()
+
     async def submit(self, name: str, out: str, job_path: str) -> dict[str, Any]:
         """Take a job; {"id"}, or {"error"} when another job writes to the same folder."""
         for other in self.jobs.values():
@@ -118,8 +124,8 @@ class Desk(SchedulerPlugin):
         """All jobs, oldest first, with what they are doing."""
         rows = []
         for job in sorted(self.jobs.values(), key=lambda job: job.submitted):
-            watch = self.watches.get(job.id, Watch())
-            rows.append({**asdict(job), "stage": watch.stage, "seconds_left": watch.seconds_left})
+            progress = self.progress_of(job)
+            rows.append({**asdict(job), "stage": progress.stage, "seconds_left": progress.seconds_left})
         return rows
 
     async def events_of(self, id: str, since: int) -> dict[str, Any]:
@@ -127,8 +133,8 @@ class Desk(SchedulerPlugin):
         job = self.jobs.get(id)
         if job is None:
             return {"error": self._unknown(id)}
-        watch = self.watches.get(id, Watch())
-        return {"events": watch.events_since(since), "n": watch.n_events, "state": job.state, "error_of_job": job.error}
+        told = self.told.get(id, Told())
+        return {"events": told.since(since), "n": told.n_events, "state": job.state, "error_of_job": job.error}
 
     async def cancel(self, id: str) -> dict[str, Any]:
         """Stop a job; {"state"} that it was in, or {"error"}."""
@@ -160,30 +166,29 @@ class Desk(SchedulerPlugin):
         """Hear what a run, or the task that drives it, told under our topic."""
         if topic != TOPIC or not isinstance(msg, dict) or "job" not in msg:
             return
-        event = {name: value for name, value in msg.items() if name != "job"}
-        watch = self.watches.setdefault(msg["job"], Watch())
-        watch.hear(event)
+        record = {name: value for name, value in msg.items() if name != "job"}
+        event = self.told.setdefault(msg["job"], Told()).hear(record)
         job = self.jobs.get(msg["job"]) or self._seen(msg["job"], event)
         if job is not None:
             self._note(job, event)
 
-    def _seen(self, id: str, event: dict[str, Any]) -> Job | None:
+    def _seen(self, id: str, event: Event | None) -> Job | None:
         """A run that somebody started with this cluster, without submitting it."""
-        if event["event"] != "run":
+        if not isinstance(event, Running):
             return None
-        self.jobs[id] = Job(id, event["name"], event["out"], "", "seen", started=event["time"])
+        self.jobs[id] = Job(id, event.name, event.out, "", "seen", started=event.time)
         return self.jobs[id]
 
-    def _note(self, job: Job, event: dict[str, Any]) -> None:
-        match event["event"]:
-            case "driving":
-                job.state, job.started = "running", job.started or event["time"]
-                job.pid, job.host, job.worker = event["pid"], event["host"], str(event["worker"])
+    def _note(self, job: Job, event: Event | None) -> None:
+        match event:
+            case Driving():
+                job.state, job.started = "running", job.started or event.time
+                job.pid, job.host, job.worker = event.pid, event.host, event.worker
                 self._save(job)
-            case "finished":
-                job.accuracy = event["accuracy"]
+            case RunFinished():
+                job.accuracy = event.accuracy
                 if job.state == "seen":
-                    job.ended = event["time"]
+                    job.ended = event.time
 
     # how jobs are driven
 
@@ -199,7 +204,7 @@ class Desk(SchedulerPlugin):
         while not job.is_over:
             job.attempts += 1
             ended = await self._attempt(job)
-            n_heard = self.watches[job.id].n_events if job.id in self.watches else 0
+            n_heard = self.told[job.id].n_events if job.id in self.told else 0
             losses = 0 if n_heard > heard + 2 else losses + 1  # a driver that starts tells two events
             heard = n_heard
             if ended.code == _FINISHED:
@@ -264,9 +269,9 @@ class Desk(SchedulerPlugin):
 
     def _forget_old(self) -> None:
         """Keep what is to see of the last jobs; the others stay on the list."""
-        over = [id for id in self.watches if id not in self.jobs or self.jobs[id].is_over]
+        over = [id for id in self.told if id not in self.jobs or self.jobs[id].is_over]
         for id in over[:-_MOST_WATCHED]:
-            del self.watches[id]
+            del self.told[id]
 
     # the list on disk
 
@@ -292,11 +297,11 @@ class Desk(SchedulerPlugin):
 
     def _read_events(self, job: Job) -> None:
         """What the job told before this scheduler was started, where its folder can be seen from here."""
-        watch = self.watches.setdefault(job.id, Watch())
+        told = self.told.setdefault(job.id, Told())
         with suppress(OSError):
             for line in (Path(job.out) / "events.jsonl").read_text(encoding="utf-8").splitlines():
                 with suppress(ValueError, KeyError, TypeError):
-                    watch.hear(json.loads(line))
+                    told.hear(json.loads(line))
 
 
 def _show_page(scheduler: Scheduler, desk: Desk) -> None:

@@ -13,10 +13,10 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from distributed import get_worker, secede
 
+from issodask.events import Driving, Event
 from issodask.runtime.address import as_client
 from issodask.runtime.base import JOB_VARIABLE, LEASH_VARIABLE, is_abandoned
 from issodask.runtime.cluster import TOPIC
@@ -44,7 +44,7 @@ def drive(job_id: str, job_path: str, scheduler: str) -> Ended:
     with log_path.open("ab") as log:
         start = log.tell()
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
-        _tell(job_id, event="driving", pid=process.pid, host=platform.node(), worker=get_worker().name)
+        _tell(job_id, Driving(pid=process.pid, host=platform.node(), worker=str(get_worker().name)))
         try:
             _wait(process)
         finally:
@@ -83,8 +83,8 @@ def _tail(path: Path, start: int) -> str:
     return "\n".join(lines[-_TAIL_LINES:])
 
 
-def _tell(job_id: str, **record: Any) -> None:
-    get_worker().log_event(TOPIC, {"job": job_id, "time": round(time.time(), 3), **record})
+def _tell(job_id: str, event: Event) -> None:
+    get_worker().log_event(TOPIC, {"job": job_id, **event.record(), "time": round(time.time(), 3)})
 
 
 def hold_leash() -> None:

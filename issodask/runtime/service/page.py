@@ -19,7 +19,7 @@ from distributed.dashboard.scheduler import template_variables
 from distributed.scheduler import Scheduler
 from tornado.ioloop import IOLoop
 
-from issodask.runtime.service.watch import STAGES, Progress, Watch
+from issodask.progress import Line, Progress, duration
 
 if TYPE_CHECKING:
     from issodask.runtime.service.desk import Desk, Job
@@ -29,6 +29,7 @@ PATH = "issodask"
 Columns = dict[str, Any]
 
 _EVERY_MS = 1_000
+_MOST_JOBS = 12
 _COLOURS = Category10[10]
 _STATES = {
     "running": "#1f77b4",
@@ -131,7 +132,7 @@ class _Page:
 
     def _update(self) -> None:
         jobs = sorted(self._desk.jobs.values(), key=lambda job: -(job.started or job.submitted))
-        self._jobs.text = _STYLE + _job_table(jobs, self._desk.watches)
+        self._jobs.text = _STYLE + _job_table([(job, self._desk.progress_of(job)) for job in jobs[:_MOST_JOBS]])
         self._choice.options = [job.id for job in jobs]
         if jobs and self._choice.value not in self._choice.options:
             self._choice.value = jobs[0].id
@@ -139,11 +140,11 @@ class _Page:
         if job is None:
             self._headline.text = self._stages.text = ""
             return
-        watch = self._desk.watches.get(job.id, Watch())
-        self._headline.text = _STYLE + _headline(job, watch)
-        self._stages.text = _STYLE + _stage_table(watch)
-        self._losses.data = _losses(watch)
-        self._accuracy.data, self._heat.data = _search(watch)
+        progress = self._desk.progress_of(job)
+        self._headline.text = _STYLE + _headline(job, progress)
+        self._stages.text = _STYLE + _stage_table(progress)
+        self._losses.data = _losses(progress)
+        self._accuracy.data, self._heat.data = _search(progress)
 
 
 def _plot(title: str, x: str, y: str) -> Any:
@@ -154,20 +155,19 @@ def _plot(title: str, x: str, y: str) -> Any:
     return plot
 
 
-def _job_table(jobs: list["Job"], watches: dict[str, Watch]) -> str:
+def _job_table(jobs: list[tuple["Job", Progress]]) -> str:
     if not jobs:
         return "<div class=iss>No jobs yet: <code>issodask submit JOB.toml</code></div>"
     rows = []
-    for job in jobs[:12]:
-        watch = watches.get(job.id, Watch())
+    for job, progress in jobs:
         end = job.ended or time.time()
-        accuracy = job.accuracy or watch.accuracy
+        accuracy = job.accuracy or progress.accuracy
         cells = [
             f"<b>{_text(job.id)}</b>",
             f'<span style="color:{_STATES[job.state]}">{_shown_state(job)}</span>',
-            _text("" if job.is_over else watch.stage),
-            "" if job.is_over else _duration(watch.seconds_left),
-            _duration(end - job.started) if job.started else "",
+            _text("" if job.is_over else progress.stage),
+            "" if job.is_over else _left(progress.seconds_left),
+            duration(end - job.started) if job.started else "",
             f"{accuracy:.4%}" if accuracy else "",
             str(job.attempts or ""),
             f"<span class=dim>{_text(job.out)}</span>",
@@ -185,17 +185,17 @@ def _shown_state(job: "Job") -> str:
     return job.state
 
 
-def _headline(job: "Job", watch: Watch) -> str:
-    current = watch.curve.accuracy[-1] if watch.curve.accuracy else None
+def _headline(job: "Job", progress: Progress) -> str:
+    current = progress.curve.accuracy[-1] if progress.curve.accuracy else None
     lines = []
-    accuracy = watch.accuracy or current
+    accuracy = progress.accuracy or current
     if accuracy is not None:
-        random = f"random rows of the pool: {watch.random_accuracy:.4%}" if watch.random_accuracy else ""
+        random = f"random rows of the pool: {progress.random_accuracy:.4%}" if progress.random_accuracy else ""
         lines.append(
             f"<div class=big>{accuracy:.4%}</div><div class=dim>accuracy against the original<br>{random}</div>"
         )
-    if watch.rounds:
-        lines.append(f"<div class=dim>--rounds {_text(_shortened(watch.rounds))} repeats it</div>")
+    if progress.rounds:
+        lines.append(f"<div class=dim>--rounds {_text(_shortened(progress.rounds))} repeats it</div>")
     if job.worker and not job.is_over:
         lines.append(f"<div class=dim>driven on {_text(job.worker)} ({_text(job.host)}, process {job.pid})</div>")
     if job.error:
@@ -203,26 +203,26 @@ def _headline(job: "Job", watch: Watch) -> str:
     return f"<div class=iss>{''.join(lines)}</div>"
 
 
-def _stage_table(watch: Watch) -> str:
-    rows = [_stage_row(name, watch.stages[name]) for name in STAGES if name in watch.stages]
-    for index, training in sorted(watch.trainings.items()):
-        progress = Progress(0.0, 0.0, training.share, 1.0, f"{training.phase}: {training.note}")
-        rows.insert(index + 1, _stage_row(f"· generator {index}", progress))
+def _stage_table(progress: Progress) -> str:
+    lines = dict(progress.stages)
+    generate = {"generate": lines.pop("generate")} if "generate" in lines else {}
+    generators = {f"· {name}": line for name, line in sorted(progress.generators.items())}
+    rows = [_stage_row(name, line) for name, line in {**generate, **generators, **lines}.items()]
     heads = "<tr><th>stage</th><th></th><th class=num>done</th><th>left</th><th></th></tr>"
     return f"<div class=iss><table>{heads}{''.join(rows)}</table></div>"
 
 
-def _stage_row(name: str, progress: Progress) -> str:
-    bar = f'<div class=bar><div style="width:{100 * progress.share:.0f}%"></div></div>'
+def _stage_row(name: str, line: Line) -> str:
+    bar = f'<div class=bar><div style="width:{100 * line.share:.0f}%"></div></div>'
     return (
-        f"<tr><td>{_text(name)}</td><td>{bar}</td><td class=num>{progress.share:.0%}</td>"
-        f"<td>{_duration(progress.seconds_left)}</td><td class=dim>{_text(progress.note)}</td></tr>"
+        f"<tr><td>{_text(name)}</td><td>{bar}</td><td class=num>{line.share:.0%}</td>"
+        f"<td>{_left(line.seconds_left)}</td><td class=dim>{_text(line.note)}</td></tr>"
     )
 
 
-def _losses(watch: Watch) -> Columns:
+def _losses(progress: Progress) -> Columns:
     data: Columns = {"xs": [], "ys": [], "colour": [], "dash": [], "name": []}
-    for index, training in sorted(watch.trainings.items()):
+    for index, training in sorted(progress.trainings.items()):
         for kind, ys, dash in (("validation", training.val_loss, "solid"), ("training", training.train_loss, "dashed")):
             points = [(x, y) for x, y in zip(training.epochs, ys, strict=True) if y is not None]
             data["xs"].append([x for x, _ in points])
@@ -233,8 +233,8 @@ def _losses(watch: Watch) -> Columns:
     return data
 
 
-def _search(watch: Watch) -> tuple[Columns, Columns]:
-    curve = watch.curve
+def _search(progress: Progress) -> tuple[Columns, Columns]:
+    curve = progress.curve
     start = curve.time[0] if curve.time else 0.0
     seconds = [at - start for at in curve.time]
     colours = [_COLOURS[1] if stage == "trim" else _COLOURS[0] for stage in curve.stage]
@@ -247,14 +247,8 @@ def _search(watch: Watch) -> tuple[Columns, Columns]:
     return {"seconds": seconds, "accuracy": list(curve.accuracy), "colour": colours}, heat
 
 
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+def _left(seconds: float | None) -> str:
+    return "" if seconds is None else duration(seconds)
 
 
 def _shortened(text: str) -> str:

@@ -150,7 +150,7 @@ def test_list_jobs__oldest_first_with_what_they_are_doing():
     jobs = asked(submitting("/a", "first"), submitting("/b", "second"), tell, Desk.list_jobs)
     assert [job["name"] for job in jobs] == ["first", "second"]
     assert [(job["state"], job["stage"], job["seconds_left"]) for job in jobs] == [
-        ("running", "ipf 50%", 20.0),
+        ("running", "weigh 50%", 20.0),
         ("running", "", None),
     ]
 
@@ -187,7 +187,7 @@ def test_log_event__a_run_that_nobody_submitted_is_seen():
 def test_log_event__leaves_what_others_tell(told):
     async def tell(desk):
         desk.log_event(*told)
-        return [desk.jobs, desk.watches]
+        return [desk.jobs, desk.told]
 
     assert asked(tell) == [{}, {}]
 
@@ -240,7 +240,7 @@ def test_watches__of_old_jobs_are_forgotten_but_not_the_jobs(monkeypatch):
     async def until_all_over(desk):
         for id in list(desk.jobs):
             await desk.until_over(id)
-        return [len(desk.jobs), len(desk.watches)]
+        return [len(desk.jobs), len(desk.told)]
 
     steps = [submitting(f"/{i}") for i in range(5)]
     assert asked(*steps, until_all_over, ends=[DONE] * 5) == [5, 2]

@@ -12,11 +12,11 @@ from issodask.config import load_job
 from issodask.runtime.address import find_cluster
 from issodask.runtime.service.client import Service, open_service
 from issodask.runtime.service.desk import Desk, Job
-from issodask.runtime.service.page import _duration, _Page
-from issodask.runtime.service.watch import Watch
+from issodask.runtime.service.page import _Page
+from issodask.runtime.service.told import Told
 from issodask.stages.submit import submit
 from tests.clusters import ended, quick_job, write_inputs
-from tests.runtime.service.test_watch import EVENTS
+from tests.test_progress import EVENTS
 
 
 def status(url):
@@ -84,9 +84,9 @@ def drawn(*jobs, events=()):
     desk = Desk()
     for job in jobs:
         desk.jobs[job.id] = job
-        desk.watches[job.id] = Watch()
+        desk.told[job.id] = Told()
     for i, event in enumerate(events):
-        desk.watches[jobs[0].id].hear({"time": 1_000.0 + i, **event})
+        desk.told[jobs[0].id].hear({"time": 1_000.0 + i, **event})
     page = _Page(desk)
     page._choice.value = jobs[0].id if jobs else ""
     page._update()
@@ -135,18 +135,3 @@ def test_page__notes_are_text():
     text = shown(drawn(Job("a-1", "a", "/out", ""), events=events))
     assert "&lt;script&gt;" in text
     assert "<script" not in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, ""),
-        (0.4, "0 s"),
-        (59.6, "1 min 00 s"),
-        (61, "1 min 01 s"),
-        (3_600, "1 h 00 min"),
-        (90_061, "25 h 01 min"),
-    ],
-)
-def test_duration(seconds, text):
-    assert _duration(seconds) == text
