@@ -24,8 +24,10 @@ from issodask.models.progress import read_progress
 from issodask.runtime import open_runtime
 from issodask.runtime.base import attempt
 from issodask.runtime.local import Serial
-from issodask.stages import generate as stage
-from issodask.stages.generate import AbandonedError, GeneratorTask, generate, make_part_of_pool
+from issodask.stages import generator_task, generator_work
+from issodask.stages.generate import generate
+from issodask.stages.generator_task import AbandonedError, GeneratorTask
+from issodask.stages.generator_work import make_part_of_pool
 from issodask.table.groups import Groups
 from tests.models.dying import died
 from tests.models.in_legs import InLegs
@@ -474,7 +476,7 @@ class Listening(Heard):
 
 @pytest.fixture
 def orphans_are_abandoned(monkeypatch):
-    monkeypatch.setattr(stage, "is_abandoned", lambda: threading.current_thread().name == "orphan")
+    monkeypatch.setattr(generator_task, "is_abandoned", lambda: threading.current_thread().name == "orphan")
 
 
 def started_orphan(folder, engine, config=CONFIG):
@@ -505,10 +507,10 @@ def test_orphans__successor_waits_and_goes_on_from_what_they_finish(tmp_path, en
 @pytest.mark.usefixtures("orphans_are_abandoned")
 def test_orphans__end_at_their_next_report(tmp_path, engine, monkeypatch):
     whole = bytes_of(make(tmp_path / "whole"))
-    monkeypatch.setattr(stage, "is_abandoned", lambda: False)
+    monkeypatch.setattr(generator_task, "is_abandoned", lambda: False)
     engine.trains.clear()
     orphan = started_orphan(tmp_path / "run", engine)
-    monkeypatch.setattr(stage, "is_abandoned", lambda: threading.current_thread().name == "orphan")
+    monkeypatch.setattr(generator_task, "is_abandoned", lambda: threading.current_thread().name == "orphan")
     assert bytes_of(make(tmp_path / "run", events=Listening(engine))) == whole
     assert isinstance(orphan.ended_with(), AbandonedError)
     assert [record["phase"] for record in read_progress(tmp_path / "run/generators/00")][:4] == [
@@ -524,7 +526,7 @@ def test_orphans__of_other_settings_are_waited_for_before_anything_is_removed(tm
     fresh = bytes_of(make(tmp_path / "fresh", other))
     engine.trains.clear()
     orphan = started_orphan(tmp_path / "run", engine)
-    monkeypatch.setattr(stage, "is_abandoned", lambda: threading.current_thread().name == "orphan")
+    monkeypatch.setattr(generator_task, "is_abandoned", lambda: threading.current_thread().name == "orphan")
     heard = Listening(engine)
     assert bytes_of(make(tmp_path / "run", other, events=heard)) == fresh
     assert heard.events[1] == {"event": "generator", "index": 0, "phase": "wait"}
@@ -535,7 +537,7 @@ def test_orphans__of_other_settings_are_waited_for_before_anything_is_removed(tm
 def test_orphans__between_chunks_end_with_whole_parts(tmp_path, engine, monkeypatch):
     whole = bytes_of(make(tmp_path / "whole"))
     task = tasks_of_a_dead_driver(tmp_path / "run")[0]
-    monkeypatch.setattr(stage, "is_abandoned", lambda: "sample 00/1" in engine.calls)
+    monkeypatch.setattr(generator_task, "is_abandoned", lambda: "sample 00/1" in engine.calls)
     engine.calls.clear()
     with pytest.raises(AbandonedError):
         attempt(make_part_of_pool, task, (), 3)
@@ -543,7 +545,7 @@ def test_orphans__between_chunks_end_with_whole_parts(tmp_path, engine, monkeypa
     assert sorted(path.name for path in (tmp_path / "run/pool").iterdir()) == [
         f"g00-part-000{i}.parquet" for i in (0, 1)
     ]
-    monkeypatch.setattr(stage, "is_abandoned", lambda: False)
+    monkeypatch.setattr(generator_task, "is_abandoned", lambda: False)
     assert bytes_of(make(tmp_path / "run")) == whole
 
 
@@ -581,7 +583,7 @@ def test_orphans__that_start_late_change_nothing(tmp_path, engine, monkeypatch, 
     make(tmp_path, CONFIG.model_copy(update={"max_epochs": 2.0}))
     before = tree(tmp_path)
     engine.calls.clear()
-    monkeypatch.setattr(stage, "is_abandoned", lambda: is_told)
+    monkeypatch.setattr(generator_task, "is_abandoned", lambda: is_told)
     with pytest.raises(AbandonedError):
         attempt(make_part_of_pool, task, (), 3)
     assert tree(tmp_path) == before
@@ -670,7 +672,7 @@ def test_notes__that_are_not_whole_are_not_trusted(tmp_path, engine, note):
 def test_device__threads_do_not_follow_from_the_workers(tmp_path, engine, monkeypatch):
     """Another number of threads gives other last digits."""
     devices = []
-    monkeypatch.setattr(stage, "choose_device", lambda *_: Device("cpu", 4))
+    monkeypatch.setattr(generator_work, "choose_device", lambda *_: Device("cpu", 4))
     monkeypatch.setattr(mostly, "train", lambda *args, **_: devices.append(args[3]) or engine.train(*args))
     make(tmp_path)
     assert devices == [Device("cpu", 1)] * 2

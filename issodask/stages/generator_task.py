@@ -1,0 +1,206 @@
+"""What one generator is to do, what it leaves in its folder, and who may touch that.
+
+A cluster can't stop a task: one whose driver died, or whose worker was believed dead, may still run when its successor
+starts elsewhere. So all that a generator leaves, and its parts, are written and removed only by who holds its lock; a
+task that nobody waits for any more ends at its next report, and its successor goes on from what it finished.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from issodask.config import GenerateConfig
+from issodask.errors import LostError
+from issodask.host import lock_at, take
+from issodask.models import mostly
+from issodask.models.progress import ProgressLog
+from issodask.runtime import is_abandoned
+from issodask.store.files import file_hash, read_json, write_json
+from issodask.store.frames import to_frame
+from issodask.store.pool import PoolWriter
+from issodask.store.run_folder import RunFolder
+from issodask.store.tables import read_table
+from issodask.table.schema import Schema
+
+TRAINED = "trained.json"
+SAMPLED = "sampled.json"
+SETTINGS = "settings.json"
+SCHEMA = "schema.json"
+
+_LOCK_POLL_S = 0.2
+
+
+class AbandonedError(LostError):
+    """Nobody waits for this task any more; what it finished stays for its successor."""
+
+
+@dataclass(frozen=True)
+class GeneratorTask:
+    """One generator: small enough to send; the original travels as a file."""
+
+    index: int
+    seed: int
+    n_units: int
+    config: GenerateConfig
+    run_folder: str
+    original_key: str
+    training_key: str
+    sampling_key: str
+    group_key: str | None = None
+    n_workers: int = 1
+
+    @property
+    def folder(self) -> Path:
+        return RunFolder(Path(self.run_folder)).generator(self.index)
+
+    @property
+    def pool_folder(self) -> Path:
+        return RunFolder(Path(self.run_folder)).pool
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What all that this generator leaves is made with."""
+        return {"training": self.training_key, "sampling": self.sampling_key}
+
+
+# one at a time, and only as long as it is wanted
+
+
+@contextmanager
+def alone(run_folder: Path, index: int, about_to_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of a generator within this context; who else holds it is waited for.
+
+    The lock goes with its holder's process, however that ends. It lies beside the folder, which may be removed.
+    """
+    folder = RunFolder(run_folder).generators
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = lock_at(folder / f".{index:02d}.lock")
+    if not take(lock):
+        about_to_wait()
+        while not take(lock):
+            stop_if_abandoned()
+            time.sleep(_LOCK_POLL_S)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def stop_unless_wanted(task: GeneratorTask) -> None:
+    stop_if_abandoned()
+    if settings_of(Path(task.run_folder), task.index) != task.settings:
+        raise AbandonedError(f"generator {task.index} is not wanted any more, or with other settings")
+
+
+def stop_if_abandoned() -> None:
+    if is_abandoned():
+        raise AbandonedError("nobody waits for this task any more: its driver ended, or it was given to another worker")
+
+
+# the original, where tasks find it
+
+
+def store_original(original: Any, schema: Schema, run_folder: Path) -> str:
+    """Write it as one Parquet file, in place of all earlier ones; return its hash.
+
+    The folder is named by the hash: a task of an earlier driver finds what it is to learn, or nothing.
+    """
+    remove_originals(run_folder)
+    work = original_folder(run_folder, "work")
+    with PoolWriter(work, schema, generator=0, seed=0, part_rows=len(original)) as writer:
+        writer.append(original)
+    write_json(work / SCHEMA, schema.to_dict())
+    original_key = file_hash(work / writer.finished_parts[0])
+    work.rename(original_folder(run_folder, original_key))
+    return original_key
+
+
+def remove_originals(run_folder: Path) -> None:
+    for folder in RunFolder(run_folder).generators.glob("original*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def stored_original(folder: Path) -> tuple[pd.DataFrame, Schema]:
+    schema = Schema.from_dict(read_json(folder / SCHEMA))
+    return to_frame(read_table(folder), schema), schema
+
+
+def original_folder(run_folder: Path, original_key: str) -> Path:
+    return RunFolder(run_folder).generators / f"original-{original_key}"
+
+
+# what a generator leaves, and what earlier runs left
+
+
+def settings_of(run_folder: Path, index: int) -> dict[str, str]:
+    """What the generator's folder is known to be made with."""
+    made_with = read_json(RunFolder(run_folder).generator(index) / SETTINGS)
+    return made_with if isinstance(made_with, dict) else {}
+
+
+def n_rows_if_finished(task: GeneratorTask, tell_damaged: Callable[[Path], None]) -> int | None:
+    """Rows of this generator if all its parts are there and intact; those that are damaged are told and removed."""
+    noted = _noted(task.folder / SAMPLED, task.sampling_key)
+    if noted is None:
+        return None
+    damaged = _damaged(task.pool_folder, noted["files"])
+    if not damaged:
+        return int(noted["n_rows"])
+    (task.folder / SAMPLED).unlink()
+    for name in damaged:
+        tell_damaged(task.pool_folder / name)
+        (task.pool_folder / name).unlink(missing_ok=True)
+    return None
+
+
+def is_trained(task: GeneratorTask, log: ProgressLog) -> bool:
+    noted = _noted(task.folder / TRAINED, task.training_key)
+    if noted is None:
+        return False
+    damaged = _damaged(task.folder, noted["files"])
+    if damaged:
+        log.write("damaged", file=str(task.folder / damaged[0]))
+        mostly.begin_anew(task.folder)
+        (task.folder / TRAINED).unlink()
+    return not damaged
+
+
+def note_trained(task: GeneratorTask) -> None:
+    files = {str(path.relative_to(task.folder)): file_hash(path) for path in mostly.model_files(task.folder)}
+    write_json(task.folder / TRAINED, {"key": task.training_key, "files": files})
+
+
+def note_sampled(task: GeneratorTask, writer: PoolWriter) -> None:
+    files = {name: file_hash(task.pool_folder / name) for name in writer.finished_parts}
+    write_json(task.folder / SAMPLED, {"key": task.sampling_key, "files": files, "n_rows": writer.n_rows})
+
+
+def _noted(path: Path, key: str) -> dict[str, Any] | None:
+    """The note at `path`, if it is whole and about what has this key."""
+    noted = read_json(path)
+    is_whole = isinstance(noted, dict) and isinstance(noted.get("files"), dict)
+    return noted if is_whole and noted.get("key") == key else None
+
+
+def _damaged(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Names of the files that are not there, or are not what they were."""
+    return [name for name, xxh3 in files.items() if not (folder / name).is_file() or file_hash(folder / name) != xxh3]
+
+
+def remove_parts(run_folder: Path, index: int) -> None:
+    (RunFolder(run_folder).generator(index) / SAMPLED).unlink(missing_ok=True)
+    for path in RunFolder(run_folder).pool.glob(f"g{index:02d}-part-*.parquet"):
+        path.unlink()
+
+
+def remove_generator(run_folder: Path, index: int) -> None:
+    folder = RunFolder(run_folder).generator(index)
+    if folder.exists():
+        (folder / SETTINGS).unlink(missing_ok=True)
+        shutil.rmtree(folder)
