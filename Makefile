@@ -27,7 +27,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 QUIET := $(if $(MAKE_TERMOUT),,-q)
 UV_INSTALL := UV_FIND_LINKS="$(WHEELS)" $(BIN)/uv pip install $(QUIET) -p $(VENV) -c requirements.lock -e '.[test,docs]'
-IMPORTED := issodask.warm, issodask.stages.run, issodask.runtime.service.desk, mostlyai.engine, mostlyai.qa, pytest
+IMPORTED := issodask.warm, issodask.stages.run, issodask.service.manager, mostlyai.engine, mostlyai.qa, pytest
 PIP_INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 help: ## List the commands

@@ -26,7 +26,7 @@ from distributed.core import Status
 
 from issodask.runtime.cluster import SETTINGS
 
-DESK = "issodask.runtime.service.desk"
+DESK = "issodask.service.manager"
 
 _KEYS = ("workers", "keys", "scheduler-file", "scheduler", "jobqueue")
 _CHECK_S = 30.0

@@ -7,7 +7,7 @@ from issodask.runtime.base import LEASH_VARIABLE
 
 if __name__ == "__main__":
     if os.environ.pop(LEASH_VARIABLE, None):
-        from issodask.runtime.service.drive import hold_leash
+        from issodask.service.driver import hold_leash
 
         hold_leash()
     main()

@@ -10,8 +10,8 @@ import psutil
 
 from issodask.errors import InputError
 from issodask.runtime.cluster import connected
-from issodask.runtime.service import host
-from issodask.runtime.service.client import open_service
+from issodask.service import host
+from issodask.service.client import open_service
 from tests.tables import biased_pool, mixed_table, narrow, write_job, write_pool
 
 REPOSITORY = Path(__file__).parents[1]
@@ -119,7 +119,7 @@ def results(out: Path) -> dict[str, bytes]:
 
 
 def ended(id: str, seconds: float = 180) -> dict[str, Any]:
-    """The job, as the desk of this host's cluster knows it, once it is over; the scheduler may be down for a while."""
+    """The job, as this host's cluster knows it, once it is over; the scheduler may be down for a while."""
 
     def over() -> dict[str, Any] | None:
         with suppress(InputError, OSError), open_service(None) as service:

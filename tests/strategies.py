@@ -10,7 +10,7 @@ import pandas as pd
 from hypothesis import strategies as st
 
 from issodask.fitting.objective import Objective
-from issodask.kernels.errors import ONE, retarget
+from issodask.kernels.loss import ONE, retarget
 from issodask.kernels.units import RowUnits, Units, same
 from issodask.table.bins import MISSING, UNSEEN, Bins, ColumnBins
 from issodask.table.blocks import SequenceCodes

@@ -6,7 +6,7 @@
 import pytest
 
 from issodask.config import load_job
-from issodask.runtime.service.client import open_service
+from issodask.service.client import open_service
 from issodask.stages.run import run
 from issodask.stages.submit import submit
 from tests.clusters import ended, quick_job, results, write_inputs

@@ -15,8 +15,9 @@ from distributed.core import rpc
 from distributed.security import Security
 
 from issodask.runtime.address import find_cluster
-from issodask.runtime.service.client import open_service
-from issodask.runtime.service.keys import Keys, make_keys
+from issodask.runtime.credentials import Keys
+from issodask.service.certificates import make_keys
+from issodask.service.client import open_service
 from tests.clusters import listening, processes_of
 
 pytestmark = pytest.mark.cluster

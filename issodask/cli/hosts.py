@@ -35,7 +35,7 @@ def up(workers: int | None, memory: str | None, **places: str | int) -> None:
     """Start it. Nobody without the certificate that is made now can talk to it."""
     from issodask.models.device import installed_gpus
     from issodask.runtime.address import NOTE, own_folder
-    from issodask.runtime.service.host import Plan, start
+    from issodask.service.host import Plan, start
     from issodask.warm import warm_up
 
     click.echo("compiling kernels (once per installation)", err=True)
@@ -56,7 +56,7 @@ def join(note: Path, workers: int | None, memory: str | None) -> None:
     """Start workers here for the cluster of another host, from its CLUSTER.JSON, copied with the folder keys/."""
     from issodask.models.device import installed_gpus
     from issodask.runtime.address import own_folder
-    from issodask.runtime.service.host import Plan, join
+    from issodask.service.host import Plan, join
     from issodask.warm import warm_up
 
     click.echo("compiling kernels (once per installation)", err=True)
@@ -72,7 +72,7 @@ def join(note: Path, workers: int | None, memory: str | None) -> None:
 def down() -> None:
     """Stop it; jobs that were not finished go on when it is started again."""
     from issodask.runtime.address import own_folder
-    from issodask.runtime.service.host import stop
+    from issodask.service.host import stop
 
     click.echo("stopped" if stop(own_folder()) else "no cluster was up")
 
@@ -82,7 +82,7 @@ def down() -> None:
 def status() -> None:
     """Tell where it listens and how its processes are."""
     from issodask.runtime.address import own_folder
-    from issodask.runtime.service.host import status
+    from issodask.service.host import status
 
     found = status(own_folder())
     click.echo(f"scheduler  {found.address}")
@@ -98,7 +98,7 @@ def status() -> None:
 def keys(folder: Path) -> None:
     """Make certificates in FOLDER for a cluster that something else starts (see cluster/README.md)."""
     from issodask.errors import InputError
-    from issodask.runtime.service.keys import Keys, make_keys
+    from issodask.service.certificates import Keys, make_keys
 
     if Keys.within(folder).key.exists():
         raise InputError(f"{folder} has keys already: remove them first, or choose another folder")

@@ -20,7 +20,7 @@ _WIDE = 1_000
 def submit(job: Path, scheduler: str | None) -> None:
     """Hand a JOB over to a cluster and leave; prints its id."""
     from issodask.config import load_job
-    from issodask.runtime.service.client import open_service
+    from issodask.service.client import open_service
     from issodask.stages.submit import submit
 
     config = load_job(job)
@@ -34,7 +34,7 @@ def submit(job: Path, scheduler: str | None) -> None:
 @told
 def status(id: str | None, scheduler: str | None) -> None:
     """Tell how all jobs are doing, or all that is known of the one with ID."""
-    from issodask.runtime.service.client import open_service
+    from issodask.service.client import open_service
 
     with open_service(scheduler) as service:
         found = service.jobs() if id is None else [service.job(id)]
@@ -58,7 +58,7 @@ def logs(id: str | None, follow: bool, scheduler: str | None) -> None:
     from issodask.display import shown
     from issodask.errors import InputError
     from issodask.events import event_of
-    from issodask.runtime.service.client import open_service
+    from issodask.service.client import open_service
 
     with open_service(scheduler) as service, shown(Console(), sparse=not follow) as listener:
         id = service.job(id)["id"]
@@ -78,7 +78,7 @@ def logs(id: str | None, follow: bool, scheduler: str | None) -> None:
 @told
 def cancel(id: str, scheduler: str | None) -> None:
     """Stop the job with ID. What it finished stays: submitted again, it goes on from there."""
-    from issodask.runtime.service.client import open_service
+    from issodask.service.client import open_service
 
     with open_service(scheduler) as service:
         state = service.cancel(id)
@@ -94,7 +94,7 @@ def cancel(id: str, scheduler: str | None) -> None:
 def result(id: str | None, to: Path | None, scheduler: str | None) -> None:
     """Tell where the results of the job with ID (default: the newest) are, or fetch them."""
     from issodask.errors import InputError
-    from issodask.runtime.service.client import open_service
+    from issodask.service.client import open_service
     from issodask.store.run_folder import RunFolder
 
     with open_service(scheduler) as service:

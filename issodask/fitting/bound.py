@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from issodask.fitting.objective import Objective
 from issodask.fitting.problem import Problem
-from issodask.kernels.errors import ONE
+from issodask.kernels.loss import ONE
 from issodask.kernels.units import RowUnits, Units, add_shares, removal_gains
 from issodask.table.cliques import Cliques
 

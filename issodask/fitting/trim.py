@@ -5,7 +5,7 @@ some units drawn at random (stochastic greedy, Mirzasoleiman et al. 2015), on th
 
 Four things matter. The residual is taken against the target of the size that the next few removals leave: against the
 final target every cell is too full and all removals look alike. Draws grow: what is left is decided at the end. The
-errors of groups are softened (issodask.kernels.errors): at equal work they end at 0.0051 instead of 0.0061. (For rows
+errors of groups are softened (issodask.kernels.loss): at equal work they end at 0.0051 instead of 0.0061. (For rows
 it is a matter of luck: better by a twentieth on census, worse by a quarter on ACS, with any width.) And gains are up to
 date: when they came in batches of 0.5 % of the subset, computed against one residual, census ended at 0.0071 instead of
 0.0044; at 0.01 %, as here, nothing is lost. (Where cells are many and units few, of 80 columns and 20,000 rows, 0.1 %
@@ -27,7 +27,7 @@ from issodask import seeds
 from issodask.fitting.problem import Problem, time_gains
 from issodask.fitting.schedule import TrimPlan
 from issodask.fitting.team import ThreadTeam, cut
-from issodask.kernels.errors import ONE, retarget
+from issodask.kernels.loss import ONE, retarget
 from issodask.kernels.swaps import choose_best, draw_units, trim_groups
 from issodask.kernels.units import Units, leave, removal_gains
 

@@ -19,8 +19,8 @@ the subset, else a fixed-point scale). Adding a unit to a cell changes its error
 
 import numpy as np
 
-from issodask.kernels.errors import removal_fall
 from issodask.kernels.jit import kernel
+from issodask.kernels.loss import removal_fall
 
 _BATCH = 256
 _LARGE_BATCH = 2_048

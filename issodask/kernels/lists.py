@@ -11,8 +11,8 @@ codes, adding to cells and taking back, 6 us; listing a group takes 8 us.)
 
 import numpy as np
 
-from issodask.kernels.errors import removal_fall
 from issodask.kernels.jit import kernel
+from issodask.kernels.loss import removal_fall
 
 MOST_VALUES = 256
 MOST_ROWS = 100

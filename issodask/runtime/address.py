@@ -12,6 +12,7 @@ from pathlib import Path
 from distributed.security import Security
 
 from issodask.errors import InputError
+from issodask.runtime.credentials import Keys
 
 OWN = "cluster"
 """What names the cluster that `issodask cluster up` started."""
@@ -76,6 +77,4 @@ def _noted(path: Path) -> Address:
         raise InputError(f"{path} is no scheduler file ({error}): give one that a Dask scheduler wrote") from error
     if "keys" not in note:
         return Address(scheduler, Security())
-    from issodask.runtime.service.keys import Keys
-
     return Address(scheduler, Keys.within(path.parent / note["keys"]).security(), note.get("dashboard"))

@@ -18,7 +18,7 @@ from issodask.config import GenerateConfig
 from issodask.events import ColumnsKnown, Damaged, Events, GeneratorTold
 from issodask.host import check_installed, is_installed, n_processors
 from issodask.models import external, mostly
-from issodask.models.progress import watched
+from issodask.models.progress_log import watched
 from issodask.runtime import Runtime
 from issodask.stages.generator_task import (
     SAMPLED,
@@ -36,7 +36,8 @@ from issodask.stages.generator_work import make_part_of_pool
 from issodask.stages.roles import KnownColumns
 from issodask.store.files import write_json
 from issodask.store.frames import key_codes
-from issodask.store.pool import Pool, open_pool, seal_pool
+from issodask.store.pool import Pool, open_pool
+from issodask.store.pool_writer import seal_pool
 from issodask.store.run_folder import RunFolder
 from issodask.store.tables import as_table
 from issodask.table.groups import Groups

@@ -19,11 +19,11 @@ from issodask.config import GenerateConfig
 from issodask.errors import LostError
 from issodask.host import lock_at, take
 from issodask.models import mostly
-from issodask.models.progress import ProgressLog
+from issodask.models.progress_log import ProgressLog
 from issodask.runtime import is_abandoned
 from issodask.store.files import file_hash, read_json, write_json
 from issodask.store.frames import to_frame
-from issodask.store.pool import PoolWriter
+from issodask.store.pool_writer import PoolWriter
 from issodask.store.run_folder import RunFolder
 from issodask.store.tables import read_table
 from issodask.table.schema import Schema

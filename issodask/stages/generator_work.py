@@ -18,7 +18,7 @@ from issodask import seeds
 from issodask.models import external, mostly
 from issodask.models.codec import GROUP, Codec
 from issodask.models.device import Device, choose_device, look_around, pinned
-from issodask.models.progress import ProgressLog
+from issodask.models.progress_log import ProgressLog
 from issodask.stages.called import call
 from issodask.stages.generator_task import (
     GeneratorTask,
@@ -33,7 +33,7 @@ from issodask.stages.generator_task import (
     stop_unless_wanted,
     stored_original,
 )
-from issodask.store.pool import PoolWriter
+from issodask.store.pool_writer import PoolWriter
 from issodask.table.schema import Schema
 
 

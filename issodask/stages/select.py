@@ -36,7 +36,8 @@ from issodask.store.dialects import Dialect
 from issodask.store.files import sole_writer
 from issodask.store.folders import describe_csv
 from issodask.store.frames import key_codes, to_frame
-from issodask.store.pool import Pool, as_pool, check_pool
+from issodask.store.pool import Pool, check_pool
+from issodask.store.pool_writer import as_pool
 from issodask.store.receipts import Receipt, key_of
 from issodask.store.run_folder import RunFolder
 from issodask.store.subset import check_out, lineage_path

@@ -1,7 +1,7 @@
 """Submit: hand a job over to a cluster, so that it goes on there when whoever submitted it has left.
 
-In: a job. Out: its id at the cluster's desk. Paths become absolute; small inputs that workers can't see are shipped to
-the run's folder, others refused.
+In: a job. Out: its id at the cluster's manager of jobs. Paths become absolute; small inputs that workers can't see are
+shipped to the run's folder, others refused.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from issodask.config import JobConfig
 from issodask.errors import InputError
 from issodask.models.external import PREFIX, is_callable_source
-from issodask.runtime.service.client import Service, mark
+from issodask.service.client import Service, mark
 from issodask.stages.generate import makes_pool
 from issodask.store.pool import open_pool
 from issodask.store.tables import RDATASETS
@@ -31,7 +31,7 @@ def submit(job: JobConfig, service: Service, name: str) -> str:
     settings = job.model_dump()
     settings["runtime"]["scheduler"] = None  # it is the cluster that the job is handed to
     text = json.dumps(settings, indent=1)
-    path = f"{out}/submitted-{_short(text)}.json"  # another job may be working here, which the desk will say
+    path = f"{out}/submitted-{_short(text)}.json"  # another job may be working here, which the manager will say
     service.write(path, text.encode())
     return service.submit(name, out, path)
 

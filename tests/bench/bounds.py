@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 from issodask.fitting.pairs import PairTable, disjoint_groups, scale_block, sum_block
-from issodask.kernels.errors import ONE, retarget
+from issodask.kernels.loss import ONE, retarget
 from issodask.kernels.swaps import swap_gains
 from issodask.kernels.units import RowUnits, removal_gains
 from issodask.table.bins import Bins

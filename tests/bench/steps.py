@@ -21,7 +21,7 @@ from issodask.runtime import open_runtime
 from issodask.runtime.arrays import BlockWeights, block_array
 from issodask.stages.encode import encode_pool
 from issodask.stages.original import KnownOriginal
-from issodask.store.pool import as_pool
+from issodask.store.pool_writer import as_pool
 from issodask.store.reader import BlockReader
 from issodask.store.tables import as_frame
 from issodask.table.bins import Bins

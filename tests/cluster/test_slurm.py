@@ -13,7 +13,7 @@ from distributed import Client
 
 from issodask.runtime.address import find_cluster
 from issodask.runtime.cluster import EXCLUSIVE
-from issodask.runtime.service.keys import make_keys
+from issodask.service.certificates import make_keys
 from tests.cluster.deployments import CLUSTER, job_scripts, slurm
 from tests.clusters import wait_for
 

@@ -20,8 +20,8 @@ import click
 
 from issodask.config import load_job
 from issodask.runtime.address import NOTE, own_folder
-from issodask.runtime.service import host
-from issodask.runtime.service.client import open_service
+from issodask.service import host
+from issodask.service.client import open_service
 from issodask.stages.run import run
 from issodask.stages.submit import submit
 from issodask.warm import warm_up
@@ -124,7 +124,7 @@ def _disturbed(
 
 
 def _record_if_over(id: str, note: str) -> dict[str, object] | None:
-    """What the desk says of the job when it is over; the scheduler may just be down."""
+    """What the manager says of the job when it is over; the scheduler may just be down."""
     time.sleep(0.5)
     try:
         with open_service(note) as service:

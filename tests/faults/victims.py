@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from issodask.runtime.service import host
+from issodask.service import host
 
 VICTIMS = ("worker", "nanny", "scheduler", "driver")
 

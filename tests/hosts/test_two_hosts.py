@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(MISSING is not None, reason=M
 # What each worker did, and what it sees: runs on a host.
 ASK = """
 import json, os, sys
-from issodask.runtime.service.client import open_service
+from issodask.service.client import open_service
 with open_service(None) as service:
     def ask(path, dask_worker):
         return [os.uname().nodename, dask_worker.state.executed_count, sorted(os.listdir(path))]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issodask.kernels.errors import ONE
+from issodask.kernels.loss import ONE
 from issodask.kernels.swaps import burst, draw_units, remove_best, settle_swaps, swap_gains, trim_groups
 from issodask.kernels.units import RowUnits, removal_gains
 from issodask.table.cliques import Cliques

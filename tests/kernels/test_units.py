@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issodask.kernels.errors import ONE
+from issodask.kernels.loss import ONE
 from issodask.kernels.swaps import swap_gains
 from issodask.kernels.units import GroupUnits, RowUnits, add_shares, change, gain, leave, removal_gains, same
 from issodask.table.blocks import SequenceCodes

@@ -9,7 +9,7 @@ from distributed import Worker, WorkerPlugin
 from issodask.models import mostly
 from issodask.models.codec import Codec
 from issodask.models.device import Device
-from issodask.models.progress import ProgressLog
+from issodask.models.progress_log import ProgressLog
 from issodask.store.tables import as_frame
 from tests.door import schema_from
 from tests.models.tables import awkward, sequences

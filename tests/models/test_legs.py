@@ -16,7 +16,7 @@ import pytest
 
 from issodask.models import engine, mostly
 from issodask.models.legs import LEG_VALUES, Ending, Leg, Legs, carried_over, epochs_per_leg
-from issodask.models.progress import read_progress
+from issodask.models.progress_log import read_progress
 from tests.models.dying import died
 from tests.models.in_legs import CPU, SAMPLING, TRAINING, bytes_of_model, train_in_legs
 

@@ -13,7 +13,7 @@ from issodask.errors import InputError
 from issodask.models import mostly
 from issodask.models.codec import GROUP, Codec
 from issodask.models.device import Device
-from issodask.models.progress import ProgressLog, read_progress
+from issodask.models.progress_log import ProgressLog, read_progress
 from issodask.store.tables import as_frame
 from tests.door import as_written, schema_from
 from tests.models.tables import awkward, sequences

@@ -10,7 +10,7 @@ from distributed.security import Security
 
 from issodask.errors import InputError
 from issodask.runtime.address import NOTE, as_client, find_cluster, own_folder
-from issodask.runtime.service.keys import make_keys
+from issodask.service.certificates import make_keys
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from issodask.stages.encode import encode_pool
 from issodask.store import codes as codes_room
 from issodask.store import parts
 from issodask.store.codes import load_block
-from issodask.store.pool import PoolWriter, open_pool, seal_pool
+from issodask.store.pool import open_pool
+from issodask.store.pool_writer import PoolWriter, seal_pool
 from issodask.table.groups import Groups
 from issodask.table.sequences import SequenceBins
 from tests.door import schema_from

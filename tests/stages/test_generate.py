@@ -20,7 +20,7 @@ from issodask.events import Event
 from issodask.models import mostly
 from issodask.models.codec import GROUP
 from issodask.models.device import Device
-from issodask.models.progress import read_progress
+from issodask.models.progress_log import read_progress
 from issodask.runtime import open_runtime
 from issodask.runtime.base import attempt
 from issodask.runtime.local import Serial

@@ -16,7 +16,7 @@ from issodask.runtime import open_runtime
 from issodask.runtime.arrays import BlockWeights
 from issodask.stages import checkpoint
 from issodask.stages.select import select
-from issodask.store.pool import PoolWriter, seal_pool
+from issodask.store.pool_writer import PoolWriter, seal_pool
 from issodask.table import blocks
 from tests.door import schema_from
 from tests.heard import of_records

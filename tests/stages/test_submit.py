@@ -9,7 +9,7 @@ import pytest
 
 from issodask.config import load_job
 from issodask.errors import InputError
-from issodask.runtime.service.client import mark, open_service
+from issodask.service.client import mark, open_service
 from issodask.stages import submit as stage
 from issodask.stages.run import run
 from issodask.stages.submit import submit
@@ -18,7 +18,7 @@ from tests.tables import biased_pool, mixed_table, narrow, write_pool
 
 
 class Elsewhere:
-    """The desk of a cluster whose workers see only the folder `theirs`, and all else under no path."""
+    """The manager of a cluster whose workers see only the folder `theirs`, and all else under no path."""
 
     def __init__(self, theirs):
         self.theirs = str(theirs)
@@ -133,7 +133,7 @@ def test_submit__everything_else_stays_but_the_scheduler(here, there):
 
 
 def test_submit__another_job_for_the_folder_does_not_touch_the_first_ones_file(here):
-    """The desk may refuse the second, while the first one goes on."""
+    """The manager may refuse the second, while the first one goes on."""
     service = Elsewhere("/")
     for seed in (1, 2):
         submit(load_job(quick_job(here, seed=seed)), service, "job")
@@ -184,7 +184,7 @@ def test_submit__what_is_too_large_to_ship_is_refused(here, there, monkeypatch):
     assert list((there / "out").glob("submitted-*")) == []
 
 
-# with a real desk
+# with a real manager
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from issodask.stages.roles import KnownColumns
 from issodask.stages.write import read_units, write_subset
 from issodask.store import parts, subset
 from issodask.store.frames import to_frame
-from issodask.store.pool import PoolWriter, open_pool, seal_pool
+from issodask.store.pool import open_pool
+from issodask.store.pool_writer import PoolWriter, seal_pool
 from issodask.store.tables import as_frame, as_table, to_arrow
 from issodask.table.groups import Groups
 from tests.door import Binned, schema_from, seen

@@ -10,7 +10,8 @@ from issodask.stages.encode import encode_pool
 from issodask.stages.write import write_subset
 from issodask.store.codes import load_block
 from issodask.store.frames import to_frame
-from issodask.store.pool import PoolWriter, open_pool, seal_pool
+from issodask.store.pool import open_pool
+from issodask.store.pool_writer import PoolWriter, seal_pool
 from issodask.store.tables import as_table
 from tests.door import Binned
 

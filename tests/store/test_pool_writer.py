@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from issodask.errors import InputError
 from issodask.store import files
-from issodask.store.pool import PoolWriter, as_pool, check_pool, open_pool, seal_pool
+from issodask.store.pool import check_pool, open_pool
+from issodask.store.pool_writer import PoolWriter, as_pool, seal_pool
 from tests.door import schema_from
 
 

@@ -1,6 +1,6 @@
-"""Talking to the desk from outside: submit a job, follow it, cancel it, fetch what it made.
+"""Talking to the manager from outside: submit a job, follow it, cancel it, fetch what it made.
 
-In: a connection to any Dask cluster. Where the scheduler has no desk yet, one is sent there.
+In: a connection to any Dask cluster. Where the scheduler has no manager yet, one is sent there.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from distributed import Client
 
 from issodask.errors import InputError, LostError
 from issodask.runtime.cluster import connected
-from issodask.runtime.service.desk import Desk
+from issodask.service.manager import JobManager
 
 Record = dict[str, Any]
 
@@ -28,12 +28,12 @@ _NO_WORKERS = "the cluster has no workers yet: wait for them, or look at `issoda
 
 
 class Service:
-    """The desk of one cluster. Raises InputError when there is none, and none can be sent there."""
+    """The manager of one cluster. Raises InputError when there is none, and none can be sent there."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         try:
-            client.register_plugin(Desk())
+            client.register_plugin(JobManager())
         except ImportError as error:
             raise InputError(
                 f"the scheduler can't import issodask ({error}): install it where scheduler and workers run"
@@ -44,7 +44,7 @@ class Service:
         return str(self._ask("submit", name=name, out=out, job_path=job_path)["id"])
 
     def jobs(self) -> list[Record]:
-        """All jobs, as the desk lists them."""
+        """All jobs, as the manager lists them."""
         return list(self._ask("jobs"))
 
     def job(self, id: str | None) -> Record:
@@ -145,7 +145,7 @@ class Service:
 
 @contextmanager
 def open_service(scheduler: str | None) -> Iterator[Service]:
-    """The desk of the cluster that `scheduler` names. Raises InputError when it does not answer."""
+    """The manager of the cluster that `scheduler` names. Raises InputError when it does not answer."""
     client = connected(scheduler)
     try:
         yield Service(client)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issodask.kernels.errors import ONE, removal_fall, retarget
+from issodask.kernels.loss import ONE, removal_fall, retarget
 from tests import naive
 
 residuals = st.integers(-(2**29), 2**29)

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from issodask.cli import main
 from issodask.errors import InputError
 from issodask.host import n_processors
-from issodask.runtime.service import host
-from issodask.runtime.service.client import open_service
+from issodask.service import host
+from issodask.service.client import open_service
 from tests.clusters import listeners, listening, processes_of, wait_for, wait_for_workers
 
 pytestmark = pytest.mark.cluster

@@ -1,4 +1,4 @@
-"""The dashboard's page: there on every cluster with a desk, with its jobs, and names of them harmless."""
+"""The dashboard's page: there on every cluster with a manager, with its jobs, and names of them harmless."""
 
 import urllib.error
 import urllib.request
@@ -10,10 +10,10 @@ from distributed import Client, LocalCluster
 
 from issodask.config import load_job
 from issodask.runtime.address import find_cluster
-from issodask.runtime.service.client import Service, open_service
-from issodask.runtime.service.desk import Desk, Job
-from issodask.runtime.service.page import _Page
-from issodask.runtime.service.told import Told
+from issodask.service.client import Service, open_service
+from issodask.service.dashboard import _Page
+from issodask.service.manager import Job, JobManager
+from issodask.service.told import Told
 from issodask.stages.submit import submit
 from tests.clusters import ended, quick_job, write_inputs
 from tests.test_progress import EVENTS
@@ -81,13 +81,13 @@ def test_page__comes_with_the_first_client_to_any_cluster():
 
 def drawn(*jobs, events=()):
     """The page of these jobs; the events are those of the first."""
-    desk = Desk()
+    manager = JobManager()
     for job in jobs:
-        desk.jobs[job.id] = job
-        desk.told[job.id] = Told()
+        manager.jobs[job.id] = job
+        manager.told[job.id] = Told()
     for i, event in enumerate(events):
-        desk.told[jobs[0].id].hear({"time": 1_000.0 + i, **event})
-    page = _Page(desk)
+        manager.told[jobs[0].id].hear({"time": 1_000.0 + i, **event})
+    page = _Page(manager)
     page._choice.value = jobs[0].id if jobs else ""
     page._update()
     return page

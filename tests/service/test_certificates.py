@@ -10,7 +10,8 @@ import pytest
 from cryptography import x509
 
 from issodask.errors import InputError
-from issodask.runtime.service.keys import Keys, make_keys
+from issodask.runtime.credentials import Keys
+from issodask.service.certificates import make_keys
 
 FILES = ["ca.pem", "cert.pem", "key.pem"]
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issodask.progress import Progress
-from issodask.runtime.service.told import MAX_EVENTS, Told
+from issodask.service.told import MAX_EVENTS, Told
 
 
 def told(*records):

@@ -1,4 +1,4 @@
-"""A Dask client of the user's own, and what the desk's client does when the desk is away."""
+"""A Dask client of the user's own, and what the manager's client does when the manager is away."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from distributed.comm import CommClosedError
 import issodask
 from issodask.errors import InputError, LostError
 from issodask.runtime.address import find_cluster
-from issodask.runtime.service.client import Service, open_service
+from issodask.service.client import Service, open_service
 from tests.clusters import quick_job, results, write_inputs
 from tests.tables import QUICK
 
@@ -81,7 +81,7 @@ def test_make_folder__that_is_another_one_for_each_worker(client, tmp_path, monk
 
 
 def test_write_and_fetch__any_bytes(client, tmp_path, monkeypatch):
-    monkeypatch.setattr("issodask.runtime.service.client._CHUNK_BYTES", 1_000)
+    monkeypatch.setattr("issodask.service.client._CHUNK_BYTES", 1_000)
     service, data = Service(client), bytes(range(256)) * 17
     service.write(str(tmp_path / "there" / "file"), b"old")
     service.write(str(tmp_path / "there" / "file"), data)
@@ -129,13 +129,13 @@ class Away:
 
 
 def test_follow__waits_for_a_scheduler_that_starts_again(monkeypatch):
-    monkeypatch.setattr("issodask.runtime.service.client._FOLLOW_S", 0)
+    monkeypatch.setattr("issodask.service.client._FOLLOW_S", 0)
     assert list(Service(Away(3)).follow("a-1", until_over=True)) == [{"event": "ipf"}]
 
 
 def test_follow__gives_up_in_the_end(monkeypatch):
-    monkeypatch.setattr("issodask.runtime.service.client._PATIENCE_S", 0)
-    monkeypatch.setattr("issodask.runtime.service.client._FOLLOW_S", 0)
+    monkeypatch.setattr("issodask.service.client._PATIENCE_S", 0)
+    monkeypatch.setattr("issodask.service.client._FOLLOW_S", 0)
     with pytest.raises(LostError, match=r"the Dask scheduler does not answer \(stream is closed\): ask again"):
         list(Service(Away(9_999)).follow("a-1", until_over=True))
 

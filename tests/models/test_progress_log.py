@@ -2,7 +2,7 @@ import threading
 from typing import Any
 
 from issodask.events import Event
-from issodask.models.progress import PROGRESS, ProgressLog, read_progress, watched
+from issodask.models.progress_log import PROGRESS, ProgressLog, read_progress, watched
 
 
 class Heard:

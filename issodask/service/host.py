@@ -38,7 +38,8 @@ from issodask.errors import InputError
 from issodask.host import n_processors
 from issodask.runtime.address import NOTE, find_cluster
 from issodask.runtime.cluster import EXCLUSIVE, SETTINGS
-from issodask.runtime.service.keys import Keys, copy_keys, make_keys
+from issodask.runtime.credentials import Keys
+from issodask.service.certificates import copy_keys, make_keys
 
 Say = Callable[[str], None]
 
@@ -285,7 +286,7 @@ def _scheduler(folder: Path, address: str, dashboard: str) -> str:
         *_python("distributed.cli.dask_scheduler"),
         *("--host", address),
         *("--dashboard-address", dashboard),
-        *("--preload", "issodask.runtime.service.desk"),
+        *("--preload", "issodask.service.manager"),
     ]
     return _program(folder, "scheduler", command, {})
 

@@ -1,6 +1,6 @@
 """The dashboard's page of issodask: all jobs, and of one of them stages, training curves and the search.
 
-Drawn by Bokeh as Dask's own pages are, and in their navigation. It asks the desk once a second.
+Drawn by Bokeh as Dask's own pages are, and in their navigation. It asks the manager once a second.
 """
 
 import html
@@ -22,7 +22,7 @@ from tornado.ioloop import IOLoop
 from issodask.progress import Line, Progress, duration
 
 if TYPE_CHECKING:
-    from issodask.runtime.service.desk import Desk, Job
+    from issodask.service.manager import Job, JobManager
 
 PATH = "issodask"
 
@@ -53,14 +53,14 @@ _STYLE = """
 """
 
 
-def add_page(scheduler: Scheduler, desk: "Desk") -> None:
+def add_page(scheduler: Scheduler, manager: "JobManager") -> None:
     """Serve the page beside Dask's own, whether these run already or are about to."""
     pages = template_variables(scheduler)["pages"]
     if PATH not in pages:
         pages.insert(0, PATH)
 
     def document(server: Scheduler, extra: dict[str, Any], doc: Document) -> None:
-        _Page(desk).show(doc, extra)
+        _Page(manager).show(doc, extra)
 
     application = BokehApplication(
         {f"/{PATH}": document}, scheduler, prefix="", template_variables=template_variables(scheduler)
@@ -73,8 +73,8 @@ def add_page(scheduler: Scheduler, desk: "Desk") -> None:
 class _Page:
     """One browser's view."""
 
-    def __init__(self, desk: "Desk") -> None:
-        self._desk = desk
+    def __init__(self, manager: "JobManager") -> None:
+        self._manager = manager
         self._choice = Select(title="", options=[], width=330)
         self._jobs = Div(width=1180)
         self._headline = Div(width=330)
@@ -131,16 +131,16 @@ class _Page:
     # what is shown
 
     def _update(self) -> None:
-        jobs = sorted(self._desk.jobs.values(), key=lambda job: -(job.started or job.submitted))
-        self._jobs.text = _STYLE + _job_table([(job, self._desk.progress_of(job)) for job in jobs[:_MOST_JOBS]])
+        jobs = sorted(self._manager.jobs.values(), key=lambda job: -(job.started or job.submitted))
+        self._jobs.text = _STYLE + _job_table([(job, self._manager.progress_of(job)) for job in jobs[:_MOST_JOBS]])
         self._choice.options = [job.id for job in jobs]
         if jobs and self._choice.value not in self._choice.options:
             self._choice.value = jobs[0].id
-        job = self._desk.jobs.get(self._choice.value)
+        job = self._manager.jobs.get(self._choice.value)
         if job is None:
             self._headline.text = self._stages.text = ""
             return
-        progress = self._desk.progress_of(job)
+        progress = self._manager.progress_of(job)
         self._headline.text = _STYLE + _headline(job, progress)
         self._stages.text = _STYLE + _stage_table(progress)
         self._losses.data = _losses(progress)

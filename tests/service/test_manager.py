@@ -1,4 +1,4 @@
-"""The desk: what it makes of how drivers end, what it keeps on disk, and who may ask."""
+"""The manager: what it makes of how drivers end, what it keeps on disk, and who may ask."""
 
 import asyncio
 import json
@@ -14,11 +14,11 @@ from distributed import Client
 from issodask.config import load_job
 from issodask.runtime.address import own_folder
 from issodask.runtime.cluster import TOPIC
-from issodask.runtime.service import host
-from issodask.runtime.service.client import Service, open_service
-from issodask.runtime.service.desk import Desk
-from issodask.runtime.service.drive import Ended
-from issodask.runtime.service.keys import make_keys
+from issodask.service import host
+from issodask.service.certificates import make_keys
+from issodask.service.client import Service, open_service
+from issodask.service.driver import Ended
+from issodask.service.manager import JobManager
 from issodask.stages.run import run
 from issodask.stages.submit import submit
 from tests.clusters import ended, is_waiting, quick_job, results, wait_for, waiting_job, write_inputs
@@ -32,11 +32,11 @@ DONE = Ended(0, "")
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
-    monkeypatch.setattr("issodask.runtime.service.desk._LONGEST_PAUSE_S", 0)
+    monkeypatch.setattr("issodask.service.manager._LONGEST_PAUSE_S", 0)
 
 
-class Rehearsed(Desk):
-    """A desk whose drivers end as a test says, without driving anything."""
+class Rehearsed(JobManager):
+    """A manager whose drivers end as a test says, without driving anything."""
 
     def __init__(self, folder=None, ends=()):
         super().__init__(folder)
@@ -63,9 +63,9 @@ def driven(*ends):
     """A job, when it is over, whose drivers ended like that one after the other."""
 
     async def drive():
-        desk = await Rehearsed(ends=ends).open()
-        answer = await desk.submit("job", "/out", "/out/job.json")
-        return await desk.until_over(answer["id"])
+        manager = await Rehearsed(ends=ends).open()
+        answer = await manager.submit("job", "/out", "/out/job.json")
+        return await manager.until_over(answer["id"])
 
     return asyncio.run(asyncio.wait_for(drive(), 20))
 
@@ -97,20 +97,20 @@ def test_drive__gives_up_when_driver_after_driver_gets_nowhere():
 
 
 def asked(*steps, folder=None, ends=()):
-    """What a desk answers to the last of these, each of which gets the desk."""
+    """What a manager answers to the last of these, each of which gets the manager."""
 
     async def ask():
-        desk = await Rehearsed(folder, ends).open()
+        manager = await Rehearsed(folder, ends).open()
         for step in steps:
-            answer = await step(desk)
-        await desk.close()
+            answer = await step(manager)
+        await manager.close()
         return answer
 
     return asyncio.run(asyncio.wait_for(ask(), 20))
 
 
 def submitting(out, name="job"):
-    return lambda desk: desk.submit(name, out, f"{out}/job.json")
+    return lambda manager: manager.submit(name, out, f"{out}/job.json")
 
 
 def test_submit__two_jobs_in_one_folder_are_refused():
@@ -120,34 +120,34 @@ def test_submit__two_jobs_in_one_folder_are_refused():
 
 
 def test_submit__the_folder_of_a_job_that_is_over_is_free():
-    async def until_over(desk):
-        await desk.until_over(next(iter(desk.jobs)))
+    async def until_over(manager):
+        await manager.until_over(next(iter(manager.jobs)))
 
     assert "id" in asked(submitting("/out"), until_over, submitting("/out"), ends=[DONE])
 
 
 def test_submit__ids_differ():
-    jobs = asked(submitting("/a"), submitting("/b"), submitting("/c"), Desk.list_jobs)
+    jobs = asked(submitting("/a"), submitting("/b"), submitting("/c"), JobManager.list_jobs)
     assert len({job["id"] for job in jobs}) == 3
     assert all(job["id"].startswith("job-") for job in jobs)
 
 
 def test_submit__an_id_that_is_taken_is_not_given_again(monkeypatch):
     drawn = [SimpleNamespace(hex=text) for text in ("aaaa1", "aaaa2", "bbbb1")]
-    monkeypatch.setattr("issodask.runtime.service.desk.uuid4", lambda: drawn.pop(0))
-    jobs = asked(submitting("/a"), submitting("/b"), Desk.list_jobs)
+    monkeypatch.setattr("issodask.service.manager.uuid4", lambda: drawn.pop(0))
+    jobs = asked(submitting("/a"), submitting("/b"), JobManager.list_jobs)
     assert [job["id"] for job in jobs] == ["job-aaaa", "job-bbbb"]
 
 
 def test_list_jobs__oldest_first_with_what_they_are_doing():
-    async def tell(desk):
+    async def tell(manager):
         await asyncio.sleep(0.01)
-        first = min(desk.jobs.values(), key=lambda job: job.submitted)
+        first = min(manager.jobs.values(), key=lambda job: job.submitted)
         event = {"event": "ipf", "n": 1, "of": 4, "residual": 0.5}
         for i in (1, 2):
-            desk.log_event(TOPIC, {"job": first.id, "time": 10.0 * i, **event, "n": i})
+            manager.log_event(TOPIC, {"job": first.id, "time": 10.0 * i, **event, "n": i})
 
-    jobs = asked(submitting("/a", "first"), submitting("/b", "second"), tell, Desk.list_jobs)
+    jobs = asked(submitting("/a", "first"), submitting("/b", "second"), tell, JobManager.list_jobs)
     assert [job["name"] for job in jobs] == ["first", "second"]
     assert [(job["state"], job["stage"], job["seconds_left"]) for job in jobs] == [
         ("running", "weigh 50%", 20.0),
@@ -156,24 +156,24 @@ def test_list_jobs__oldest_first_with_what_they_are_doing():
 
 
 def test_cancel__is_final():
-    async def cancel(desk):
-        id = next(iter(desk.jobs))
-        return [await desk.cancel(id), desk.jobs[id].state, await desk.cancel(id)]
+    async def cancel(manager):
+        id = next(iter(manager.jobs))
+        return [await manager.cancel(id), manager.jobs[id].state, await manager.cancel(id)]
 
     first, state, second = asked(submitting("/out"), cancel)
     assert (first, state, second) == ({"state": "queued"}, "cancelled", {"state": "cancelled"})
 
 
-@pytest.mark.parametrize("ask", [lambda desk: desk.cancel("a"), lambda desk: desk.events_of("a", 0)])
+@pytest.mark.parametrize("ask", [lambda manager: manager.cancel("a"), lambda manager: manager.events_of("a", 0)])
 def test_ask__for_an_unknown_job(ask):
     assert "no job a is known here" in asked(ask)["error"]
 
 
 def test_log_event__a_run_that_nobody_submitted_is_seen():
-    async def tell(desk):
+    async def tell(manager):
         for event in ({"event": "run", "name": "x", "out": "/x"}, {"event": "finished", "accuracy": 0.9}):
-            desk.log_event(TOPIC, {"job": "x-1", "time": 8.0, **event})
-        return [await desk.list_jobs(), await desk.cancel("x-1"), await desk.submit("y", "/x", "/x/job.json")]
+            manager.log_event(TOPIC, {"job": "x-1", "time": 8.0, **event})
+        return [await manager.list_jobs(), await manager.cancel("x-1"), await manager.submit("y", "/x", "/x/job.json")]
 
     (job,), cancelled, submitted = asked(tell)
     assert (job["state"], job["out"], job["started"], job["ended"], job["accuracy"]) == ("seen", "/x", 8.0, 8.0, 0.9)
@@ -185,26 +185,26 @@ def test_log_event__a_run_that_nobody_submitted_is_seen():
     "told", [("other topic", {"job": "a", "event": "run"}), (TOPIC, "text"), (TOPIC, {"event": 1})]
 )
 def test_log_event__leaves_what_others_tell(told):
-    async def tell(desk):
-        desk.log_event(*told)
-        return [desk.jobs, desk.told]
+    async def tell(manager):
+        manager.log_event(*told)
+        return [manager.jobs, manager.told]
 
     assert asked(tell) == [{}, {}]
 
 
 def test_folder__a_new_scheduler_goes_on_with_what_was_not_over(tmp_path):
-    async def until_over(desk):
-        (running,) = [job.id for job in desk.jobs.values() if job.out == "/b"]
-        over = await desk.until_over(next(job.id for job in desk.jobs.values() if job.out == "/a"))
+    async def until_over(manager):
+        (running,) = [job.id for job in manager.jobs.values() if job.out == "/b"]
+        over = await manager.until_over(next(job.id for job in manager.jobs.values() if job.out == "/a"))
         return over.id, running
 
     finished, running = asked(submitting("/a"), submitting("/b"), until_over, folder=tmp_path, ends=[DONE])
 
     async def again():
-        desk = await Rehearsed(str(tmp_path), ends=[DONE]).open()
-        job = await desk.until_over(running)
-        await desk.close()
-        return desk.jobs[finished], job
+        manager = await Rehearsed(str(tmp_path), ends=[DONE]).open()
+        job = await manager.until_over(running)
+        await manager.close()
+        return manager.jobs[finished], job
 
     before, resumed = asyncio.run(asyncio.wait_for(again(), 20))
     assert (before.state, before.attempts) == ("finished", 1)
@@ -216,7 +216,7 @@ def test_folder__a_new_scheduler_goes_on_with_what_was_not_over(tmp_path):
 @pytest.mark.parametrize("text", ["", "[1]", '{"id": "a"}', '{"id": "a", "colour": 1}', "\xff"])
 def test_folder__a_damaged_note_is_left_alone(tmp_path, text):
     (tmp_path / "a.json").write_text(text, encoding="latin-1")
-    jobs = asked(submitting("/out"), Desk.list_jobs, folder=tmp_path)
+    jobs = asked(submitting("/out"), JobManager.list_jobs, folder=tmp_path)
     assert [job["name"] for job in jobs] == ["job"]
     assert (tmp_path / "a.json").read_text(encoding="latin-1") == text
 
@@ -228,19 +228,19 @@ def test_folder__events_before_the_scheduler_was_started_again(tmp_path):
     (out / "events.jsonl").write_text(f"{json.dumps(event)}\n{{half a li")
     asked(submitting(str(out)), folder=tmp_path)
 
-    async def ask(desk):
-        return await desk.events_of(next(iter(desk.jobs)), 0)
+    async def ask(manager):
+        return await manager.events_of(next(iter(manager.jobs)), 0)
 
     assert event in asked(ask, folder=tmp_path)["events"]
 
 
 def test_watches__of_old_jobs_are_forgotten_but_not_the_jobs(monkeypatch):
-    monkeypatch.setattr("issodask.runtime.service.desk._MOST_WATCHED", 2)
+    monkeypatch.setattr("issodask.service.manager._MOST_WATCHED", 2)
 
-    async def until_all_over(desk):
-        for id in list(desk.jobs):
-            await desk.until_over(id)
-        return [len(desk.jobs), len(desk.told)]
+    async def until_all_over(manager):
+        for id in list(manager.jobs):
+            await manager.until_over(id)
+        return [len(manager.jobs), len(manager.told)]
 
     steps = [submitting(f"/{i}") for i in range(5)]
     assert asked(*steps, until_all_over, ends=[DONE] * 5) == [5, 2]
@@ -303,7 +303,7 @@ def plain(tmp_path):
             process.wait(20)
 
 
-def test_desk__is_sent_to_any_scheduler_by_the_first_client(plain, tmp_path):
+def test_manager__is_sent_to_any_scheduler_by_the_first_client(plain, tmp_path):
     write_inputs(tmp_path)
     service = Service(plain)
     assert service.jobs() == []
@@ -311,4 +311,4 @@ def test_desk__is_sent_to_any_scheduler_by_the_first_client(plain, tmp_path):
     events = [event["event"] for event in service.follow(id, until_over=True)]
     assert service.job(id)["state"] == "finished", (tmp_path / "job" / "driver.log").read_text()
     assert {"driving", "run", "ipf", "trim", "refine", "finished"} <= set(events)
-    assert [job["id"] for job in Service(plain).jobs()] == [id]  # the desk that is there stays
+    assert [job["id"] for job in Service(plain).jobs()] == [id]  # the manager that is there stays

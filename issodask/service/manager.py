@@ -1,6 +1,6 @@
-"""The desk in the scheduler: keeps the list of jobs, has each one driven, and hears what all of them tell.
+"""The manager in the scheduler: keeps the list of jobs, has each one driven, and hears what all of them tell.
 
-It lives in the scheduler's process: as a preload (`issodask.runtime.service.desk`) in clusters of ours, or sent there
+It lives in the scheduler's process: as a preload (`issodask.service.manager`) in clusters of ours, or sent there
 by the first client that submits a job. A job is driven by a task on a worker (see `drive`), which goes to another
 worker when its own dies. With a folder (a cluster of ours has one) the list is on disk, and a scheduler that was
 started again takes up the jobs that were not finished; without, jobs last as long as the scheduler.
@@ -26,13 +26,13 @@ from issodask.events import Driving, Event, RunFinished, Running
 from issodask.progress import Progress
 from issodask.runtime.address import as_client
 from issodask.runtime.cluster import TOPIC
-from issodask.runtime.service.drive import Ended, drive
-from issodask.runtime.service.host import FOLDER_VARIABLE, JOBS
-from issodask.runtime.service.told import Told
+from issodask.service.driver import Ended, drive
+from issodask.service.host import FOLDER_VARIABLE, JOBS
+from issodask.service.told import Told
 
 logger = logging.getLogger("distributed.issodask")
 
-NAME = "issodask-desk"
+NAME = "issodask-manager"
 
 _FINISHED, _BAD_INPUT, _LOST = 0, 2, 75
 _MOST_LOSSES = 10  # one after the other, with nothing told in between
@@ -43,7 +43,7 @@ _MOST_WATCHED = 50
 
 @dataclass
 class Job:
-    """A job at the desk. Times are seconds since 1970; `job_path` is the job file, in the run's folder.
+    """A job at the manager. Times are seconds since 1970; `job_path` is the job file, in the run's folder.
 
     state: queued, running, finished, failed, cancelled; or seen, when somebody else drives it and only tells of it
     """
@@ -68,11 +68,11 @@ class Job:
         return self.state in ("finished", "failed", "cancelled")
 
 
-class Desk(SchedulerPlugin):
+class JobManager(SchedulerPlugin):
     """Jobs by their ids; what the scheduler's handlers and the dashboard's page ask."""
 
     name = NAME
-    idempotent = True  # a scheduler that has a desk keeps it
+    idempotent = True  # a scheduler that has a manager keeps it
 
     def __init__(self, folder: str | None = None) -> None:
         self._folder = Path(folder) if folder else None
@@ -304,19 +304,19 @@ class Desk(SchedulerPlugin):
                     told.hear(json.loads(line))
 
 
-def _show_page(scheduler: Scheduler, desk: Desk) -> None:
+def _show_page(scheduler: Scheduler, manager: JobManager) -> None:
     """Add our page to the dashboard, if there is one."""
     if scheduler.http_server is None:
         return
     try:
-        from issodask.runtime.service.page import add_page
+        from issodask.service.dashboard import add_page
     except ImportError as error:  # bokeh may be missing, or not what Dask needs
         logger.warning("the dashboard has no page of issodask: %s", error)
         return
-    add_page(scheduler, desk)
+    add_page(scheduler, manager)
 
 
 async def dask_setup(scheduler: Scheduler) -> None:
     """What Dask calls when a scheduler preloads this module; it starts its plugins next."""
     folder = os.environ.get(FOLDER_VARIABLE)
-    scheduler.add_plugin(Desk(str(Path(folder) / JOBS) if folder else None))
+    scheduler.add_plugin(JobManager(str(Path(folder) / JOBS) if folder else None))
