@@ -12,6 +12,7 @@ from issodask.errors import InputError
 from issodask.runtime.cluster import connected
 from issodask.service import host
 from issodask.service.client import open_service
+from issodask.service.processes import processes_of, socket_path
 from tests.tables import biased_pool, mixed_table, narrow, write_job, write_pool
 
 REPOSITORY = Path(__file__).parents[1]
@@ -43,7 +44,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
 
 def processes_of(folder: Path) -> list[psutil.Process]:
     """All that run for the cluster of this folder: supervisor, scheduler, nannies, workers, drivers."""
-    return host._processes_of(folder)
+    return processes_of(folder)
 
 
 def listening(processes: list[psutil.Process]) -> set[tuple[str, int]]:
@@ -70,7 +71,7 @@ def running(folder: Path) -> Iterator[None]:
     assert psutil.wait_procs(processes, timeout=5)[1] == []  # ended already; what started them has yet to notice
     assert places
     assert places & {(socket.laddr.ip, socket.laddr.port) for socket in listeners()} == set()
-    assert not host._socket_path(folder).exists()
+    assert not socket_path(folder).exists()
 
 
 def wait_for_workers(n: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from issodask import display
-from issodask.events import event_of
+from issodask.event_log import event_of
 
 ENCODE = {"event": "encode", "n": 1, "of": 3, "part": "a[b].parquet", "rows": 1_200, "state": "new"}
 TRAIN = {"event": "generator", "index": 0, "phase": "train", "epoch": 2.5, "max_epochs": 10.0}

@@ -7,7 +7,8 @@ from dataclasses import fields
 
 import pytest
 
-from issodask.events import KINDS, Damaged, Events, Refined, RunFinished, Trimmed, event_of, read_events
+from issodask.event_log import KINDS, Events, event_of, read_events
+from issodask.events import Damaged, Refined, RunFinished, Trimmed
 
 
 def test_emit__appends_one_line_per_event(tmp_path):

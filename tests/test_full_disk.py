@@ -6,7 +6,7 @@ import pytest
 
 from issodask.config import load_job
 from issodask.errors import InputError
-from issodask.events import Events
+from issodask.event_log import Events
 from issodask.stages.run import run
 from tests.clusters import quick_job, results, write_inputs
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issodask.events import event_of
+from issodask.event_log import event_of
 from issodask.progress import MAX_POINTS, STAGES, Curve, Line, Progress, duration
 
 TRAIN = {"event": "generator", "index": 0, "phase": "train", "epoch": 2.0, "max_epochs": 8.0}

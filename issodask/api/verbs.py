@@ -17,7 +17,7 @@ from issodask.display import listening
 from issodask.events import Evaluating
 
 if TYPE_CHECKING:
-    from issodask.events import Events
+    from issodask.event_log import Events
     from issodask.runtime import Runtime
     from issodask.runtime.base import Client
 
@@ -288,7 +288,7 @@ def _opened(where: "Where", workers: int | None, events: "Events", folder: Path)
 @contextmanager
 def _work(verb: str, folder: Folder, progress: bool | None) -> Iterator["Events"]:
     """Events that are kept in the folder and shown; an interruption says how to go on."""
-    from issodask.events import Events
+    from issodask.event_log import Events
 
     try:
         with listening(progress) as listeners:

@@ -35,7 +35,8 @@ def up(workers: int | None, memory: str | None, **places: str | int) -> None:
     """Start it. Nobody without the certificate that is made now can talk to it."""
     from issodask.models.device import installed_gpus
     from issodask.runtime.address import NOTE, own_folder
-    from issodask.service.host import Plan, start
+    from issodask.service.host import start
+    from issodask.service.programs import Plan
     from issodask.warm import warm_up
 
     click.echo("compiling kernels (once per installation)", err=True)
@@ -56,7 +57,8 @@ def join(note: Path, workers: int | None, memory: str | None) -> None:
     """Start workers here for the cluster of another host, from its CLUSTER.JSON, copied with the folder keys/."""
     from issodask.models.device import installed_gpus
     from issodask.runtime.address import own_folder
-    from issodask.service.host import Plan, join
+    from issodask.service.host import join
+    from issodask.service.programs import Plan
     from issodask.warm import warm_up
 
     click.echo("compiling kernels (once per installation)", err=True)

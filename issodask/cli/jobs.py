@@ -57,7 +57,7 @@ def logs(id: str | None, follow: bool, scheduler: str | None) -> None:
 
     from issodask.display import shown
     from issodask.errors import InputError
-    from issodask.events import event_of
+    from issodask.event_log import event_of
     from issodask.service.client import open_service
 
     with open_service(scheduler) as service, shown(Console(), sparse=not follow) as listener:

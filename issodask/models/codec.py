@@ -22,12 +22,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from issodask import seeds
+from issodask.models.missing import missing_patterns, missing_together
 from issodask.table.bins import RARE
 from issodask.table.groups import Groups
 from issodask.table.profiles import count_sharing
 from issodask.table.ranks import DIGITS, EXACT, Ranks, as_ordered, from_ordered
 from issodask.table.rare import Rare
-from issodask.table.roles import FREQUENT
 from issodask.table.schema import Column, Schema
 
 Form = Literal["number", "truth", "moment", "days", "seconds", "clock", "text", "rank", "constant", "absent"]
@@ -35,8 +35,6 @@ Form = Literal["number", "truth", "moment", "days", "seconds", "clock", "text", 
 GROUP = "group"
 """The column of a table to learn, and of its samples, that holds the number of each row's group, from 0."""
 
-MAX_RARE_SHARE = 0.02
-REST = "rest"
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261  # nanoseconds since 1970 end within 1677 and 2262
 
 
@@ -90,7 +88,7 @@ class Codec:
         missing = frame[list(schema.names)].isna().to_numpy()
         helpers: list[Helper] = []
         for kind in (True, False):
-            for columns in _missing_together(missing, np.flatnonzero(np.array(of_group) == kind), units):
+            for columns in missing_together(missing, np.flatnonzero(np.array(of_group) == kind), units):
                 helpers.append(Helper(f"m{len(helpers):04d}", columns, kind))
         return cls(learnt, tuple(helpers), group_key)
 
@@ -109,7 +107,7 @@ class Codec:
         units = _units(frame, self.group_key)
         missing = frame[[item.column.name for item in self.learnt]].isna().to_numpy()
         encoded = {} if self.group_key is None else {GROUP: units}
-        encoded |= {helper.name: _patterns(missing[:, helper.columns], units) for helper in self.helpers}
+        encoded |= {helper.name: missing_patterns(missing[:, helper.columns], units) for helper in self.helpers}
         for item in self._present:
             encoded[item.name] = _to_form(frame[item.column.name], item).array
         return pd.DataFrame(encoded)
@@ -174,44 +172,6 @@ def _never_changing(frame: pd.DataFrame, units: NDArray[np.int64]) -> list[bool]
         codes = pd.factorize(frame.iloc[:, i_column])[0][groups.order]
         never_changing.append(bool((codes == np.repeat(codes[groups.starts[:-1]], lengths)).all()))
     return [False] * frame.shape[1] if all(never_changing) else never_changing
-
-
-def _n_units_sharing(values: Any, units: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each row, how many units have its value; 0 where it is missing."""
-    codes, found = pd.factorize(values)
-    return np.append(count_sharing(codes, len(found), units), 0)[codes]
-
-
-# missing values
-
-
-def _missing_together(missing: np.ndarray, among: np.ndarray, units: NDArray[np.int64]) -> list[tuple[int, ...]]:
-    """Gather the columns that have missing values, so that few rows show a rare pattern within a set of them.
-
-    `missing`: bool, rows x columns; `among`: the columns in question. Those without any missing value, and those
-    without any other, are left out.
-    """
-    sets: list[tuple[int, ...]] = []
-    patterns = np.zeros(len(missing), dtype=np.int64)
-    for i_column in among[missing[:, among].any(axis=0) & ~missing[:, among].all(axis=0)]:
-        longer = pd.factorize(2 * patterns + missing[:, i_column])[0]
-        if sets and _rare_share(longer, units) <= MAX_RARE_SHARE:
-            sets[-1] = (*sets[-1], int(i_column))
-            patterns = longer
-        else:
-            sets.append((int(i_column),))
-            patterns = missing[:, i_column].astype(np.int64)
-    return sets
-
-
-def _rare_share(patterns: np.ndarray, units: NDArray[np.int64]) -> float:
-    return float((_n_units_sharing(patterns, units) < FREQUENT).mean())
-
-
-def _patterns(missing: np.ndarray, units: NDArray[np.int64]) -> np.ndarray:
-    """One text of zeros and ones per row; rare patterns, which say too much about single units, become one value."""
-    texts = pd.Series(["".join("1" if value else "0" for value in row) for row in missing.tolist()], dtype=object)
-    return texts.where(_n_units_sharing(texts, units) >= FREQUENT, REST).to_numpy()
 
 
 # values

@@ -1,12 +1,108 @@
-"""What mostlyai's engine is made to do otherwise, each within a context: outside of it the engine is as it was."""
+"""mostlyai.engine in this process: prepared so that runs repeat, kept apart from all else, and quicker on a CPU.
+
+The engine keeps state in its process (random numbers, threads, environment): one training per process at a time.
+Whatever it is made to do otherwise holds within a context; outside of it the engine is as it was.
+"""
 
 import math
+import os
+import random
+import shutil
+import tempfile
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pandas as pd
+
+from issodask.host import hide_if_broken, lock_at, take
+
+# The engine sizes its batches by the memory that is free at the moment; a fixed number makes runs repeatable.
+_MEMORY_FOR_HEURISTICS = "16g"
+_CACHE = "issodask-engine-"
+_ALIVE = ".alive"
+
+
+@contextmanager
+def engine_in(folder: Path, n_threads: int) -> Iterator[tuple[ModuleType, Path]]:
+    """mostlyai.engine, and the workspace in `folder` for it; the process is as before once the block ends."""
+    _sweep_caches()
+    with _cache() as cache, warnings.catch_warnings(), _environment(cache):
+        warnings.simplefilter("ignore")
+        hide_if_broken("torchvision")
+        import datasets  # type: ignore[import-untyped]
+        import torch
+        from mostlyai import engine
+
+        datasets.config.HF_DATASETS_CACHE = Path(cache)  # read from the environment at the first import only
+        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+        n_threads_before = torch.get_num_threads()
+        torch.set_num_threads(n_threads)
+        try:
+            yield engine, _plainly_named(workspace_of(folder), Path(cache))
+        finally:
+            torch.set_num_threads(n_threads_before)
+            torch.set_flush_denormal(False)  # the engine's training turns it on, for all that this thread does later
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+            torch.set_rng_state(states[2])
+
+
+def workspace_of(folder: Path) -> Path:
+    return folder / "workspace"
+
+
+@contextmanager
+def _cache() -> Iterator[str]:
+    """A temporary folder that goes at the end; a lock in it says that its process lives."""
+    with tempfile.TemporaryDirectory(prefix=_CACHE) as cache, lock_at(Path(cache) / _ALIVE):
+        yield cache
+
+
+def _sweep_caches() -> None:
+    """Remove what processes that were killed left behind: the engine's reader copies the table there."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_CACHE}*"):
+        if not (path / _ALIVE).exists():  # it is just being made, or removed
+            continue
+        lock = lock_at(path / _ALIVE)
+        with suppress(OSError):  # it is somebody else's
+            if take(lock):
+                shutil.rmtree(path, ignore_errors=True)
+                lock.release()
+
+
+def _plainly_named(workspace: Path, cache: Path) -> Path:
+    """A link to the workspace; the engine's reader takes [, * and :: in a path for patterns."""
+    workspace.mkdir(parents=True, exist_ok=True)
+    link = cache / "workspace"
+    link.symlink_to(workspace.absolute())
+    return link
+
+
+@contextmanager
+def _environment(cache: str) -> Iterator[None]:
+    settings = {
+        "HF_DATASETS_CACHE": cache,
+        "HF_HUB_OFFLINE": "1",
+        "LOKY_MAX_CPU_COUNT": "1",  # no child processes: they would draw other numbers, and outlive a killed worker
+        "MOSTLY_ENGINE_AVAILABLE_RAM_FOR_HEURISTICS": _MEMORY_FOR_HEURISTICS,
+        "MOSTLYAI_ENGINE_SEED": "0",
+    }
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
-from issodask.events import Events, GeneratorTold
+from issodask.event_log import Events
+from issodask.events import GeneratorTold
 
 PROGRESS = "progress.jsonl"
 

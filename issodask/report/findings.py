@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from issodask.events import RandomScored, RandomTaken, Refined, SearchBegun, Trimmed, read_events
+from issodask.event_log import read_events
+from issodask.events import RandomScored, RandomTaken, Refined, SearchBegun, Trimmed
 from issodask.report.accuracy import Accuracy
 from issodask.report.coherence import PROTECTED_ROWS, GroupFindings
 from issodask.report.copies import Copies

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from issodask.errors import InputError, LostError
-from issodask.events import Events, Running
+from issodask.event_log import Events
+from issodask.events import Running
 from issodask.host import check_installed, n_processors
 from issodask.protocols import Runtime
 

@@ -11,88 +11,32 @@ started again, the scheduler on the same port.
 import json
 import logging
 import os
-import shlex
-import shutil
-import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import xmlrpc.client
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import psutil
-import yaml
-from dask.utils import parse_bytes
 from distributed import Client
 from distributed.comm.addressing import parse_host_port
-from supervisor.xmlrpc import SupervisorTransport
 
 from issodask.errors import InputError
-from issodask.host import n_processors
 from issodask.runtime.address import NOTE, find_cluster
-from issodask.runtime.cluster import EXCLUSIVE, SETTINGS
 from issodask.runtime.credentials import Keys
 from issodask.service.certificates import copy_keys, make_keys
+from issodask.service.processes import FOLDER_VARIABLE, KEYS, LOGS, processes_of, supervisor_of, sweep
+from issodask.service.programs import Plan, scheduler_program, supervisor_conf, worker_programs, write_dask_config
 
 Say = Callable[[str], None]
 
-FOLDER_VARIABLE = "ISSODASK_CLUSTER"
-"""Set for every process of a cluster, to its folder: by it they are found whatever became of their supervisor."""
-
-_KEYS = "keys"
 JOBS = "jobs"
-_LOGS = "logs"
 _ANY_HOST = ("", "0.0.0.0", "::")
-_LOOPBACK = "127.0.0.1"
-_SCHEDULER_PORT, _DASHBOARD_PORT = 8786, 8787
-_LONGEST_SOCKET_PATH = 90
 _START_S, _STOP_S = 90.0, 30.0
-_DEATH_TIMEOUT_S = 60
-_MEMORY_SHARE = 0.9
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to start. `memory`: per worker, as Dask takes it ("4GB", "0" for no limit; None: an equal share).
-
-    `host` is where scheduler and workers listen, `dashboard_host` where the dashboard does. `gpus` are named as
-    CUDA_VISIBLE_DEVICES takes them: one for each worker, and workers without one train nothing then. `prefix` tells
-    one host's workers from another's.
-    """
-
-    n_workers: int | None = None
-    memory: str | None = None
-    host: str = _LOOPBACK
-    dashboard_host: str = _LOOPBACK
-    port: int = _SCHEDULER_PORT
-    dashboard_port: int = _DASHBOARD_PORT
-    gpus: tuple[str, ...] = ()
-    prefix: str = ""
-
-    def name_of(self, i: int) -> str:
-        return f"{self.prefix}worker-{i}"
-
-    @property
-    def workers(self) -> int:
-        return self.n_workers or len(self.gpus) or n_processors()
-
-    @property
-    def memory_limit(self) -> str:
-        """Raises InputError when `memory` is no size."""
-        if self.memory is None:
-            return str(int(_MEMORY_SHARE * psutil.virtual_memory().total / self.workers))
-        try:
-            parse_bytes(self.memory)
-        except ValueError as error:
-            raise InputError(f"memory {self.memory!r} is no size: give one such as 4GB, or 0 for no limit") from error
-        return self.memory
 
 
 @dataclass(frozen=True)
@@ -126,11 +70,11 @@ def start(folder: Path, plan: Plan, say: Say = lambda text: None) -> Up:
     port, dashboard_port = _free_port(plan.host, plan.port), _free_port(plan.dashboard_host, plan.dashboard_port)
     address = f"tls://{plan.host}:{port}"
     dashboard = f"{plan.dashboard_host}:{dashboard_port}"
-    programs = [_scheduler(folder, address, dashboard), *_workers(folder, plan, address)]
+    programs = [scheduler_program(folder, address, dashboard), *worker_programs(folder, plan, address)]
     say(f"starting a scheduler and {plan.workers} workers")
     with _nothing_left_on_failure(folder):
-        keys = make_keys(folder / _KEYS)
-        note = {"address": address, "dashboard": f"http://{dashboard}/issodask", "keys": _KEYS}
+        keys = make_keys(folder / KEYS)
+        note = {"address": address, "dashboard": f"http://{dashboard}/issodask", "keys": KEYS}
         _launch(folder, note, keys, programs)
         _wait_for_workers(folder, plan)
     return status(folder)
@@ -148,11 +92,11 @@ def join(folder: Path, note: Path, plan: Plan, say: Say = lambda text: None) -> 
     _make_way(folder)
     address = _address_towards(found.scheduler)
     plan = replace(plan, host=address, prefix=f"{address}-")
-    programs = _workers(folder, plan, found.scheduler)
+    programs = worker_programs(folder, plan, found.scheduler)
     say(f"starting {plan.workers} workers for {found.scheduler}")
     with _nothing_left_on_failure(folder):
-        keys = copy_keys(Keys.within(note.parent / _KEYS), folder / _KEYS)
-        _launch(folder, {"address": found.scheduler, "dashboard": found.dashboard or "", "keys": _KEYS}, keys, programs)
+        keys = copy_keys(Keys.within(note.parent / KEYS), folder / KEYS)
+        _launch(folder, {"address": found.scheduler, "dashboard": found.dashboard or "", "keys": KEYS}, keys, programs)
         _wait_for_workers(folder, plan)
     return status(folder)
 
@@ -160,9 +104,9 @@ def join(folder: Path, note: Path, plan: Plan, say: Say = lambda text: None) -> 
 def _make_way(folder: Path) -> None:
     if is_up(folder):
         raise InputError(f"a cluster is up already, at {status(folder).address}: stop it with `issodask cluster down`")
-    _sweep(folder)
+    sweep(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in (_LOGS, JOBS):
+    for name in (LOGS, JOBS):
         (folder / name).mkdir(exist_ok=True, mode=0o700)
 
 
@@ -177,10 +121,10 @@ def _nothing_left_on_failure(folder: Path) -> Iterator[None]:
 
 def _launch(folder: Path, note: dict[str, Any], keys: Keys, programs: Sequence[str]) -> None:
     """Start the supervisor, and by it all programs."""
-    _write_dask_config(folder, keys.dask_config())
+    write_dask_config(folder, keys.dask_config())
     (folder / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
     conf = folder / "supervisord.conf"
-    conf.write_text("\n".join([_supervisor_conf(folder), *programs]), encoding="utf-8")
+    conf.write_text("\n".join([supervisor_conf(folder), *programs]), encoding="utf-8")
     try:
         subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)],
@@ -199,7 +143,7 @@ def status(folder: Path) -> Up:
     if not is_up(folder):
         raise InputError("no cluster is up here: start one with `issodask cluster up`")
     note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-    with _supervisor(folder) as supervisor:
+    with supervisor_of(folder) as supervisor:
         found = supervisor.getAllProcessInfo()
     processes = [Process(p["name"], p["statename"], p["pid"], float(p["start"])) for p in found]
     processes.sort(key=lambda process: (process.name != "scheduler", len(process.name), process.name))
@@ -213,12 +157,12 @@ def stop(folder: Path) -> bool:
     """
     was_up = is_up(folder)
     if was_up:
-        with _supervisor(folder) as supervisor, suppress(OSError, xmlrpc.client.Error):
+        with supervisor_of(folder) as supervisor, suppress(OSError, xmlrpc.client.Error):
             supervisor.shutdown()
         deadline = time.monotonic() + _STOP_S
-        while _processes_of(folder) and time.monotonic() < deadline:
+        while processes_of(folder) and time.monotonic() < deadline:
             time.sleep(0.1)
-    swept = _sweep(folder)
+    swept = sweep(folder)
     return was_up or swept > 0
 
 
@@ -227,7 +171,7 @@ def is_up(folder: Path) -> bool:
     if not (folder / NOTE).is_file():
         return False
     try:
-        with _supervisor(folder) as supervisor:
+        with supervisor_of(folder) as supervisor:
             return bool(supervisor.getState()["statename"] == "RUNNING")
     except (OSError, xmlrpc.client.Error):
         return False
@@ -235,7 +179,7 @@ def is_up(folder: Path) -> bool:
 
 def log_of(folder: Path, name: str, n_lines: int = 15) -> str:
     """The last lines of a process's log."""
-    path = folder / _LOGS / f"{name}.log"
+    path = folder / LOGS / f"{name}.log"
     if not path.is_file():
         return ""
     return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-n_lines:])
@@ -260,107 +204,6 @@ def _wait_for_workers(folder: Path, plan: Plan) -> None:
         ) from error
 
 
-# what the supervisor is told
-
-
-def _supervisor_conf(folder: Path) -> str:
-    sections = [
-        _section(
-            "supervisord",
-            logfile=folder / _LOGS / "supervisor.log",
-            logfile_maxbytes="5MB",
-            logfile_backups=1,
-            pidfile=folder / "supervisord.pid",
-            childlogdir=folder / _LOGS,
-            directory=folder,
-            umask="077",
-        ),
-        _section("unix_http_server", file=_socket_path(folder), chmod="0700"),
-        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
-    ]
-    return "\n".join(sections)
-
-
-def _scheduler(folder: Path, address: str, dashboard: str) -> str:
-    command = [
-        *_python("distributed.cli.dask_scheduler"),
-        *("--host", address),
-        *("--dashboard-address", dashboard),
-        *("--preload", "issodask.service.manager"),
-    ]
-    return _program(folder, "scheduler", command, {})
-
-
-def _workers(folder: Path, plan: Plan, address: str) -> list[str]:
-    return [_worker(folder, plan, address, i) for i in range(plan.workers)]
-
-
-def _worker(folder: Path, plan: Plan, address: str, i: int) -> str:
-    command = [
-        *_python("distributed.cli.dask_worker"),
-        address,
-        *("--name", plan.name_of(i)),
-        *("--nthreads", "1"),
-        *("--memory-limit", plan.memory_limit),
-        *("--host", plan.host),
-        "--no-dashboard",
-        *("--dashboard-address", f"{_LOOPBACK}:0"),  # there is a page of metrics still, by default for everybody
-        *("--local-directory", str(folder / "spill")),
-        *("--death-timeout", str(_DEATH_TIMEOUT_S)),
-        *("--preload", "issodask.warm"),
-    ]
-    has_gpu = i < len(plan.gpus)
-    if has_gpu or not plan.gpus:
-        command += ["--resources", f"{EXCLUSIVE}=1"]
-    environment = {"OMP_NUM_THREADS": str(max(1, n_processors() // plan.workers))}
-    if plan.gpus:
-        environment["CUDA_VISIBLE_DEVICES"] = plan.gpus[i] if has_gpu else ""
-    return _program(folder, f"worker-{i}", command, environment)
-
-
-def _python(module: str) -> tuple[str, ...]:
-    return sys.executable, "-m", module
-
-
-def _program(folder: Path, name: str, command: Sequence[str], environment: dict[str, str]) -> str:
-    environment = {"DASK_CONFIG": str(folder / "dask"), FOLDER_VARIABLE: str(folder)} | environment
-    return _section(
-        f"program:{name}",
-        command=shlex.join(command),
-        environment=",".join(f'{key}="{value}"' for key, value in environment.items()),
-        autorestart="true",
-        startsecs=1,
-        startretries=1_000,
-        stopsignal="TERM",
-        stopwaitsecs=15,
-        stopasgroup="true",
-        killasgroup="true",
-        redirect_stderr="true",
-        stdout_logfile=folder / _LOGS / f"{name}.log",
-        stdout_logfile_maxbytes="10MB",
-        stdout_logfile_backups=1,
-        priority=1 if name == "scheduler" else 2,
-    )
-
-
-def _section(title: str, **settings: Any) -> str:
-    lines = [f"{name} = {str(value).replace('%', '%%')}" for name, value in settings.items()]
-    return "\n".join([f"[{title}]", *lines]) + "\n"
-
-
-def _write_dask_config(folder: Path, comm: dict[str, Any]) -> None:
-    """What scheduler, workers and the drivers that these start have in common."""
-    config: dict[str, Any] = {"distributed": {"comm": comm}}
-    for name, value in SETTINGS.items():
-        *path, last = name.split(".")
-        section = config
-        for step in path:
-            section = section.setdefault(step, {})
-        section[last] = value
-    (folder / "dask").mkdir(exist_ok=True, mode=0o700)
-    (folder / "dask" / "issodask.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-
-
 def _free_port(host: str, wanted: int) -> int:
     """The wanted port, or another when it is taken (or 0)."""
     for port in (wanted, 0):
@@ -382,51 +225,3 @@ def _address_towards(scheduler: str) -> str:
             f"no scheduler answers at {scheduler} ({error}): is that cluster up, and was it told to listen where this "
             "host can reach it (`issodask cluster up --host ADDRESS`)?"
         ) from error
-
-
-# the supervisor, and processes that outlived one
-
-
-@contextmanager
-def _supervisor(folder: Path) -> Iterator[Any]:
-    transport = SupervisorTransport(None, None, f"unix://{_socket_path(folder)}")
-    with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as proxy:
-        yield proxy.supervisor
-    transport.close()
-
-
-def _socket_path(folder: Path) -> Path:
-    """Paths of sockets are short: long folders have theirs in the temporary folder."""
-    path = folder / "supervisor.sock"
-    if len(str(path)) <= _LONGEST_SOCKET_PATH:
-        return path
-    name = sha256(str(folder).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"issodask-{os.getuid()}-{name}.sock"
-
-
-def _processes_of(folder: Path) -> list[psutil.Process]:
-    """All processes of this user that belong to the folder's cluster, but for this one and those above it."""
-    own = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.pid not in own and process.environ().get(FOLDER_VARIABLE) == str(folder):
-                found.append(process)
-    return found
-
-
-def _sweep(folder: Path) -> int:
-    """End what is left of an earlier cluster of this folder, and remove its files; return the number of processes."""
-    left = _processes_of(folder)
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        for process in left:
-            with suppress(psutil.Error):
-                process.send_signal(sign)
-        _, alive = psutil.wait_procs(left, timeout=5)
-        if not alive:
-            break
-    for path in (folder / NOTE, folder / "supervisord.conf", folder / "supervisord.pid", _socket_path(folder)):
-        path.unlink(missing_ok=True)
-    for name in (_KEYS, "spill", "dask"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    return len(left)

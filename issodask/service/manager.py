@@ -27,12 +27,13 @@ from issodask.progress import Progress
 from issodask.runtime.address import as_client
 from issodask.runtime.cluster import TOPIC
 from issodask.service.driver import Ended, drive
-from issodask.service.host import FOLDER_VARIABLE, JOBS
+from issodask.service.host import JOBS
+from issodask.service.processes import FOLDER_VARIABLE
 from issodask.service.told import Told
 
 logger = logging.getLogger("distributed.issodask")
 
-NAME = "issodask-manager"
+NAME = "issodask-jobs"
 
 _FINISHED, _BAD_INPUT, _LOST = 0, 2, 75
 _MOST_LOSSES = 10  # one after the other, with nothing told in between

@@ -15,7 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from issodask.events import Damaged, Events, Resumed
+from issodask.event_log import Events
+from issodask.events import Damaged, Resumed
 from issodask.fitting.budget import Began
 from issodask.store.files import whole_file
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.config import SelectConfig
-from issodask.events import Events
+from issodask.event_log import Events
 from issodask.fitting.budget import Budget, budget_of
 from issodask.fitting.objective import Objective
 from issodask.fitting.problem import Problem, even_weights

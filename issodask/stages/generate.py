@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from issodask import seeds
 from issodask.config import GenerateConfig
-from issodask.events import ColumnsKnown, Damaged, Events, GeneratorTold
+from issodask.event_log import Events
+from issodask.events import ColumnsKnown, Damaged, GeneratorTold
 from issodask.host import check_installed, is_installed, n_processors
 from issodask.models import external, mostly
 from issodask.models.progress_log import watched

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from issodask import seeds
 from issodask.config import GenerateConfig, JobConfig
 from issodask.errors import InputError
-from issodask.events import Evaluating, Events, RunFinished
+from issodask.event_log import Events
+from issodask.events import Evaluating, RunFinished
 from issodask.host import check_installed
 from issodask.runtime import Runtime, open_runtime, told
 from issodask.stages.evaluate import evaluate

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from issodask.config import SelectConfig
 from issodask.errors import InputError
-from issodask.events import ColumnsKnown, CsvRead, Events, PartEncoded, SubsetWritten, Writing
+from issodask.event_log import Events
+from issodask.events import ColumnsKnown, CsvRead, PartEncoded, SubsetWritten, Writing
 from issodask.fitting.budget import read_rounds
 from issodask.report.copies import Copies, Fingerprints
 from issodask.report.facts import SelectionFacts

@@ -12,7 +12,7 @@ import issodask
 from issodask.api.verbs import evaluate, generate, plan, run, select
 from issodask.config import EvaluateConfig, GenerateConfig, SelectConfig
 from issodask.errors import InputError
-from issodask.events import read_events
+from issodask.event_log import read_events
 from issodask.runtime import open_runtime
 from issodask.runtime.local import Serial
 from issodask.stages import select as stage

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 from pandas.testing import assert_frame_equal
 
-from issodask.models.codec import GROUP, REST, Codec, Helper
+from issodask.models.codec import GROUP, Codec, Helper
+from issodask.models.missing import REST
 from issodask.store.tables import as_frame
 from issodask.table.bins import RARE
 from issodask.table.roles import Found

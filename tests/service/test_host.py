@@ -16,6 +16,8 @@ from issodask.errors import InputError
 from issodask.host import n_processors
 from issodask.service import host
 from issodask.service.client import open_service
+from issodask.service.processes import socket_path
+from issodask.service.programs import worker_programs
 from tests.clusters import listeners, listening, processes_of, wait_for, wait_for_workers
 
 pytestmark = pytest.mark.cluster
@@ -57,7 +59,7 @@ def test_cluster__comes_up_and_goes_without_a_trace(another_home):
     assert again.exit_code == 2
     assert f"a cluster is up already, at {scheduler.split()[1]}" in again.stderr
 
-    path = host._socket_path(folder)
+    path = socket_path(folder)
     assert str(path.parent) == tempfile.gettempdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
     processes = processes_of(folder)
@@ -151,7 +153,7 @@ def test_free_port__another_one_when_the_wanted_is_taken():
     ],
 )
 def test_workers__with_a_gpu_each_are_the_ones_that_train(tmp_path, plan, resources, gpus):
-    programs = host._workers(tmp_path, plan, "tls://127.0.0.1:8786")
+    programs = worker_programs(tmp_path, plan, "tls://127.0.0.1:8786")
     assert ["--resources generator=1" in program for program in programs] == resources
     for program, gpu in zip(programs, gpus, strict=True):
         assert ("CUDA_VISIBLE_DEVICES" in program) == (gpu is not None)

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from issodask.cli import main
-from issodask.events import Events
+from issodask.event_log import Events
 from issodask.runtime import open_runtime
 from issodask.stages.select import select
 from issodask.store.files import read_json

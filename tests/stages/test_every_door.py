@@ -15,7 +15,7 @@ import pytest
 
 from issodask.config import SelectConfig
 from issodask.errors import InputError
-from issodask.events import Events
+from issodask.event_log import Events
 from issodask.runtime import open_runtime
 from issodask.stages.evaluate import evaluate
 from issodask.stages.select import select

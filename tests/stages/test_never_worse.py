@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from issodask.config import SelectConfig
-from issodask.events import Events
+from issodask.event_log import Events
 from issodask.runtime import open_runtime
 from issodask.stages.select import select
 from tests.heard import of_records

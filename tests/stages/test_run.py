@@ -8,7 +8,7 @@ import pytest
 
 from issodask.config import load_job
 from issodask.errors import InputError
-from issodask.events import Events, read_events
+from issodask.event_log import Events, read_events
 from issodask.stages.run import read_original, run
 from tests.heard import of_records
 from tests.tables import biased_pool, mixed_table, narrow, write_job, write_pool

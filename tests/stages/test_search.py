@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from issodask.config import SelectConfig
-from issodask.events import Events
+from issodask.event_log import Events
 from issodask.fitting import ipf
 from issodask.fitting.schedule import N_SEGMENTS
 from issodask.runtime import open_runtime

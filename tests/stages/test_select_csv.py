@@ -6,7 +6,7 @@ import pytest
 
 from issodask.config import CsvConfig, load_job
 from issodask.errors import InputError
-from issodask.events import Events
+from issodask.event_log import Events
 from issodask.runtime import open_runtime
 from issodask.stages.encode import encode_pool
 from issodask.stages.plan import plan

@@ -10,7 +10,7 @@ import pytest
 import xxhash
 
 from issodask.config import SelectConfig
-from issodask.events import Events
+from issodask.event_log import Events
 from issodask.fitting.version import ALGORITHM
 from issodask.runtime import open_runtime
 from issodask.stages.select import select
