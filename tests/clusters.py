@@ -42,11 +42,6 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
     return found
 
 
-def processes_of(folder: Path) -> list[psutil.Process]:
-    """All that run for the cluster of this folder: supervisor, scheduler, nannies, workers, drivers."""
-    return processes_of(folder)
-
-
 def listening(processes: list[psutil.Process]) -> set[tuple[str, int]]:
     """Addresses and ports at which they listen."""
     found = set()
