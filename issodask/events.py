@@ -95,7 +95,7 @@ class CsvRead(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorTold(Event):
-    """What the generator `index` does: see models.progress.ProgressLog for its phases."""
+    """What the generator `index` does: see models.progress_log.ProgressLog for its phases."""
 
     KIND = "generator"
     index: int

@@ -1,0 +1,39 @@
+"""How kernels are compiled: what numba cached counts as long as no kernel's file has changed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import issodask
+
+PACKAGE = Path(issodask.__file__).parent
+
+_ONE = "from issodask.kernels.jit import kernel\n\n\n@kernel\ndef one():\n    return {}\n"
+_TWO = (
+    "from issodask.kernels.jit import kernel\nfrom issodask.kernels.one import one\n\n\n"
+    "@kernel\ndef two():\n    return one() + 1\n"
+)
+
+
+def test_kernel__is_compiled_anew_when_what_it_calls_has_changed(tmp_path):
+    kernels = tmp_path / "issodask" / "kernels"
+    kernels.mkdir(parents=True)
+    (tmp_path / "issodask" / "__init__.py").touch()
+    (kernels / "__init__.py").touch()
+    shutil.copy(PACKAGE / "kernels" / "jit.py", kernels)
+    (kernels / "two.py").write_text(_TWO)
+    found = []
+    for number in (1, 1, 5):
+        (kernels / "one.py").write_text(_ONE.format(number))
+        command = "from issodask.kernels.two import two; print(two(), sum(two.stats.cache_hits.values()))"
+        environment = os.environ | {
+            "PYTHONPATH": str(tmp_path),
+            "PYTHONDONTWRITEBYTECODE": "",
+            "NUMBA_DISABLE_JIT": "0",
+        }
+        run = [sys.executable, "-c", command]
+        said = subprocess.run(run, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        found.append(said.split())
+    assert found == [["2", "0"], ["2", "1"], ["6", "0"]]
