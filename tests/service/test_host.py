@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from issodask.cli import main
 from issodask.errors import InputError
 from issodask.host import n_processors
-from issodask.service import host
+from issodask.service import host, programs
 from issodask.service.client import open_service
 from issodask.service.processes import socket_path
 from issodask.service.programs import worker_programs
@@ -130,7 +130,7 @@ def test_start__refuses_before_anything_starts(another_home, options, words):
 def test_start__that_fails_leaves_nothing_but_logs(another_home, monkeypatch):
     """The scheduler ends at once, so the workers never come."""
     monkeypatch.setattr(host, "_START_S", 3.0)
-    monkeypatch.setattr(host, "_python", lambda module: ("false", module))
+    monkeypatch.setattr(programs, "_python", lambda module: ("false", module))
     with pytest.raises(InputError, match=r"the cluster did not start within 3 s: .*its logs end with:"):
         host.start(another_home / "cluster", host.Plan(1, "0", port=0, dashboard_port=0))
     assert processes_of(another_home / "cluster") == []
@@ -153,9 +153,9 @@ def test_free_port__another_one_when_the_wanted_is_taken():
     ],
 )
 def test_workers__with_a_gpu_each_are_the_ones_that_train(tmp_path, plan, resources, gpus):
-    programs = worker_programs(tmp_path, plan, "tls://127.0.0.1:8786")
-    assert ["--resources generator=1" in program for program in programs] == resources
-    for program, gpu in zip(programs, gpus, strict=True):
+    made = worker_programs(tmp_path, plan, "tls://127.0.0.1:8786")
+    assert ["--resources generator=1" in program for program in made] == resources
+    for program, gpu in zip(made, gpus, strict=True):
         assert ("CUDA_VISIBLE_DEVICES" in program) == (gpu is not None)
         assert gpu is None or f'CUDA_VISIBLE_DEVICES="{gpu}"' in program
 
