@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import issodask
 from issodask import InputError
 from issodask.cli import main
+from issodask.progress import STAGES
 from tests.tables import biased_panel, biased_pool, mixed_table, narrow, panel_table, write_job, write_panel, write_pool
 
 COMMAND = Path(sys.executable).with_name("issodask")
@@ -51,7 +52,7 @@ def assert_one_line(result, *words):
     *progress, fault = result.stderr.splitlines()
     assert fault.startswith("issodask: ")
     assert ": " in fault.removeprefix("issodask: ")
-    assert all(line.split()[0] in ("encode", "fit", "trim", "refine") for line in progress)
+    assert all(line.split()[0] in STAGES for line in progress)
     for word in words:
         assert word in fault
 

@@ -234,7 +234,7 @@ def _check_units(pool: Pool, n_pool: int | None, n_units: int, config: SelectCon
     """Once before encoding, where the pool's parts say how many rows they have, and once after."""
     if n_pool is not None and n_pool < n_units and not config.allow_repeats:
         raise InputError(
-            f"pool {pool.folder} has {n_pool:,} units but the subset needs {n_units:,}: generate more, or lower units"
+            f"pool {pool.place} has {n_pool:,} units but the subset needs {n_units:,}: generate more, or lower units"
         )
 
 

@@ -73,9 +73,9 @@ def _numbers(column: Column, known: Sequence[Any], n_keys: int) -> np.ndarray:
     """
     dtype, limit = _range(column.dtype)
     whole = [math.floor(key) for key in known if math.isfinite(key)]
-    largest = max(whole, default=0)
-    if largest + n_keys <= limit:
-        return np.array(range(largest + 1, largest + 1 + n_keys), dtype)
+    first = max(max(whole, default=0) + 1, -limit)
+    if first + n_keys - 1 <= limit:
+        return np.array(range(first, first + n_keys), dtype)
     taken = set(whole)
     free = (number for number in range(limit + 1) if number not in taken)
     keys = list(itertools.islice(free, n_keys))
