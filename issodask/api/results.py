@@ -96,6 +96,11 @@ class Selection:
         return self.selected.out
 
     @property
+    def out(self) -> Path:
+        """Where the subset is, by the name that `select` has for it."""
+        return self.path
+
+    @property
     def accuracy(self) -> float:
         """Overall accuracy against the original, as mostlyai-qa defines it."""
         return self.selected.accuracy

@@ -39,6 +39,9 @@ def with_settings(
         def called(*args: Any, **given: Any) -> Result:
             _check_names(given, [*names, *fields], verb.__name__)
             settings = {name: value for name, value in given.items() if name in fields}
+            if args and isinstance(args[-1], model):  # a whole section, after the tables
+                *args, section_given = args  # type: ignore[assignment]
+                settings = section_given.model_dump(exclude_unset=True) | settings
             config = validated(model, settings, where=verb.__name__)
             return verb(*args, config=config, **{name: value for name, value in given.items() if name in names})
 
