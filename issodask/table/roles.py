@@ -221,6 +221,8 @@ def _of_whole_floats(profile: Profile) -> Found:
 
 
 def _is_named_id(profile: Profile) -> bool:
+    if profile.kind == "whole number" and profile.n_missing:
+        return False  # an id has no gaps, unless they made floating numbers of it
     is_rare = profile.rare_share(FREQUENT) >= MIN_RARE_SHARE_OF_IDS
     return says_id(profile.name) and is_rare and profile.n_distinct >= MIN_ID_VALUES
 

@@ -20,7 +20,7 @@ COLUMNS = {
     "view": (pa.array(["a", None] * 20, pa.string_view()), "text", 1, "category"),
     "nothing": (pa.nulls(N), "text", 0, "constant"),
     "hash id": (pa.array([2**63 + 7 * i for i in range(N)], pa.uint64()), "whole number", N, "id"),
-    "gaps id": (pa.array([None, *range(1, N)]), "whole number", N - 1, "id"),
+    "gaps id": (pa.array([None, *range(1, N)]), "whole number", N - 1, "number"),
     "gaps": (pa.array([None, *range(1, N)]), "whole number", N - 1, "number"),
     "gaps as floats id": (pa.array([None, float("nan"), *map(float, range(2, N))]), "number", N - 2, "id"),
     "halves id": (pa.array([0.5, *map(float, range(1, N))]), "number", 2, "number"),

@@ -121,9 +121,9 @@ def test_number__measurements_are_no_ids(numbers, name):
     assert role_of_numbers(numbers, name) == "number"
 
 
-def test_number__missing_values_make_it_no_id_unless_it_is_named():
-    assert role_of_numbers(np.arange(N), "row", missing=[3]) == "number"
-    assert role_of_numbers(np.arange(N), "id", missing=[3]) == "id"
+def test_number__missing_values_make_it_no_id():
+    assert role_of_numbers(np.arange(N), "id") == "id"
+    assert role_of_numbers(np.arange(N), "id", missing=[3]) == "number"
 
 
 ACCOUNTS = np.random.default_rng(1).integers(10_000, 10**8, N)
