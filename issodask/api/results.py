@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from issodask.report.facts import SelectionFacts
     from issodask.stages.plan import Estimate
     from issodask.stages.select import Selected
     from issodask.store.pool import Pool as StoredPool
@@ -126,9 +125,9 @@ class Selection:
         return self.selected.rounds
 
     @property
-    def facts(self) -> "SelectionFacts":
-        """All that there is to tell of the search; `facts.to_dict()` as metrics.json has it."""
-        return self.selected.facts
+    def facts(self) -> dict[str, Any]:
+        """All that there is to tell of the search, as metrics.json has it."""
+        return self.selected.facts.to_dict()
 
     @property
     def lineage(self) -> "pd.DataFrame":
@@ -183,7 +182,7 @@ class Selection:
     def __repr__(self) -> str:
         what = "rows" if self.group_key is None else "groups"
         return (
-            f"<Selection of {len(self):,} of {self.facts.pool_units:,} {what}: accuracy {self.accuracy:.5f}, "
+            f"<Selection of {len(self):,} of {self.selected.facts.pool_units:,} {what}: accuracy {self.accuracy:.5f}, "
             f"of random ones {self.random_accuracy:.5f}>"
         )
 

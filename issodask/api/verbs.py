@@ -178,7 +178,7 @@ def evaluate(
             chosen.random_units() if chosen is not None and pool_sample is None else pool_sample,
             config,
             seed=seed,
-            select_facts=None if chosen is None else chosen.facts,
+            select_facts=None if chosen is None else chosen.selected.facts,
             events_path=None if chosen is None else chosen.folder.files.events,
             html_path=page,
             qa_path=qa_page,

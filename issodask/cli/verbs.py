@@ -203,7 +203,7 @@ def _given(settings: dict[str, Any]) -> dict[str, Any]:
 def _tell_selected(selection: "Selection") -> None:
     click.echo(f"subset    {selection.path}: {len(selection):,} units")
     click.echo(f"stopped   {selection.stop_reason}; --rounds {selection.rounds} repeats it")
-    for line in _warnings(selection.facts):
+    for line in _warnings(selection.selected.facts):
         click.echo(line)
     if selection.highest_accuracy is not None:
         from issodask.report.readings import rounded_up

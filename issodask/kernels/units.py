@@ -14,7 +14,7 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from issodask.kernels import cells, lists
+from issodask.kernels import cells, counting, lists
 from issodask.kernels.jit import kernel
 
 
@@ -156,7 +156,7 @@ change = _either(cells.change, lists.change)
 gain = _either(cells.gain, lists.gain)
 leave = _either(cells.leave, lists.leave)
 same = _either(cells.same, lists.same)
-_add_shares = _either(cells.add_shares, lists.add_shares)
+_add_shares = _either(counting.add_shares, lists.add_shares)
 _removal_gains = _either(cells.removal_gains, lists.removal_gains)
 
 

@@ -4,8 +4,6 @@ In: `Findings` or a part of it. Out: {"data": [...], "layout": {...}}. A colour 
 variable of the page, so that one figure serves the light and the dark scheme; the page's script puts the values in.
 """
 
-import html
-import unicodedata
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,7 @@ from issodask.report.findings import Findings, Point
 from issodask.report.metrics import thinned
 from issodask.report.privacy import Neighbours, Privacy
 from issodask.report.scores import CATEGORIES, DISTINCT, SUCCESSORS
-
-Figure = dict[str, Any]
+from issodask.report.style import Figure, axis, figure, legend, text
 
 TABLE_NAMES = {
     "original": "Original",
@@ -61,15 +58,15 @@ def headline(findings: Findings) -> Figure:
     line = {"symbol": "line-ns", "size": 20, "color": "@ink", "line": {"width": 2, "color": "@ink"}}
     data.append(_dots("Expected maximum", expected, rows, line))
     lowest = min(value for trace in data for value in trace["x"] if value is not None)
-    axis = {"tickformat": ".1~%", "range": [lowest - 0.08 * (1 - lowest) - 1e-4, 1 + 0.02 * (1 - lowest)], "nticks": 6}
-    return _figure(
+    shown = [lowest - 0.08 * (1 - lowest) - 1e-4, 1 + 0.02 * (1 - lowest)]
+    return figure(
         data,
         height=90 + 82 * len(levels),
-        xaxis=_axis(**axis),
-        yaxis=_axis(tickvals=rows, ticktext=names, range=[-0.6, len(rows) - 0.4], tickfont={"size": 14}),
+        xaxis=axis(tickformat=".1~%", range=shown, nticks=6),
+        yaxis=axis(tickvals=rows, ticktext=names, range=[-0.6, len(rows) - 0.4], tickfont={"size": 14}),
         margin={"l": 78, "r": 16, "t": 44, "b": 36},
         showlegend=True,
-        legend=_legend(),
+        legend=legend(),
     )
 
 
@@ -109,14 +106,14 @@ def objective(history: tuple[Point, ...]) -> Figure:
             }
         )
     values = [point.objective for point in history if point.objective > 0]
-    return _figure(
+    return figure(
         data,
         height=300,
-        xaxis=_axis(title={"text": "seconds", "font": {"size": 12}}, rangemode="tozero"),
-        yaxis=_axis(type="log", title={"text": "1 − accuracy", "font": {"size": 12}}, **_log_ticks(values)),
+        xaxis=axis(title={"text": "seconds", "font": {"size": 12}}, rangemode="tozero"),
+        yaxis=axis(type="log", title={"text": "1 − accuracy", "font": {"size": 12}}, **_log_ticks(values)),
         margin={"l": 62, "r": 12, "t": 36, "b": 44},
         showlegend=len(data) > 1,
-        legend=_legend(),
+        legend=legend(),
     )
 
 
@@ -157,11 +154,11 @@ def marginal(labels: tuple[str, ...], shares: dict[str, np.ndarray]) -> Figure:
     data.append(trace("subset", **dots, marker={"size": 7, "color": "@subset"}))
     short = [text(labels[i], 17) for i in shown]
     widest = max(max(each["x"]) for each in data)
-    return _figure(
+    return figure(
         data,
         height=46 + max(3, len(rows)) * 17,
-        xaxis=_axis(tickformat=".0%", range=[-0.025 * widest, 1.06 * widest], nticks=4, tickfont={"size": 10}),
-        yaxis=_axis(tickvals=rows, ticktext=short, range=[len(rows) - 0.4, -0.6], tickfont={"size": 10.5}),
+        xaxis=axis(tickformat=".0%", range=[-0.025 * widest, 1.06 * widest], nticks=4, tickfont={"size": 10}),
+        yaxis=axis(tickvals=rows, ticktext=short, range=[len(rows) - 0.4, -0.6], tickfont={"size": 10.5}),
         margin={"l": 112, "r": 10, "t": 4, "b": 24},
         bargap=0.2,
     )
@@ -187,19 +184,19 @@ def lengths(groups: GroupFindings) -> Figure:
     data = [trace("original", **bars)]
     data += [trace(table, **dots, marker=marker) for table, marker in styles.items() if table in groups.lengths]
     step = -(-len(places) // MAX_LENGTH_TICKS)
-    return _figure(
+    return figure(
         data,
         height=320,
-        xaxis=_axis(
+        xaxis=axis(
             title={"text": "rows per group", "font": {"size": 12}},
             tickvals=places[::step],
             ticktext=list(groups.length_labels[::step]),
             showgrid=False,
         ),
-        yaxis=_axis(title={"text": "share of groups", "font": {"size": 12}}, tickformat=".0%", rangemode="tozero"),
+        yaxis=axis(title={"text": "share of groups", "font": {"size": 12}}, tickformat=".0%", rangemode="tozero"),
         margin={"l": 62, "r": 12, "t": 40, "b": 44},
         showlegend=True,
-        legend=_legend(),
+        legend=legend(),
     )
 
 
@@ -237,11 +234,11 @@ def _map(values: np.ndarray, labels: tuple[list[str], list[str]], value: str, **
     }
     ticks = {"tickfont": {"size": 9.5}, "showgrid": False}
     short = [[text(label, 12) for label in names] for names in labels]
-    return _figure(
+    return figure(
         [data],
         height=310,
-        xaxis=_axis(**ticks, tickvals=list(range(len(columns))), ticktext=short[1], tickangle=-60),
-        yaxis=_axis(**ticks, tickvals=list(range(len(rows))), ticktext=short[0], autorange="reversed"),
+        xaxis=axis(**ticks, tickvals=list(range(len(columns))), ticktext=short[1], tickangle=-60),
+        yaxis=axis(**ticks, tickvals=list(range(len(rows))), ticktext=short[0], autorange="reversed"),
         margin={"l": 82, "r": 4, "t": 6, "b": 78},
     )
 
@@ -267,11 +264,11 @@ def pairs(accuracy: Accuracy, lowest: float) -> Figure:
         "xgap": 1 if few else 0,
         "ygap": 1 if few else 0,
     }
-    return _figure(
+    return figure(
         [data],
         height=470,
-        xaxis=_axis(**ticks, tickangle=-60, showgrid=False),
-        yaxis=_axis(**ticks, autorange="reversed", showgrid=False),
+        xaxis=axis(**ticks, tickangle=-60, showgrid=False),
+        yaxis=axis(**ticks, autorange="reversed", showgrid=False),
         margin={"l": 100 if few else 12, "r": 8, "t": 6, "b": 92 if few else 12},
     )
 
@@ -285,14 +282,14 @@ def distances(privacy: Privacy) -> Figure:
     longest = max(float(np.quantile(neighbours.dcr, 0.999)) for neighbours, _ in compared.values())
     edges = np.linspace(0, longest or 1, 41)
     data = [_steps(name, neighbours, line, edges) for name, (neighbours, line) in compared.items()]
-    return _figure(
+    return figure(
         data,
         height=320,
-        xaxis=_axis(title={"text": "distance to the closest record", "font": {"size": 12}}),
-        yaxis=_axis(title={"text": "share of rows", "font": {"size": 12}}, tickformat=".0%", rangemode="tozero"),
+        xaxis=axis(title={"text": "distance to the closest record", "font": {"size": 12}}),
+        yaxis=axis(title={"text": "share of rows", "font": {"size": 12}}, tickformat=".0%", rangemode="tozero"),
         margin={"l": 62, "r": 12, "t": 40, "b": 44},
         showlegend=True,
-        legend=_legend(),
+        legend=legend(),
     )
 
 
@@ -308,44 +305,3 @@ def _steps(name: str, neighbours: Neighbours, line: Figure, edges: np.ndarray) -
         "line": {**line, "shape": "hv"},
         "hovertemplate": f"{name}<br>distance %{{x:.3f}}: %{{y:.1%}}<extra></extra>",
     }
-
-
-def text(label: Any, limit: int) -> str:
-    """A label for plotly: control characters gone, cut in the middle beyond `limit`, and its own markup inert."""
-    return html.escape(shorten(label, limit), quote=False)
-
-
-def shorten(label: Any, limit: int) -> str:
-    """At most `limit` characters of a label, both ends kept; control and direction characters become spaces."""
-    clean = "".join(" " if _disturbs(mark) else mark for mark in str(label))
-    if len(clean) <= limit:
-        return clean
-    tail = (limit - 1) // 3
-    return f"{clean[: limit - 1 - tail]}…{clean[len(clean) - tail :]}"
-
-
-def _disturbs(mark: str) -> bool:
-    return unicodedata.category(mark) in ("Cc", "Cs") or "\u202a" <= mark <= "\u202e" or "\u2066" <= mark <= "\u2069"
-
-
-def _figure(data: list[Figure], *, height: int, **layout: Any) -> Figure:
-    common = {
-        "height": height,
-        "autosize": True,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "@sans", "size": 12, "color": "@soft"},
-        "hoverlabel": {"bgcolor": "@paper", "bordercolor": "@rule", "font": {"color": "@ink", "size": 12}},
-        "hovermode": "closest",
-        "dragmode": False,
-        "showlegend": False,
-    }
-    return {"data": data, "layout": {**common, **layout}}
-
-
-def _axis(**settings: Any) -> Figure:
-    return {"gridcolor": "@rule", "zeroline": False, "fixedrange": True, "ticks": "", "automargin": False, **settings}
-
-
-def _legend() -> Figure:
-    return {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12.5}}

@@ -17,8 +17,9 @@ from issodask.report import figures, readings
 from issodask.report.accuracy import LEVELS, Accuracy
 from issodask.report.coherence import Panel
 from issodask.report.facts import SelectionFacts, Unsupported
-from issodask.report.figures import LEVEL_NAMES, PART_NAMES, TABLE_NAMES, Figure
+from issodask.report.figures import LEVEL_NAMES, PART_NAMES, TABLE_NAMES
 from issodask.report.findings import PROTECTED_ROWS, Findings
+from issodask.report.style import Figure, shorten
 
 MAX_PANELS = 40
 MAX_UNSUPPORTED = 15
@@ -33,7 +34,7 @@ def render_page(findings: Findings, title: str = "Synthetic table") -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters.update(percent=percent, points=points, count=count, short=figures.shorten, plain=plain)
+    environment.filters.update(percent=percent, points=points, count=count, short=shorten, plain=plain)
     environment.filters["at_most"] = readings.rounded_up
     drawn, facts = _figures(findings), findings.facts
     template = environment.get_template("report.html")

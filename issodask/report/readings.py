@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from issodask.report.copies import Copies
 from issodask.report.facts import SelectionFacts
-from issodask.report.figures import shorten
 from issodask.report.findings import Findings
 from issodask.report.privacy import Privacy
+from issodask.report.style import shorten
 
 HIGH_DCR_SHARE = 0.6  # a plain copy of 40 % of the original scores about 0.7
 LOW_NNDR_RATIO = 0.5

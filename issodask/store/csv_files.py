@@ -21,7 +21,8 @@ import pyarrow.csv as pacsv
 
 from issodask.errors import InputError
 from issodask.store.csv_values import Reading, as_reading, infer, uses_decimal_commas
-from issodask.store.dialects import CHUNK_BYTES, Dialect, find_dialect, one_line, open_text, open_utf8
+from issodask.store.dialects import Dialect, find_dialect
+from issodask.store.utf8 import CHUNK_BYTES, one_line, open_text, open_utf8
 from issodask.table.schema import check_names, quoted
 
 BATCH_ROWS = 65_536

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from issodask.kernels.cells import count_units
+from issodask.kernels.counting import count_units
 from issodask.kernels.units import RowUnits
 
 FAMILIES = ("univariate", "bivariate", "trivariate")

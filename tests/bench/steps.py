@@ -98,7 +98,7 @@ def select(original: str, pool: str, out: str, workers: int, config: dict[str, A
     watch = Watch()
     with tempfile.TemporaryDirectory(prefix="issodask-bench-") as folder:
         selected = issodask.select(original, pool, folder=folder, out=out, workers=workers, **config)
-    return {**watch.read(), "steps": selected.facts.timings, "rounds": selected.rounds}
+    return {**watch.read(), "steps": selected.facts["timings"], "rounds": selected.rounds}
 
 
 def baseline_select(original: str, pool: str, out: str, recipe: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from issodask.kernels.cells import count_units, locate
+from issodask.kernels.cells import locate
+from issodask.kernels.counting import count_units
 from issodask.kernels.units import RowUnits, gain
 from issodask.table.cliques import Cliques
 from tests import naive

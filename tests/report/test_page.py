@@ -12,10 +12,10 @@ import pytest
 
 from issodask.report import page
 from issodask.report.facts import UnfilledCell, Unsupported
-from issodask.report.figures import shorten, text
 from issodask.report.findings import Point
 from issodask.report.page import MAX_PANELS, percent, plain, points, render_page
 from issodask.report.readings import rounded_up
+from issodask.report.style import shorten, text
 from tests.report.tables import FACTS, findings_of, grouped, hostile_table, real_table, sequence_table, wide_table
 
 

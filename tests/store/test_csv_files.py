@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from issodask.errors import InputError
 from issodask.store import csv_files
 from issodask.store.csv_files import count_csv_rows, csv_columns, iter_csv, read_csvs
-from issodask.store.dialects import Dialect, Utf8, find_dialect
+from issodask.store.dialects import Dialect, find_dialect
+from issodask.store.utf8 import Utf8
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def select(original: str, pool: str, out: str, key: str | None) -> dict[str, Any
     """The selection with default settings, on one core; what it found, and what is wrong with what it wrote."""
     began = perf_counter()
     selected = issodask.select(original, pool, group_key=key, out=out, workers=1)
-    facts = selected.facts.to_dict()
+    facts = selected.facts
     return {
         "seconds": perf_counter() - began,
         "random": selected.random_accuracy,
