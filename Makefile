@@ -52,7 +52,7 @@ test-faults: $(STAMP) ## Kill workers, nannies, schedulers and drivers in every 
 docs: $(STAMP) ## Build the documentation into site/: run its tutorials, where these or the program changed; warnings fail
 	@$(BIN)/python -m tests.docs pages
 	@$(BIN)/python -m tests.docs tutorials
-	@$(BIN)/zensical build --clean --strict
+	@$(BIN)/python -m zensical build --clean --strict
 
 bench: $(STAMP) ## Measure time, memory and accuracy, compare them with NumPy and pandas, write the table in docs/bench.md
 	@$(BIN)/python -m tests.bench run $(BENCH)

@@ -50,15 +50,15 @@ pool
 # what, how many different values it has. That last part is called **coherence**.
 
 # %%
-chosen = iss.select(original, pool, group_key="idcode", progress=False)
+chosen = iss.select(original, pool, group_key="idcode", held_out=others, progress=False)
 chosen
 
 # %% [markdown]
-# Rows keep their order within a group, and the keys are new: none of them is a real woman's.
+# Rows keep their order within a group, and the keys are new: none is a woman's of the original or of those held out.
 
 # %%
 subset = chosen.to_pandas()
-assert not set(subset.idcode) & set(panel.idcode)
+assert not set(subset.idcode) & {*original.idcode, *others.idcode}
 lengths = pd.DataFrame(
     {name: table.groupby("idcode").size() for name, table in {"original": original, "subset": subset}.items()}
 )
