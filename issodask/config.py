@@ -101,6 +101,17 @@ class SelectConfig(_Section):
     """
 
     units: int | None = Field(default=None, gt=0, description="of the subset; default: as many as the original has")
+    aim: Literal["original", "population"] = Field(
+        default="original",
+        description="whose marginals to match: the original's, or those of the people it was drawn from, as far as "
+        "original and pool tell; chance deviations of the original, which only an attacker needs, are left out then",
+    )
+    keep: float = Field(
+        default=0.35,
+        ge=0,
+        le=1,
+        description="for aim population: how much of what is peculiar to the original to keep at least",
+    )
     effort: float | None = Field(
         default=None,
         gt=0,
@@ -145,6 +156,11 @@ class EvaluateConfig(_Section):
 
     distance_rows: int = Field(default=10_000, gt=0, description="rows per table for DCR and NNDR")
     qa_report: bool = Field(default=False, description="also write mostlyai-qa's own report")
+    predict: tuple[str, ...] | None = Field(
+        default=None,
+        description="columns to predict in the holdout, by trees trained on original and subset; default: up to three "
+        "that others can predict",
+    )
 
 
 class RuntimeConfig(_Section):

@@ -158,6 +158,19 @@ class SearchBegun(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OddsFound(Event):
+    """Trees told original and pool apart; by their odds so many units of the pool count."""
+
+    KIND = "odds"
+    trees: int
+    effective: float
+    seconds: float
+
+    def step(self) -> Step:
+        return Step("odds", 1, 1, f"{self.trees:,} trees, {self.effective:,.0f} units count")
+
+
+@dataclass(frozen=True, kw_only=True)
 class WeightsPassed(Event):
     """One pass over all pairs; `residual`: mean total variation distance of the weighted pairs."""
 

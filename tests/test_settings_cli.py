@@ -38,6 +38,7 @@ def test_options__take_what_a_job_file_takes(section):
         field = SECTIONS[section].model_fields[option.name]
         text = "3" if field.default is None else str(field.default)
         value = True if option.is_flag else option.type.convert(text, option, None)
+        value = (value,) if option.multiple else value
         assert getattr(validated(SECTIONS[section], {option.name: value}, section), option.name) == value
 
 

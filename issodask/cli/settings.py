@@ -61,8 +61,16 @@ def _option(name: str, field: "FieldInfo") -> click.Option:
         return click.Option([option_name(name), name], is_flag=True, default=None, **shown)
     if get_origin(kind) is Literal:
         return click.Option([option_name(name), name], type=str, metavar="|".join(get_args(kind)), **shown)
+    if get_origin(kind) is tuple:
+        return click.Option(
+            [option_name(name), name], type=str, metavar="COLUMN", multiple=True, callback=_if_given, **shown
+        )
     unit = next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), None)
     return click.Option([option_name(name), name], type=kind, metavar=unit, **shown)
+
+
+def _if_given(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
+    return given or None
 
 
 def _kind(annotation: Any) -> Any:

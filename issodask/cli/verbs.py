@@ -129,6 +129,12 @@ def select(
     click.echo(
         f"accuracy  {selection.random_accuracy:.5f} random -> {selection.accuracy:.5f} selected, against the original"
     )
+    aim = selection.selected.facts.aim
+    if aim.at == "population":
+        click.echo(
+            f"aim       the population: of what is peculiar to the original {aim.keep:.0%} or more was kept; by the odds "
+            f"of {aim.trees:,} trees {aim.effective_units:,.0f} units of the pool count"
+        )
 
 
 @click.command(cls=command_with("evaluate", leave_out=["qa_report"]))

@@ -112,7 +112,8 @@ def fit_weights(
             status = "stalled"
             break
     descent.end()
-    found = tuple(descent.duals), descent.targets, descent.factors, descent.largest
+    largest = descent.largest if descent.duals else np.inf
+    found = tuple(descent.duals), descent.targets, descent.factors, largest
     return Fit(status, tuple(residuals), *found)
 
 

@@ -6,6 +6,7 @@ so that `1 - overall accuracy` is a weighted sum of |residual|.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +36,10 @@ class Objective:
     weights: NDArray[np.float64]
 
     @classmethod
-    def of(cls, marginals: NDArray[np.int64], cliques: Layout, n_original: int, n_units: int) -> "Objective":
-        """Scale the original's `marginals` (int64, n_cells) of `n_original` units to a subset of `n_units`."""
+    def of(cls, marginals: NDArray[Any], cliques: Layout, n_original: int, n_units: int) -> "Objective":
+        """Scale `marginals` (n_cells) of `n_original` units to a subset of `n_units`; those of float64 are parts."""
         unit = cliques.unit
-        if unit == 1 and n_units % n_original:
+        if unit == 1 and (n_units % n_original or marginals.dtype == np.float64):
             unit = max(1, min(_FRACTIONS, _LARGEST // n_units))
         target = np.rint(marginals * (n_units * unit / (n_original * cliques.unit))).astype(np.int32)
         return cls(cliques, n_units, target, unit, cliques.family_shares / (2 * n_units * unit))
@@ -59,6 +60,10 @@ class Objective:
     def residual(self, marginals: NDArray[np.int64]) -> NDArray[np.int32]:
         """What a subset with these marginals lacks (positive) or has too much of (negative), per cell, times `unit`."""
         return (self.target - self.unit // self.cliques.unit * marginals).astype(np.int32)
+
+    def marginals(self, residual: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The marginals of the subset that leaves this residual."""
+        return (self.target.astype(np.int64) - residual) // (self.unit // self.cliques.unit)
 
     @cached_property
     def noise(self) -> NDArray[np.float32]:

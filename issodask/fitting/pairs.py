@@ -35,13 +35,15 @@ class Weights(Protocol):
         """The largest weight."""
 
 
-def weigh_block(codes: NDArray[np.uint8], factors: Sequence[PairTable], largest: float) -> NDArray[np.float64]:
-    """The weights of units (codes: u x d), float64, (u,); none is above `largest`.
+def weigh_block(
+    codes: NDArray[np.uint8], factors: Sequence[PairTable], largest: float, first: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """The weights of units (codes: u x d), float64, (u,), that began as `first` or 1; none is above `largest`.
 
     Factors of cells that few units fill are large. As long as they are fitted, the sums hold them in bounds; of a unit
     that they were not fitted on, hundreds of them may meet (1e17 was seen in a table of 80 columns).
     """
-    weights = np.ones(len(codes))
+    weights = np.ones(len(codes)) if first is None else first.copy()
     for table in factors:
         scale_weights(codes, table.pairs, table.starts, table.sizes, table.factors, weights)
     return np.minimum(weights, largest)

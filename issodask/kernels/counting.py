@@ -1,8 +1,11 @@
-"""Counting units in all their cells: the marginals of many units at once. `cells.py` says where cells lie."""
+"""Units as vectors over all cells: their sums (the marginals of many units at once), and their products with values.
+
+`cells.py` says where cells lie.
+"""
 
 import numpy as np
 
-from issodask.kernels.cells import start_rows
+from issodask.kernels.cells import locate, start_rows
 from issodask.kernels.jit import kernel
 
 _LARGE_BATCH = 2_048
@@ -86,15 +89,42 @@ def _widest(index):
 
 
 @kernel
+def total_values(units, values, totals):
+    """Write what the values (float64, m) of each unit's cells add up to, times what it weighs, to `totals` (u)."""
+    index = units.index
+    d = units.codes.shape[1]
+    end = index.first[d]
+    positions = np.empty(d, np.int64)
+    for u in range(units.codes.shape[0]):
+        x = units.codes[u]
+        locate(x, index.first, positions)
+        total = 0.0
+        for a in range(d):
+            total += values[positions[a]]
+            row = index.pair_rows[a] + np.int64(x[a]) * (end - index.first[a + 1]) - index.first[a + 1]
+            for b in range(a + 1, d):
+                total += values[row + positions[b]]
+            for b in range(a + 1, d - 1):
+                start = index.triple_rows[a, b]
+                if start < 0:
+                    continue
+                cell = np.int64(x[a]) * index.sizes[b] + x[b]
+                row = start + cell * (end - index.first[b + 1]) - index.first[b + 1]
+                for c in range(b + 1, d):
+                    total += values[row + positions[c]]
+        totals[u] = units.unit * total
+
+
+@kernel
 def add_shares(units, shares, cells):
-    """Add what each unit weighs, times its share (int64, u; at least 0), to its cells (int64, m)."""
+    """Add what each unit weighs, times its share (u), to its cells (m); both int64, or both float64."""
     sharing = np.flatnonzero(shares)
     _add_rows(units.codes[sharing], units.index, shares[sharing] * units.unit, cells)
 
 
 @kernel
 def _add_rows(codes, index, amounts, cells):
-    """Add `amounts[u]` (int64, u) to every cell of unit u; clique by clique over a batch, as `removal_gains`.
+    """Add `amounts[u]` to every cell of unit u; clique by clique over a batch, as `removal_gains`.
 
     A batch is so large that all cells are fetched from memory rarely.
     """

@@ -73,10 +73,20 @@ def removal_gains(units, table, chosen, gains):
 
 
 @kernel
+def total_values(units, values, totals):
+    """Write the sum of the values (float64, m) of each unit's cells, times what it weighs there, to `totals` (u)."""
+    for u in range(units.bounds.shape[0]):
+        total = 0.0
+        for p in range(units.bounds[u, 0], units.bounds[u, units.weights.shape[0]]):
+            total += values[units.cells[p]] * units.amounts[p]
+        totals[u] = total
+
+
+@kernel
 def add_shares(units, shares, cells):
-    """Add what each unit weighs, times its share (int64, u; at least 0), to its cells (int64, m)."""
+    """Add what each unit weighs, times its share (u), to its cells (m); both int64, or both float64."""
     for u in range(shares.shape[0]):
-        if shares[u] > 0:
+        if shares[u] != 0:
             for p in range(units.bounds[u, 0], units.bounds[u, units.weights.shape[0]]):
                 cells[units.cells[p]] += shares[u] * np.int64(units.amounts[p])
 

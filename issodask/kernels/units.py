@@ -2,8 +2,8 @@
 
 A row lies in one cell of each clique, which follow from its codes (cells.py). A group lies in several cells of a
 clique, in parts; they are listed once (lists.py). All loops above know either kind through the same few functions:
-`change`, `gain`, `removal_gains`, `leave`, `same`, `add_shares`; `_either` picks the one for the kind, when it is
-compiled or (without the compiler) when it is called.
+`change`, `gain`, `removal_gains`, `leave`, `same`, `add_shares`, `total_values`; `_either` picks the one for the kind,
+when it is compiled or (without the compiler) when it is called.
 """
 
 from collections.abc import Callable
@@ -157,6 +157,7 @@ gain = _either(cells.gain, lists.gain)
 leave = _either(cells.leave, lists.leave)
 same = _either(cells.same, lists.same)
 _add_shares = _either(counting.add_shares, lists.add_shares)
+_total_values = _either(counting.total_values, lists.total_values)
 _removal_gains = _either(cells.removal_gains, lists.removal_gains)
 
 
@@ -171,5 +172,11 @@ def removal_gains(units, table, chosen, gains):
 
 @kernel
 def add_shares(units, shares, counts):
-    """Add what each unit weighs, times its share (int64, u; at least 0), to its cells (int64, m)."""
+    """Add what each unit weighs, times its share (u), to its cells (m); both int64, or both float64."""
     _add_shares(units, shares, counts)
+
+
+@kernel
+def total_values(units, values, totals):
+    """Write the sum of the values (float64, m) of each unit's cells, times what it weighs there, to `totals` (u)."""
+    _total_values(units, values, totals)

@@ -4,7 +4,7 @@ In: what the stages found. Out: `SelectionFacts`, which terminal and page show, 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from issodask.report.copies import Copies
@@ -23,6 +23,27 @@ class Start:
     units: int
     errors: Mapping[str, float]
     tried: bool
+
+
+@dataclass(frozen=True)
+class Aim:
+    """Whose marginals were matched.
+
+    keep, kept        of what is peculiar to the original: the least share, and what was kept of each family's
+    exponent          that the odds of units count with; 0: not at all
+    effective_units   how many units of the pool count by these odds
+    trees             that gave them
+    random, subset    1 - accuracy of random units and of the subset, against the original itself
+    """
+
+    at: str
+    keep: float | None = None
+    kept: Mapping[str, float] = field(default_factory=dict)
+    exponent: float | None = None
+    effective_units: float | None = None
+    trees: int | None = None
+    random: float | None = None
+    subset: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +96,7 @@ class SelectionFacts:
     copies, unit                units that equal one of the original, and what a unit is called
     roles                       of all columns, and those that are left out of the accuracy: see KnownColumns.facts
     settings                    those of the selection; job: those of the whole job, where there is one
+    aim                         whose marginals were matched
     """
 
     pool_units: int
@@ -93,6 +115,12 @@ class SelectionFacts:
     roles: Mapping[str, Any]
     settings: Mapping[str, Any]
     job: Mapping[str, Any] | None = None
+    aim: Aim = Aim("original")
+
+    @property
+    def original_error(self) -> float:
+        """1 - accuracy against the original itself."""
+        return self.objective if self.aim.subset is None else self.aim.subset
 
     def of_job(self, job: Mapping[str, Any], generate_s: float) -> "SelectionFacts":
         """The same as part of a job that took so many seconds to make the pool."""

@@ -12,12 +12,15 @@ import numpy as np
 from issodask.event_log import read_events
 from issodask.events import RandomScored, RandomTaken, Refined, SearchBegun, Trimmed
 from issodask.report.accuracy import Accuracy
+from issodask.report.apart import ToldApart
+from issodask.report.attack import Membership
 from issodask.report.coherence import PROTECTED_ROWS, GroupFindings
 from issodask.report.copies import Copies
 from issodask.report.drivers import Drivers
 from issodask.report.facts import SelectionFacts
 from issodask.report.privacy import Privacy
 from issodask.report.scores import Scored
+from issodask.report.use import Prediction
 from issodask.table.bins import Bins
 from issodask.table.groups import SEQUENCE_LENGTH
 
@@ -68,6 +71,7 @@ class Findings:
     one. Of a table of groups, `bins` include Sequence Length, `shares` are those of groups in expectation over drawn
     rows, and `groups` says the rest. `roles` are those of all columns: {"roles": {name: {"role", "why"}}, "left_out":
     names of the columns that are in no accuracy}. `facts` say how the subset was made, where that is known.
+    `attack`, `use` and `told_apart` need a holdout, and enough units.
     """
 
     bins: Bins
@@ -82,6 +86,9 @@ class Findings:
     drivers: Drivers | None = None
     copies: dict[str, Copies] = field(default_factory=dict)
     groups: GroupFindings | None = None
+    attack: Membership | None = None
+    use: tuple[Prediction, ...] = ()
+    told_apart: ToldApart | None = None
     history: tuple[Point, ...] = ()
     roles: dict[str, Any] = field(default_factory=dict)
     facts: SelectionFacts | None = None

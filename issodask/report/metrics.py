@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from issodask.report.accuracy import LEVELS, Accuracy
+from issodask.report.apart import ToldApart
+from issodask.report.attack import Membership, Separation
 from issodask.report.copies import Copies
 from issodask.report.findings import Findings
 from issodask.report.qa import qa_session
+from issodask.report.verdicts import verdicts
 
 PACKAGES = ("issodask", "mostlyai-engine", "mostlyai-qa", "dask", "numba", "numpy", "pandas", "pyarrow", "torch")
 MAX_HISTORY = 500
@@ -83,12 +86,42 @@ def _own_facts(findings: Findings) -> dict[str, Any]:
             "identical_to_an_original_group": _shares(findings.groups.copies) if findings.groups else None,
             "copies": findings.copies_of_units["subset"].to_dict(findings.unit),
         },
+        "verdicts": [verdict.to_dict() for verdict in verdicts(findings)],
+        "attack": None if findings.attack is None else _attacked(findings.attack),
+        "use": [asdict(prediction) for prediction in findings.use],
+        "told_apart": None if findings.told_apart is None else _told_apart(findings.told_apart),
         "objective": [
             {"seconds": round(point.seconds, 3), "stage": point.stage, "objective": point.objective}
             for point in thinned(findings.history, MAX_HISTORY)
         ],
         "select": {} if findings.facts is None else findings.facts.to_dict(),
     }
+
+
+def _attacked(attack: Membership) -> dict[str, Any]:
+    """By table and method; errors are standard errors."""
+    sizes = {"members": attack.n_members, "outsiders": attack.n_outsiders, "cliques": attack.n_cliques}
+    found = {
+        table: {
+            method: {
+                **_separated(one.everybody),
+                "unusual_tenth": _separated(one.unusual),
+                **{f"tpr_at_fpr_{rate:g}": share for rate, share in one.rates.items()},
+            }
+            for method, one in by_method.items()
+        }
+        for table, by_method in attack.attacks.items()
+    }
+    return {"unit": attack.unit, **sizes, "of_cliques": attack.n_all_cliques, "by_table": found}
+
+
+def _told_apart(told: ToldApart) -> dict[str, Any]:
+    by_table = {table: _separated(one) for table, one in told.by_table.items()}
+    return {"reference": told.reference, "by_table": by_table, "given_away_by": told.given_away_by}
+
+
+def _separated(separation: Separation) -> dict[str, float]:
+    return {"auc": separation.auc, "error": separation.error}
 
 
 def _shares(copies: dict[str, Copies]) -> dict[str, float]:

@@ -15,12 +15,23 @@ from markupsafe import Markup
 
 from issodask.report import figures, readings
 from issodask.report.accuracy import LEVELS, Accuracy
+from issodask.report.attack import CONTROL, LIKELIHOOD, METHODS, WHITENED
 from issodask.report.coherence import Panel
 from issodask.report.facts import SelectionFacts, Unsupported
 from issodask.report.figures import LEVEL_NAMES, PART_NAMES, TABLE_NAMES
 from issodask.report.findings import PROTECTED_ROWS, Findings
 from issodask.report.style import Figure, shorten
+from issodask.report.use import N_SEEDS
+from issodask.report.verdicts import verdicts
 
+MEASURE_NAMES = {"auc": "AUC", "pr_auc": "PR-AUC", "accuracy": "Accuracy", "r2": "R²"}
+ATTACK_NAMES = {LIKELIHOOD: "Likelihood ratio", WHITENED: "Whitened marginals"}
+ATTACKED_NAMES = {
+    "subset": "Subset",
+    "pool_sample": "Random pool sample",
+    "original": "The original itself",
+    CONTROL: "Unrelated real sample",
+}
 MAX_PANELS = 40
 MAX_UNSUPPORTED = 15
 
@@ -41,6 +52,12 @@ def render_page(findings: Findings, title: str = "Synthetic table") -> str:
     return template.render(
         title=title,
         findings=findings,
+        verdicts=verdicts(findings),
+        taught=[table for table in TABLE_NAMES if any(table in one.scores for one in findings.use)],
+        n_seeds=N_SEEDS,
+        measure_names=MEASURE_NAMES,
+        attack_methods=[ATTACK_NAMES[method] for method in METHODS],
+        attacked_names=ATTACKED_NAMES,
         facts=facts,
         scores=_score_rows(findings),
         levels=[LEVEL_NAMES[level] for level in _levels(findings)],
@@ -105,6 +122,10 @@ def _figures(findings: Findings) -> dict[str, Figure]:
         drawn[f"column{column}"] = figures.marginal(findings.bins.columns[column].labels, shares)
     drawn |= _pair_figures(findings)
     drawn |= _group_figures(findings)
+    for place, prediction in enumerate(findings.use):
+        drawn[f"importances{place}"] = figures.importances(prediction)
+        if prediction.dependence is not None:
+            drawn[f"dependence{place}"] = figures.dependence(prediction.dependence)
     if findings.privacy is not None:
         drawn["distances"] = figures.distances(findings.privacy)
     return drawn

@@ -45,7 +45,9 @@ class BlockWeights:
         codes: da.Array,
         scale: Callable[..., None],
         add_up: Callable[..., NDArray[np.float64]],
+        load_first: Callable[[Any], NDArray[np.float64]] | None = None,
     ) -> None:
+        """Begin with `load_first(block)` of each block, of a mean of about 1; with 1 where it is None."""
         self._runtime = runtime
         graph = dict(codes.dask)
         loads = [graph[key] for (key,) in codes.__dask_keys__()]
@@ -58,6 +60,12 @@ class BlockWeights:
         self._n_steps = 0
         self._name = f"weights-{tokenize(codes.name, uuid4().hex)}"
         self.weights = da.ones(codes.shape[0], chunks=(rows,), dtype=np.float64)
+        if load_first is not None:
+            tasks = {
+                (self._name, i): (partial(_first_weights, loads, load_first),) for i, loads in enumerate(self._runs)
+            }
+            graph = HighLevelGraph.from_collections(self._name, tasks)
+            self.weights = da.Array(graph, self._name, chunks=(rows,), dtype=np.float64)
 
     def step(self, scale_by: Any, sum_by: Any, n_sums: int) -> NDArray[np.float64]:
         """Scale all weights by `scale_by` (None: leave them), then return their sums by `sum_by`: (n_sums,).
@@ -106,6 +114,10 @@ class BlockWeights:
 
 
 _Load = tuple[Callable[[Any], NDArray[np.uint8]], Any]
+
+
+def _first_weights(loads: Sequence[_Load], load: Callable[[Any], NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.concatenate([load(block) for _, block in loads])
 
 
 def _scale_run(

@@ -5,6 +5,7 @@ In: the pool's codes, the objective, the settings. Out: `SearchContext`, which a
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -30,17 +31,41 @@ _SOME_UNITS = 4_096
 
 
 @dataclass(frozen=True)
+class Odds:
+    """How much likelier units of the pool are among the original's: see odds.py.
+
+    exponent, mean   that odds count with, and the mean over the pool of what comes out
+    effective_units  as many equally likely units count as much
+    trees            that told original and pool apart
+    """
+
+    exponent: float
+    mean: float
+    effective_units: float
+    trees: int
+    key: str = ""
+
+
+@dataclass(frozen=True)
 class SearchContext:
-    """One search; `marginals` are the original's, which the objective comes from, and `folder` keeps what is done."""
+    """One search.
+
+    objective  what the subset should look like; `original`: the same as the original does
+    marginals  whose pairs weights are fitted to, of as many units as the original has
+    odds       that the pool's units begin with; None: all alike
+    folder     keeps what is done
+    """
 
     codes: Codes
     objective: Objective
-    marginals: NDArray[np.int64]
+    original: Objective
+    marginals: NDArray[Any]
     config: SelectConfig
     seed: int
     folder: SearchFolder
     runtime: Runtime
     events: Events
+    odds: Odds | None = None
 
     @property
     def n_units(self) -> int:
@@ -54,7 +79,9 @@ class SearchContext:
 
     @cached_property
     def reader(self) -> BlockReader:
-        return BlockReader(self.folder.weights)
+        if self.odds is None:
+            return BlockReader(self.folder.weights)
+        return BlockReader(self.folder.weights, self.folder.odds, (self.odds.exponent, self.odds.mean))
 
     @cached_property
     def problem(self) -> Problem:
@@ -100,13 +127,15 @@ class SearchContext:
     def data_key(self) -> str:
         """Names what weights are fitted to."""
         target = xxhash.xxh3_64(self.marginals.tobytes()).hexdigest()
-        return key_of(ALGORITHM, self.codes.key, target, self.objective.cliques.family_starts.tolist())
+        known = [ALGORITHM, self.codes.key, target, self.objective.cliques.family_starts.tolist()]
+        return key_of(*known, *([] if self.odds is None else [self.odds.key]))
 
     @cached_property
     def key(self) -> str:
         """Names all that decides which units are found: a checkpoint serves only the search that it was made by."""
         settings = self.config.model_dump(exclude={"bound", "checkpoint_s"})
-        return key_of(self.data_key, self.n_units, self.seed, settings)
+        target = xxhash.xxh3_64(self.objective.target.tobytes()).hexdigest()
+        return key_of(self.data_key, target, self.n_units, self.seed, settings)
 
 
 def units_of(uses: NDArray[np.uint16]) -> NDArray[np.int64]:

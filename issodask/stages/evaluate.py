@@ -5,6 +5,7 @@ the files whose paths were given. Real rows of the holdout are read here and now
 """
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 from issodask import seeds
 from issodask.config import EvaluateConfig
 from issodask.errors import InputError
-from issodask.host import check_installed
+from issodask.host import check_installed, n_processors
+from issodask.report.apart import tell_apart
+from issodask.report.attack import attack_membership
 from issodask.report.coherence import group_findings
 from issodask.report.copies import Copies, Fingerprints
 from issodask.report.drivers import find_drivers
@@ -23,6 +26,7 @@ from issodask.report.privacy import Privacy, measure_privacy, rows_to_compare
 from issodask.report.qa import write_qa_report
 from issodask.report.scores import score
 from issodask.report.tables import TABLES, Table
+from issodask.report.use import measure_use
 from issodask.stages.roles import KnownColumns
 from issodask.store.casts import cast_table
 from issodask.store.files import whole_file
@@ -90,6 +94,9 @@ def measure_findings(
 ) -> Findings:
     """Everything that the report says about the tables, which are named as in TABLES."""
     scored = score(tables, "original", seed)
+    use = measure_use(tables, config.predict, seed)
+    with ThreadPoolExecutor(n_processors()) as threads:
+        attack = attack_membership(tables, scored, seed, threads.map)
     has_holdout = "holdout" in tables
     rows = rows_to_compare(tables, seed)
     groups = None
@@ -115,6 +122,9 @@ def measure_findings(
         pool_privacy=privacy_of("pool_sample") if has_holdout and "pool_sample" in tables else None,
         copies=_copies({name: Table.flat(table.rows) for name, table in tables.items()}),
         groups=groups,
+        attack=attack,
+        use=use,
+        told_apart=tell_apart(tables, seed),
         history=read_history(events_path),
         facts=facts,
         versions=installed_versions(),

@@ -4,14 +4,14 @@ In: what the search found, of which pool. Out: `SelectionFacts`.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from issodask.report.copies import Copies
 from issodask.report.facts import FittedWeights, SelectionFacts, Source, UnfilledCell, Unsupported
-from issodask.stages.context import SearchContext
+from issodask.stages.aim import Aimed
 from issodask.stages.original import KnownOriginal
 from issodask.stages.search import Found
 from issodask.store.codes import Codes
@@ -22,7 +22,7 @@ _MOST_CELLS = 50
 
 def facts_of(
     found: Found,
-    context: SearchContext,
+    aimed: Aimed,
     known: KnownOriginal,
     pool: Pool,
     copies: Copies,
@@ -30,8 +30,10 @@ def facts_of(
     timings: Mapping[str, float],
 ) -> SelectionFacts:
     """All that is told of a selection."""
+    context = aimed.context
     return SelectionFacts(
         pool_units=context.codes.n_units,
+        aim=replace(aimed.facts, random=found.random_original_error, subset=found.original_error),
         objective=found.objective,
         stop_reason=found.stop_reason,
         rounds=found.rounds,

@@ -31,6 +31,7 @@ class KnownOriginal:
     columns  what they are; ids are in neither bins nor codes
     codes    uint8 (n_units, d), or SequenceCodes
     keys     keys that groups have, once each; None for a flat table
+    groups   which rows belong together; None for a flat table
     """
 
     columns: KnownColumns
@@ -39,6 +40,7 @@ class KnownOriginal:
     codes: Any
     n_units: int
     keys: pd.Series | None
+    groups: Groups | None = None
 
     @classmethod
     def of(
@@ -65,7 +67,7 @@ class KnownOriginal:
         keys = _keys(table, group_key)
         if held_out is not None:
             keys = pd.concat([keys, _keys(held_out, group_key)])
-        return cls(columns, group_key, sequence_bins, codes, groups.n_groups, keys)
+        return cls(columns, group_key, sequence_bins, codes, groups.n_groups, keys, groups)
 
     @property
     def schema(self) -> Schema:

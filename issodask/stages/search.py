@@ -28,6 +28,7 @@ class Found:
     """The subset that was found; its objective is never above that of the random units.
 
     unit_ids   int64, units of the pool, ascending, once per use
+    original_error, random_original_error  1 - accuracy against the original, whatever the search aimed at
     rounds     what to pass as `--rounds` to repeat it
     start      what trimming started from; None where nothing was trimmed
     """
@@ -35,6 +36,8 @@ class Found:
     unit_ids: NDArray[np.int64]
     objective: float
     random_objective: float
+    original_error: float
+    random_original_error: float
     stop_reason: str
     rounds: str
     ipf: IpfResult
@@ -58,7 +61,7 @@ def search(context: SearchContext) -> Found:
         residual = context.residual_of(state.units)
     if state.stage == "refine":
         refine(context, state, residual, checkpoints)
-    return _found(context, state, context.objective.value(residual), ipf, {**timings, **state.timings})
+    return _found(context, state, residual, ipf, {**timings, **state.timings})
 
 
 def _begin(context: SearchContext) -> SearchState:
@@ -75,12 +78,29 @@ def _begin(context: SearchContext) -> SearchState:
 
 
 def _found(
-    context: SearchContext, state: SearchState, objective: float, ipf: IpfResult, timings: dict[str, float]
+    context: SearchContext, state: SearchState, residual: NDArray[np.int32], ipf: IpfResult, timings: dict[str, float]
 ) -> Found:
     """What the search came to or, where that is worse, the random units."""
     units, reason, rounds = state.units, state.stop_reason, write_rounds(state.next_round, state.planned)
+    objective, random_residual = context.objective.value(residual), context.residual_of(context.random_units)
     if objective > state.random_objective:
-        units, objective, reason = context.random_units, state.random_objective, _NO_BETTER
+        units, residual, reason = context.random_units, random_residual, _NO_BETTER
+        objective = state.random_objective
         context.events.emit(RandomTaken(objective=objective))
-    start = None if state.start is None else Start(**state.start)
-    return Found(np.sort(units), objective, state.random_objective, reason, rounds, ipf, start, timings)
+    return Found(
+        np.sort(units),
+        objective,
+        state.random_objective,
+        _error_against_original(context, residual),
+        _error_against_original(context, random_residual),
+        reason,
+        rounds,
+        ipf,
+        None if state.start is None else Start(**state.start),
+        timings,
+    )
+
+
+def _error_against_original(context: SearchContext, residual: NDArray[np.int32]) -> float:
+    marginals = context.objective.marginals(residual)
+    return context.original.value(context.original.residual(marginals))

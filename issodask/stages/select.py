@@ -25,10 +25,12 @@ from issodask.report.facts import SelectionFacts
 from issodask.report.tables import Table
 from issodask.runtime import Runtime, open_runtime
 from issodask.runtime.local import ThreadTeam
+from issodask.stages.aim import aim
 from issodask.stages.bound import bound_objective
 from issodask.stages.context import SearchContext
 from issodask.stages.encode import READING, EncodedPart, encode_pool
 from issodask.stages.facts import facts_of
+from issodask.stages.odds import SampleOfOriginal
 from issodask.stages.original import KnownOriginal
 from issodask.stages.search import search
 from issodask.stages.write import write_subset
@@ -51,7 +53,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Selected:
-    """What a selection made, how it was made, and the accuracy of as many random units of the pool."""
+    """What a selection made, how it was made, and the accuracy of as many random units of the pool.
+
+    Accuracies are those against the original, whatever the selection aimed at.
+    """
 
     out: Path
     n_units: int
@@ -60,11 +65,11 @@ class Selected:
 
     @property
     def accuracy(self) -> float:
-        return 1 - self.facts.objective
+        return 1 - self.facts.original_error
 
     @property
     def highest_accuracy(self) -> float | None:
-        """No subset of the pool can have a higher accuracy; None when config.bound is off."""
+        """No subset of the pool can come closer to what was aimed at; None when config.bound is off."""
         return None if self.facts.objective_bound is None else 1 - self.facts.objective_bound
 
     @property
@@ -122,12 +127,13 @@ def select(
             known = KnownOriginal.of(table, group_key, columns, held_out)
             work.events.emit(ColumnsKnown(**known.columns.facts(), told=known.columns.told()))
             fingerprints = Fingerprints.of(_units(table, group_key), known.columns.facts()["left_out"])
+            sample = SampleOfOriginal.of(table, known, seed) if config.aim == "population" else None
             del table
             needed = known.columns.needed
             opened = pool if isinstance(pool, Pool) else as_pool(pool, place.pool, needed, group_key, pool_csv)
         running.check_seen(place.path, opened.folder)
         _tell_csv(original, csv, opened, work.events)
-        return _select(work, known, opened, fingerprints)
+        return _select(work, known, opened, fingerprints, sample)
 
 
 @dataclass(frozen=True)
@@ -154,14 +160,17 @@ def _opened(runtime: "Runtime | Client | None") -> AbstractContextManager[Runtim
     return nullcontext(runtime) if isinstance(runtime, Runtime) else open_runtime(scheduler=runtime)
 
 
-def _select(work: _Work, known: KnownOriginal, pool: Pool, fingerprints: Fingerprints) -> Selected:
+def _select(
+    work: _Work, known: KnownOriginal, pool: Pool, fingerprints: Fingerprints, sample: SampleOfOriginal | None
+) -> Selected:
     """Encode, search, write, and look at what was written."""
     n_units = work.config.units or known.n_units
     _check_inputs(work, known, pool, n_units)
     with work.timed("encode"):
         codes = _encode(work, known, pool)
     _check_units(pool, codes.n_units, n_units, work.config)
-    context = _context(work, known, codes, n_units)
+    aimed = aim(_context(work, known, codes, n_units), pool, known, sample)
+    context = aimed.context
     found = search(context)
     work.timings.update(found.timings)
     bound = None
@@ -171,23 +180,23 @@ def _select(work: _Work, known: KnownOriginal, pool: Pool, fingerprints: Fingerp
         _write(work, known, pool, codes, found.unit_ids)
     with work.timed("compare"):
         copies = fingerprints.copies_in(_units(read_table(work.out), known.group_key))
-    facts = facts_of(found, context, known, pool, copies, bound, work.timings)
+    facts = facts_of(found, aimed, known, pool, copies, bound, work.timings)
     _tell(work, facts, copies)
-    return Selected(work.out, n_units, 1 - found.random_objective, facts)
+    return Selected(work.out, n_units, 1 - found.random_original_error, facts)
 
 
 def _context(work: _Work, known: KnownOriginal, codes: Codes, n_units: int) -> SearchContext:
     with ThreadTeam.beside(work.runtime) as team:
         objective, marginals = known.target(known.cliques(n_units, codes.counts), n_units, team)
     places = work.folder.search, work.runtime, work.events
-    return SearchContext(codes, objective, marginals, work.config, work.seed, *places)
+    return SearchContext(codes, objective, objective, marginals, work.config, work.seed, *places)
 
 
 def _tell(work: _Work, facts: SelectionFacts, copies: Copies) -> None:
     work.events.emit(
         SubsetWritten(
             out=str(work.out),
-            accuracy=1 - facts.objective,
+            accuracy=1 - facts.original_error,
             rounds=facts.rounds,
             reason=facts.stop_reason,
             copies=copies.to_dict(facts.unit),

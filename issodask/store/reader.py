@@ -18,11 +18,16 @@ MAPPED_BLOCKS = 64
 class BlockReader:
     """Reads codes, and the weights that `save_weights` wrote to `weights_folder`. Travels without its memory maps.
 
+    `odds_folder` has the logarithms of odds, which count as `tempered` says: an exponent, and what they are divided by.
     It keeps the maps of so many blocks that it used last, so that a process never holds a large pool's pages.
     """
 
-    def __init__(self, weights_folder: Path) -> None:
+    def __init__(
+        self, weights_folder: Path, odds_folder: Path | None = None, tempered: tuple[float, float] = (1.0, 1.0)
+    ) -> None:
         self._weights_folder = weights_folder
+        self._odds_folder = odds_folder
+        self._tempered = tempered
         self._codes = lru_cache(MAPPED_BLOCKS)(load_block)
         self._weights = lru_cache(MAPPED_BLOCKS)(self._load_weights)
 
@@ -35,6 +40,17 @@ class BlockReader:
         strips = [self.codes(block)[start : start + n_rows] for block, start, n_rows in sample.strips]
         return strips[0] if len(strips) == 1 else np.concatenate(strips)
 
+    def odds(self, block: Block) -> NDArray[np.float64]:
+        """How much likelier each unit is among the original's than in the pool; 1 where nobody looked: (n_units,)."""
+        if self._odds_folder is None:
+            return np.ones(block.n_units)
+        exponent, divisor = self._tempered
+        return np.exp(exponent * np.load(weights_path(self._odds_folder, block))) / divisor
+
+    def odds_of_sample(self, sample: Sample) -> NDArray[np.float64]:
+        """The same of a sample: (n_units,)."""
+        return np.concatenate([self.odds(block)[start : start + n_rows] for block, start, n_rows in sample.strips])
+
     def weights(self, block: Block) -> NDArray[np.float64]:
         """The block's weights: float64, (n_units,), read-only."""
         return self._weights(block)
@@ -43,7 +59,7 @@ class BlockReader:
         return np.asarray(np.load(weights_path(self._weights_folder, block), mmap_mode="r"))
 
     def __reduce__(self) -> Any:
-        return BlockReader, (self._weights_folder,)
+        return BlockReader, (self._weights_folder, self._odds_folder, self._tempered)
 
 
 def save_weights(folder: Path, block: Block, weights: NDArray[np.float64]) -> str:

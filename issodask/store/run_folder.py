@@ -16,6 +16,16 @@ class SearchFolder:
         return self.path / "weights"
 
     @property
+    def odds(self) -> Path:
+        """A file of odds for each block of the pool."""
+        return self.path / "odds"
+
+    @property
+    def told_apart(self) -> Path:
+        """The receipt of the odds."""
+        return self.path / "odds.json"
+
+    @property
     def weighed(self) -> Path:
         """The receipt of the weights."""
         return self.path / "ipf.json"

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from issodask.kernels.loss import ONE
 from issodask.kernels.swaps import swap_gains
-from issodask.kernels.units import GroupUnits, RowUnits, add_shares, change, gain, leave, removal_gains, same
+from issodask.kernels.units import (
+    GroupUnits,
+    RowUnits,
+    add_shares,
+    change,
+    gain,
+    leave,
+    removal_gains,
+    same,
+    total_values,
+)
 from issodask.table.blocks import SequenceCodes
 from tests import naive
 from tests.strategies import as_dict, cases, cliques_of_unit, group_cases, row_cases, sequence_bins_of
@@ -127,6 +137,28 @@ def test_add_shares__is_what_the_units_weigh_so_many_times(case, n_units):
         change(units, expected, u, share)
     add_shares(units, shares, counts)
     assert np.array_equal(counts, expected)
+
+
+@given(cases())
+def test_add_shares__takes_parts_of_units_too(case):
+    shares = case.random.normal(size=case.n_units)
+    counts, expected = np.zeros(case.layout.n_cells), np.zeros(case.layout.n_cells)
+    for u, share in enumerate(shares.tolist()):
+        own = np.zeros(case.layout.n_cells, np.int32)
+        change(case.units, own, u, 1)
+        expected += share * own
+    add_shares(case.units, shares, counts)
+    assert np.allclose(counts, expected, atol=1e-9)
+
+
+@given(cases())
+def test_total_values__are_those_of_the_cells_that_a_unit_changes(case):
+    values, totals = case.random.normal(size=case.layout.n_cells), np.full(case.n_units, np.nan)
+    total_values(case.units, values, totals)
+    for u, total in enumerate(totals.tolist()):
+        own = np.zeros(case.layout.n_cells, np.int32)
+        change(case.units, own, u, 1)
+        assert np.isclose(total, own @ values, atol=1e-9)
 
 
 @given(cases(min_units=2))

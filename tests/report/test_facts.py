@@ -9,6 +9,9 @@ from tests.report.tables import FACTS
 
 SELECT = {"units": 24_000, "rounds": None, "allow_repeats": False}
 WRITTEN = {
+    "aim": {"at": "original"}
+    | dict.fromkeys(["keep", "exponent", "effective_units", "trees", "random", "subset"])
+    | {"kept": {}},
     "pool_units": 600_000,
     "objective": 0.0068,
     "stop_reason": "the given effort was spent",

@@ -1,0 +1,157 @@
+"""Three verdicts that open the report: is the subset faithful, of use, private? Each with its number and a reference.
+
+In: `Findings`. Out: `Verdict`s in plain words, and what would make the number better. A reference is what real people
+who were not in the original reach, or random rows of the pool; closeness beyond a second real sample is no merit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from issodask.report.attack import CONTROL, Attack, Membership
+from issodask.report.findings import Findings
+from issodask.report.readings import HIGH_DCR_SHARE
+from issodask.report.use import Prediction
+
+GOOD, NOTE, WARNING, UNKNOWN = "good", "note", "warning", "unknown"
+FAITHFUL_WITHIN, UNFAITHFUL_BEYOND = 0.005, 0.03  # of the original's own accuracy on unseen rows
+USEFUL_WITHIN, USELESS_BEYOND = 0.02, 0.10  # of what the original teaches
+FAINT_ATTACK, CLEAR_ATTACK = 0.55, 0.62  # areas under the ROC curve
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An answer in a word, its number as a reader sees it, what that means, and what would make it better."""
+
+    question: str
+    tone: str
+    answer: str
+    figure: str
+    meaning: str
+    better: str
+
+    def to_dict(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in ("question", "tone", "answer", "figure", "meaning", "better")}
+
+
+def verdicts(findings: Findings) -> tuple[Verdict, Verdict, Verdict]:
+    """All three; what could not be measured is said to be unknown."""
+    return _faithful(findings), _of_use(findings), _private(findings)
+
+
+def _faithful(findings: Findings) -> Verdict:
+    question, unit = "Faithful?", findings.unit
+    scored = findings.against_holdout
+    subset = scored["subset"].overall if "subset" in scored else None
+    original = scored["original"].overall if "original" in scored else None
+    if subset is None or original is None:
+        own, most = findings.subset.overall, findings.subset.overall_max
+        if own is None or most is None:
+            return Verdict(question, UNKNOWN, "not measured", "–", "The tables are too small to compare.", "")
+        tone = GOOD if own > most - FAITHFUL_WITHIN else NOTE
+        meaning = (
+            f"Accuracy against the original; a second real sample of this size would be expected to reach {most:.2%}. "
+            "How well it stands for people who are not in the original is not known."
+        )
+        return Verdict(
+            question, tone, "close to the original", f"{own:.2%}", meaning, "Keep some real rows as holdout."
+        )
+    gap = subset - original
+    tone = GOOD if gap > -FAITHFUL_WITHIN else NOTE if gap > -UNFAITHFUL_BEYOND else WARNING
+    answer = {GOOD: "as good as real", NOTE: "nearly", WARNING: "no"}[tone]
+    pool = scored["pool_sample"].overall if "pool_sample" in scored else None
+    meaning = (
+        f"Accuracy against real {unit}s that nothing has seen. The original itself reaches {original:.2%}"
+        f"{f', random {unit}s of the pool {pool:.2%}' if pool is not None else ''}."
+    )
+    better = "" if tone == GOOD else f"A larger or better pool, or more {unit}s."
+    return Verdict(question, tone, answer, f"{subset:.2%}", meaning, better)
+
+
+def _of_use(findings: Findings) -> Verdict:
+    question = "Of use?"
+    known = [one for one in findings.use if one.score("original") is not None and one.score("subset") is not None]
+    if not known:
+        why = "No holdout was given, or no column can be predicted from the others: its use was not tried."
+        return Verdict(question, UNKNOWN, "not measured", "–", why, "Keep some real rows as holdout.")
+    gap = _mean_gap(known, "subset")
+    tone = GOOD if gap < USEFUL_WITHIN else NOTE if gap < USELESS_BEYOND else WARNING
+    answer = {GOOD: "yes", NOTE: "with losses", WARNING: "hardly"}[tone]
+    first = known[0]
+    told = [f"{table} {first.score(name):.4f}" for name, table in _TAUGHT_BY.items() if first.score(name) is not None]
+    more = f" (and {len(known) - 1} more)" if len(known) > 1 else ""
+    meaning = (
+        f"Trees trained on the subset and tested on real unseen {findings.unit}s lose {max(0.0, gap):.2%} of what the "
+        f"original teaches. To predict {first.column}{more}, {_MEASURES[first.measure]}: {', '.join(told)}."
+    )
+    apart = findings.told_apart
+    if apart is not None and "subset" in apart.by_table:
+        auc = apart.by_table["subset"].auc
+        meaning += (
+            f" A classifier tells the subset from real {findings.unit}s with an AUC of {auc:.3f} (0.5: not at all)."
+        )
+    better = "" if tone == GOOD else "A better pool: longer trainings, more generators."
+    return Verdict(question, tone, answer, f"{max(0.0, 1 - gap):.1%}", meaning, better)
+
+
+_TAUGHT_BY = {"original": "original", "subset": "subset", "pool_sample": "random pool sample"}
+_MEASURES = {"auc": "AUC", "r2": "R²"}
+
+
+def _mean_gap(predictions: Sequence[Prediction], table: str) -> float:
+    """What is lost by learning from `table`: of what is better than knowing nothing, the mean share."""
+    gaps = []
+    for one in predictions:
+        best, own = one.score("original"), one.score(table)
+        if best is None or own is None:
+            continue
+        nothing = 0.0 if one.task == "regression" else 0.5
+        gaps.append((best - own) / max(best - nothing, 0.01))
+    return sum(gaps) / len(gaps)
+
+
+def _private(findings: Findings) -> Verdict:
+    question, unit = "Private?", findings.unit
+    copies = findings.copies_of_units.get("subset")
+    if findings.attack is None:
+        why = "No holdout was given, or too few real rows: an attack needs people who were not in the original."
+        tone = WARNING if copies is not None and copies.are_beyond_chance else UNKNOWN
+        return Verdict(question, tone, "copies" if tone == WARNING else "not measured", "–", why, "Keep a holdout.")
+    found = findings.attack.strongest("subset")
+    tone = GOOD if found.everybody.auc <= FAINT_ATTACK else NOTE if found.everybody.auc <= CLEAR_ATTACK else WARNING
+    answer = {GOOD: "no attack succeeds", NOTE: "faint traces", WARNING: "members can be told"}[tone]
+    share = findings.privacy.dcr_share if findings.privacy is not None else None
+    if copies is not None and copies.are_beyond_chance:
+        tone, answer = WARNING, "copies"
+    elif share is not None and share >= HIGH_DCR_SHARE:
+        tone, answer = WARNING, "rows too close"
+    drivers = list(findings.drivers.columns)[:3] if findings.drivers is not None else []
+    better = "" if tone == GOOD else _more_private(findings, drivers)
+    return Verdict(
+        question, tone, answer, f"{found.everybody.auc:.3f}", _of_attack(findings.attack, found, unit), better
+    )
+
+
+def _of_attack(attack: Membership, found: Attack, unit: str) -> str:
+    meaning = (
+        f"AUC of an attack that tells members of the original from others (0.5: nothing; "
+        f"± {2 * found.everybody.error:.3f}); among the most unusual tenth {found.unusual.auc:.3f}."
+    )
+    others = {"pool_sample": f"on random {unit}s of the pool", "original": "on the original itself, published"}
+    told = [
+        f"{attack.strongest(name).everybody.auc:.3f} {where}"
+        for name, where in others.items()
+        if name in attack.attacks
+    ]
+    told.append(f"{attack.strongest(CONTROL).everybody.auc:.3f} on an unrelated real sample")
+    return f"{meaning} The same attack: {', '.join(told)}."
+
+
+def _more_private(findings: Findings, drivers: Sequence[str]) -> str:
+    ways = []
+    if findings.facts is not None and findings.facts.aim.at == "original":
+        ways.append('aim at the population (aim = "population")')
+    if drivers:
+        ways.append(f"leave out or coarsen {', '.join(drivers)}")
+    ways.append("learn from more people")
+    text = "; ".join(ways)
+    return f"{text[0].upper()}{text[1:]}."
