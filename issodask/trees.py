@@ -102,8 +102,15 @@ def cross_fitted(
     n_folds: int,
     use: Callable[[Any, NDArray[np.bool_]], None],
 ) -> None:
-    """Train on all rows but a fold's, and `use(model, rows of the fold)`, fold by fold."""
-    folds = np.random.default_rng(training.seed).integers(0, n_folds, len(features))
+    """Train on all rows but a fold's, and `use(model, rows of the fold)`, fold by fold.
+
+    Each fold has its share of each answer: else trees that know nothing tell which answer their fold has less of.
+    """
+    random = np.random.default_rng(training.seed)
+    folds = np.empty(len(features), np.int64)
+    for answer in np.unique(answers):
+        own = random.permutation(np.flatnonzero(answers == answer))
+        folds[own] = np.arange(len(own)) % n_folds
     for fold in range(n_folds):
         own = folds == fold
         if own.any() and len(np.unique(answers[~own])) > 1:
