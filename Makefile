@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo quick test test-faults docs bench zoo lint lock clean always cluster-up cluster-status cluster-down
+.PHONY: help setup demo quick test test-faults docs bench zoo aims lint lock clean always cluster-up cluster-status cluster-down
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -56,6 +56,9 @@ docs: $(STAMP) ## Build the documentation into site/: run its tutorials, where t
 
 bench: $(STAMP) ## Measure time, memory and accuracy, compare them with NumPy and pandas, write the table in docs/bench.md
 	@$(BIN)/python -m tests.bench run $(BENCH)
+
+aims: $(STAMP) ## Compare what subsets can aim at, on the zoo's trained pools (make zoo), write docs/aims.md
+	@$(BIN)/python -m tests.zoo.aims run $(AIMS)
 
 zoo: $(STAMP) ## Select from pools of all kinds for 32 real tables, write docs/zoo.md: an hour on two cores, resumable
 	@$(BIN)/python -m tests.zoo run $(ZOO)

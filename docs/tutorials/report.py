@@ -55,7 +55,7 @@ pd.DataFrame({name: report.against_original for name, report in reports.items()}
 # - **Random units** of the pool say how good the generator is.
 # - **The subset** says what selection makes of it.
 # - **The holdout** says how close a second real sample comes. Beyond that, the subset matches chance deviations of the
-#   original too. That does no harm, and says nothing about people who are not in it.
+#   original too, which says nothing about people who are not in it, and helps an attacker (see below).
 #
 # ## Privacy
 #
@@ -64,6 +64,21 @@ pd.DataFrame({name: report.against_original for name, report in reports.items()}
 
 # %%
 pd.DataFrame({name: report.metrics["distances"] for name, report in reports.items()})
+
+# %% [markdown]
+# An **attack** tries to tell who was in the original: 0.5 is a guess. *Control* is a real sample that has nothing to do
+# with either.
+
+# %%
+pd.DataFrame(
+    {
+        name: {
+            table: max(one["auc"] for one in attacks.values())
+            for table, attacks in report.metrics["issodask"]["attack"]["by_table"].items()
+        }
+        for name, report in reports.items()
+    }
+).round(3)
 
 # %% [markdown]
 # The thief's rows are all at distance 0 of a private row: *identical matches*, and a DCR share near one. The copula's
