@@ -156,6 +156,9 @@ class EvaluateConfig(_Section):
 
     distance_rows: int = Field(default=10_000, gt=0, description="rows per table for DCR and NNDR")
     qa_report: bool = Field(default=False, description="also write mostlyai-qa's own report")
+    anonymeter: bool = Field(
+        default=False, description="also single out people and infer the predicted columns, as anonymeter does"
+    )
     predict: tuple[str, ...] | None = Field(
         default=None,
         description="columns to predict in the holdout, by trees trained on original and subset; default: up to three "

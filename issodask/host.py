@@ -22,6 +22,9 @@ EXTRAS = {
 }
 """Modules that not everybody installs: the package that has each, and the extra of issodask that brings it."""
 
+BY_HAND = {"anonymeter": "pip install --no-deps anonymeter 'polars>=1.8' (its own pins ask for a NumPy below 2)"}
+"""How to install what no extra can bring."""
+
 
 def n_processors() -> int:
     """Processors that this process may use."""
@@ -55,6 +58,8 @@ def check_installed(module: str, what: str) -> None:
 
 def how_to_install(module: str, what: str) -> str:
     """What to do about a module of an extra that is not there."""
+    if module in BY_HAND:
+        return f"{what} needs {module}: {BY_HAND[module]}"
     package, extra = EXTRAS[module]
     return f"{what} needs {package}: pip install 'issodask[{extra}]'"
 

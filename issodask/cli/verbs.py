@@ -132,8 +132,8 @@ def select(
     aim = selection.selected.facts.aim
     if aim.at == "population":
         click.echo(
-            f"aim       the population: of what is peculiar to the original {aim.keep:.0%} or more was kept; by the odds "
-            f"of {aim.trees:,} trees {aim.effective_units:,.0f} units of the pool count"
+            f"aim       the population: of what is peculiar to the original {aim.keep:.0%} or more was kept; by the "
+            f"odds of {aim.trees:,} trees {aim.effective_units:,.0f} units of the pool count"
         )
 
 

@@ -19,6 +19,7 @@ from issodask.report.copies import Copies
 from issodask.report.drivers import Drivers
 from issodask.report.facts import SelectionFacts
 from issodask.report.privacy import Privacy
+from issodask.report.risks import Risk
 from issodask.report.scores import Scored
 from issodask.report.use import Prediction
 from issodask.table.bins import Bins
@@ -89,6 +90,7 @@ class Findings:
     attack: Membership | None = None
     use: tuple[Prediction, ...] = ()
     told_apart: ToldApart | None = None
+    risks: tuple[Risk, ...] = ()
     history: tuple[Point, ...] = ()
     roles: dict[str, Any] = field(default_factory=dict)
     facts: SelectionFacts | None = None

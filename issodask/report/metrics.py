@@ -88,6 +88,7 @@ def _own_facts(findings: Findings) -> dict[str, Any]:
         },
         "verdicts": [verdict.to_dict() for verdict in verdicts(findings)],
         "attack": None if findings.attack is None else _attacked(findings.attack),
+        "risks": [asdict(risk) for risk in findings.risks],
         "use": [asdict(prediction) for prediction in findings.use],
         "told_apart": None if findings.told_apart is None else _told_apart(findings.told_apart),
         "objective": [

@@ -138,7 +138,7 @@ def _privacy(findings: Findings) -> list[Reading]:
     privacy = findings.privacy
     if privacy is None:
         return [Reading("note", "Too few rows: distances were not measured."), *_identical(findings)]
-    found = []
+    found = _overlap(findings)
     if privacy.dcr_share is None:
         found.append(
             Reading(
@@ -155,6 +155,21 @@ def _privacy(findings: Findings) -> list[Reading]:
             *_nndr(privacy),
         ]
     return [*found, *_identical(findings)]
+
+
+def _overlap(findings: Findings) -> list[Reading]:
+    """A holdout that shares units with the original makes every comparison with it look better than it is."""
+    holdout = findings.copies_of_units.get("holdout")
+    if holdout is None or not holdout.are_beyond_chance:
+        return []
+    return [
+        Reading(
+            "warning",
+            f"The holdout overlaps the original: {holdout.n_of_once:,} of its {findings.unit}s equal one that the "
+            f"original has only once, where chance explains {holdout.by_chance:,.0f} at most. Attack and distances say "
+            "too little, accuracy against the holdout too much: take one that shares nobody with the original.",
+        )
+    ]
 
 
 def _dcr_share(privacy: Privacy, share: float) -> Reading:

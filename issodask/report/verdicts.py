@@ -111,7 +111,12 @@ def _mean_gap(predictions: Sequence[Prediction], table: str) -> float:
 
 def _private(findings: Findings) -> Verdict:
     question, unit = "Private?", findings.unit
-    copies = findings.copies_of_units.get("subset")
+    copies, holdout = (findings.copies_of_units.get(name) for name in ("subset", "holdout"))
+    if holdout is not None and holdout.are_beyond_chance:
+        why = f"The holdout shares {unit}s with the original, so nothing can be said: take one that does not."
+        return Verdict(
+            question, WARNING, "not measured", "–", why, "Keep some real rows as holdout, and learn from others."
+        )
     if findings.attack is None:
         why = "No holdout was given, or too few real rows: an attack needs people who were not in the original."
         tone = WARNING if copies is not None and copies.are_beyond_chance else UNKNOWN

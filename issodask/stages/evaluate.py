@@ -24,6 +24,7 @@ from issodask.report.findings import Findings, read_history, worst_cliques
 from issodask.report.metrics import installed_versions, metrics_record, to_json
 from issodask.report.privacy import Privacy, measure_privacy, rows_to_compare
 from issodask.report.qa import write_qa_report
+from issodask.report.risks import measure_risks
 from issodask.report.scores import score
 from issodask.report.tables import TABLES, Table
 from issodask.report.use import measure_use
@@ -70,6 +71,8 @@ def evaluate(
     """
     check_installed("mostlyai.qa", "a report")
     config = config or EvaluateConfig()
+    if config.anonymeter:
+        check_installed("anonymeter", "[evaluate] anonymeter")
     original = as_table(original, where="the original")
     known = KnownColumns.of(original, group_key, columns)
     tables = _checked(original, subset, holdout, pool_sample, known)
@@ -125,6 +128,7 @@ def measure_findings(
         attack=attack,
         use=use,
         told_apart=tell_apart(tables, seed),
+        risks=measure_risks(tables, [one.column for one in use], seed) if config.anonymeter else (),
         history=read_history(events_path),
         facts=facts,
         versions=installed_versions(),

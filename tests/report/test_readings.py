@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from issodask.report.copies import Copies
@@ -10,6 +11,7 @@ from issodask.report.drivers import Drivers
 from issodask.report.facts import FittedWeights, Start
 from issodask.report.privacy import Neighbours, Privacy
 from issodask.report.readings import read, start
+from issodask.report.verdicts import verdicts
 from tests.report.tables import FACTS, findings_of, real_table, sequence_table
 
 
@@ -73,7 +75,7 @@ def test_readings__many_identical_rows_warn(honest):
 
 def test_readings__what_the_holdout_shows_too_is_no_copy(honest):
     as_often = {"subset": equal(90), "holdout": equal(80)}
-    assert not texts(replace(honest, copies=as_often), "privacy", "warning")
+    assert "copies of the original" not in texts(replace(honest, copies=as_often), "privacy", "warning")
     assert "20.00% of all subset rows" in texts(
         replace(honest, copies={**as_often, "subset": equal(200)}), "privacy", "warning"
     )
@@ -151,3 +153,12 @@ def test_readings__identical_groups_warn():
     assert "100.00% of all subset groups have the same rows" in texts(copied, "privacy", "warning")
     fresh = findings_of(original, sequence_table(100, 2), holdout, group_key="person")
     assert "No subset group has the same rows" in texts(fresh, "privacy", "good")
+
+
+def test_readings__a_holdout_that_overlaps_the_original_warns():
+    original = real_table(300, 1)
+    overlapping = pd.concat([original[:150], real_table(150, 3)], ignore_index=True)
+    found = findings_of(original, real_table(300, 2), overlapping, real_table(300, 4))
+    assert "The holdout overlaps the original" in texts(found, "privacy", "warning")
+    *_, private = verdicts(found)
+    assert private.answer == "not measured"
