@@ -4,6 +4,7 @@ In: features, one float64 row per unit, missing values as NaN. Out: a model that
 The same data and seed give the same model, however many threads there are.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from issodask.host import n_processors
 
 Task = Literal["regression", "binary", "multiclass"]
 MAX_THREADS = 16
-_VALUES_PER_THREAD = 100_000  # with fewer, threads mostly wait for one another
+_VALUES_PER_THREAD = 1_000_000  # with fewer, threads mostly wait for one another, or for whoever else computes here
 _HELD_OUT = 0.15
 _PATIENCE = 20
 
@@ -118,4 +119,7 @@ def cross_fitted(
 
 
 def _n_threads(features: NDArray[np.float64]) -> int:
-    return max(1, min(MAX_THREADS, n_processors(), features.size // _VALUES_PER_THREAD))
+    """As many as there is work for, and no more than the environment allows all that OpenMP runs."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    most = min(MAX_THREADS, int(allowed) if allowed.isdecimal() else n_processors())
+    return max(1, min(most, features.size // _VALUES_PER_THREAD))
