@@ -62,6 +62,14 @@ class Finding:
         return float((1 - self.selected["subset"]) / (1 - self.selected["random"]))
 
     @property
+    def real_ratio(self) -> float | None:
+        """The same of a second real sample, the held-out units; None where nobody looked."""
+        real = self.found.get("evaluate", {}).get("holdout")
+        if real is None or self.selected is None or self.selected["random"] >= 1:
+            return None
+        return float((1 - real) / (1 - self.selected["random"]))
+
+    @property
     def is_below_random(self) -> bool:
         return self.selected is not None and self.selected["subset"] < self.selected["random"]
 
@@ -142,6 +150,11 @@ def promises(found: Sequence[Finding]) -> Iterator[tuple[str, str, str]]:
     if trained:
         middle = median(trained)
         yield f"median error × of trained pools ≤ {_MEDIAN}", f"{middle:.2f}", _met(middle <= _MEDIAN)
+    real = [(finding.ratio, finding.real_ratio) for finding in found if finding.ratio and finding.real_ratio]
+    if real:
+        nearer = sum(ratio < of_real for ratio, of_real in real)
+        text = f"{median(of_real for _, of_real in real):.2f} (median); the subset is nearer on {nearer} of {len(real)}"
+        yield "error × of a second real sample", text, ""
     yield f"error × > {_HIGHEST} only where explained", f"{high} unexplained", _met(high == 0)
     enough = [ratio for finding in found if (ratio := finding.ratio) is not None and (finding.choice or 0) >= 1]
     if enough:

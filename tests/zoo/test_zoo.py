@@ -242,6 +242,16 @@ def test_promises__each_breaks_when_it_should(tmp_path):
     assert remarks([explained])["Above 0.6 ×"] == ["explained bad (0.70): a category is missing"]
 
 
+def test_promises__say_how_a_second_real_sample_does(tmp_path):
+    case = Case(_ROWS, "trained", tmp_path)
+    selected = {"random": 0.9, "subset": 0.95, "seconds": 1.0, "faults": [], "facts": {}}
+    finding = Finding(case, {"select": selected, "evaluate": {"holdout": 0.92}})
+    assert finding.real_ratio == pytest.approx(0.8)
+    told = {what: found for what, found, _ in promises([finding])}
+    assert told["error × of a second real sample"] == "0.80 (median); the subset is nearer on 1 of 1"
+    assert Finding(case, {"select": selected}).real_ratio is None
+
+
 @pytest.mark.parametrize(("cells", "told"), [(10, None), (100_000, "too little choice: 21 nats for 100,000 cells")])
 def test_explanation__too_little_choice_is_one(tmp_path, cells, told):
     selected = {"random": 0.9, "subset": 0.91, "seconds": 1.0, "faults": [], "facts": {"pool_units": 100}}
