@@ -36,8 +36,6 @@ AIMS: Mapping[str, Mapping[str, Any]] = {
     "original": {"aim": "original"},
     "population": {"aim": "population"},
     "population, keep 0": {"aim": "population", "keep": 0.0},
-    "population, keep 0.7": {"aim": "population", "keep": 0.7},
-    "population, from 4 times": {"aim": "population", "oversize": 4.0},
 }
 NUMBERS = ("original", "unseen", "use", "told apart", "attack")
 
