@@ -8,7 +8,7 @@ import pandas as pd
 
 from issodask.config import SelectConfig
 
-QUICK = SelectConfig(effort=60, ipf_passes=2)
+QUICK = SelectConfig(aim="original", effort=60, ipf_passes=2)
 N_ROWS = 600
 N_POOL = 6_000
 

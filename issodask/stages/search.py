@@ -80,19 +80,19 @@ def _begin(context: SearchContext) -> SearchState:
 def _found(
     context: SearchContext, state: SearchState, residual: NDArray[np.int32], ipf: IpfResult, timings: dict[str, float]
 ) -> Found:
-    """What the search came to or, where that is worse, the random units."""
+    """What the search came to or, where that is worse for what was aimed at or for the original, the random units."""
     units, reason, rounds = state.units, state.stop_reason, write_rounds(state.next_round, state.planned)
     objective, random_residual = context.objective.value(residual), context.residual_of(context.random_units)
-    if objective > state.random_objective:
-        units, residual, reason = context.random_units, random_residual, _NO_BETTER
-        objective = state.random_objective
+    errors = [_error_against_original(context, each) for each in (residual, random_residual)]
+    if objective > state.random_objective or errors[0] > errors[1]:
+        units, reason = context.random_units, _NO_BETTER
+        objective, errors = state.random_objective, [errors[1], errors[1]]
         context.events.emit(RandomTaken(objective=objective))
     return Found(
         np.sort(units),
         objective,
         state.random_objective,
-        _error_against_original(context, residual),
-        _error_against_original(context, random_residual),
+        *errors,
         reason,
         rounds,
         ipf,

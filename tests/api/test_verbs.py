@@ -18,7 +18,7 @@ from issodask.runtime.local import Serial
 from issodask.stages import select as stage
 from tests.tables import QUICK, biased_panel, biased_pool, mixed_table, narrow, panel_table, write_job, write_pool
 
-SEARCH = {"effort": 60.0, "ipf_passes": 2}
+SEARCH = {"aim": "original", "effort": 60.0, "ipf_passes": 2}
 SECTIONS = {generate: GenerateConfig, select: SelectConfig, evaluate: EvaluateConfig}
 ORDER = ["original", "pool", "subset", "units", "group_key", "seed", "runtime", "folder"]
 

@@ -23,14 +23,18 @@ FOUND = {
         "repeated rows": "dbbe4c7826fc28d6",
         "groups": "94d31d69d4fe3fc3",
         "groups for coherence": "c60ebba735ee248d",
+        "rows, population": "b6f1fd0fcd9daf04",
+        "groups, population": "9590ba40fb86d428",
     },
 }
 SEARCHES = {
-    "rows": (SelectConfig(effort=40), None),
-    "rows of one pass": (SelectConfig(effort=40, ipf_passes=1, units=100), None),
-    "repeated rows": (SelectConfig(effort=40, allow_repeats=True, oversize=3), None),
-    "groups": (SelectConfig(effort=40), "who"),
-    "groups for coherence": (SelectConfig(effort=40, start="coherence"), "who"),
+    "rows": (SelectConfig(aim="original", effort=40), None),
+    "rows of one pass": (SelectConfig(aim="original", effort=40, ipf_passes=1, units=100), None),
+    "repeated rows": (SelectConfig(aim="original", effort=40, allow_repeats=True, oversize=3), None),
+    "groups": (SelectConfig(aim="original", effort=40), "who"),
+    "groups for coherence": (SelectConfig(aim="original", effort=40, start="coherence"), "who"),
+    "rows, population": (SelectConfig(effort=40), None),
+    "groups, population": (SelectConfig(effort=40), "who"),
 }
 
 

