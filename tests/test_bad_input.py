@@ -254,6 +254,7 @@ def test_select__no_place_for_the_work(folder, world):
     "kilobytes",
     [64, 100],
 )
+@pytest.mark.slow
 def test_select__full_disk(folder, kilobytes):
     """A real one, mounted where only the command sees it: too small for the weights, or for what follows."""
     (folder / "disk").mkdir()
@@ -372,6 +373,7 @@ def test_generate__no_place_for_the_pool(folder):
 
 
 @pytest.mark.parametrize("spoil", [infinite_in_pool, truncated_part])
+@pytest.mark.slow
 def test_select__bad_tables_in_a_process_of_its_own(folder, world, spoil):
     spoil(folder)
     command = [str(COMMAND), "select", "--workers", "2"]

@@ -178,6 +178,7 @@ def test_select__says_which_columns_are_ids(folder):
     assert "ids, new in the subset, neither learnt nor matched nor scored: id (all 600 values differ" in result.stderr
 
 
+@pytest.mark.slow
 def test_run__in_a_process_of_its_own_again_and_again(folder):
     """Also from another directory, with names relative to it."""
     write_job(

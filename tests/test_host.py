@@ -63,6 +63,7 @@ def test_how_to_install__names_the_extra(monkeypatch):
     check_installed("mostlyai.engine", "training")
 
 
+@pytest.mark.slow
 def test_torchvision__that_is_broken_does_not_break_what_engine_and_report_import(tmp_path):
     """As where a build of torch has no torchvision of its own, and pip installs another's."""
     (tmp_path / "torchvision").mkdir()

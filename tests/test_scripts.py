@@ -26,6 +26,7 @@ iss.generate("original.parquet", units=600, generators=2, source=draw, folder="h
 """
 
 
+@pytest.mark.slow
 def test_example__on_a_small_table_without_a_main_guard(tmp_path):
     """The example as it is, of fewer rows and with less work."""
     code = EXAMPLE.read_text(encoding="utf-8")
@@ -59,6 +60,7 @@ def start(folder, command):
 
 
 @pytest.mark.parametrize("verb", ["script", "command"])
+@pytest.mark.slow
 def test_interrupted__says_how_to_go_on_and_leaves_no_process(tmp_path, verb):
     (tmp_path / "script.py").write_text(SLOW)
     (tmp_path / "slow.py").write_text(SLOW.partition("iss.generate")[0])

@@ -37,6 +37,7 @@ def assert_accuracy_agrees(ours, theirs):
     assert 0.5 < ours["overall"] < 0.99
 
 
+@pytest.mark.slow
 def test_metrics__accuracy_agrees_with_mostlyai_qa_to_four_decimals(tmp_path):
     original, subset = real_table(N, 1), real_table(N, 2).assign(age=lambda table: table["age"] // 2 * 2)
     theirs = ask_mostlyai_qa(tmp_path / "qa.html", subset, original)
@@ -44,6 +45,7 @@ def test_metrics__accuracy_agrees_with_mostlyai_qa_to_four_decimals(tmp_path):
     assert_accuracy_agrees(ours["accuracy"], theirs["accuracy"])
 
 
+@pytest.mark.slow
 def test_metrics__agree_with_mostlyai_qa_on_a_holdout_too(tmp_path):
     original, subset, holdout = narrow_table(N, 1), narrow_table(N, 2), narrow_table(N, 3)
     theirs = ask_mostlyai_qa(tmp_path / "qa.html", subset, original, holdout)
@@ -59,6 +61,7 @@ def steady(n_groups, seed):
     return grouped(units.loc[np.repeat(np.arange(n_groups), lengths)].reset_index(drop=True), lengths)
 
 
+@pytest.mark.slow
 def test_metrics__of_groups_agree_with_mostlyai_qa_where_nothing_is_random(tmp_path):
     original, subset, holdout = steady(200, 1), steady(200, 2), steady(200, 3)
     holdout["person"] = "h" + holdout["person"]

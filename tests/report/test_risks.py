@@ -19,6 +19,7 @@ def tables():
 
 
 @needs_anonymeter
+@pytest.mark.slow
 def test_risks__a_copy_tells_more(tables):
     honest = measure_risks(tables, ["premium"], seed=1)
     copied = measure_risks({**tables, "subset": tables["original"]}, ["premium"], seed=1)

@@ -50,6 +50,7 @@ def drawn_by_mostlyai_qa(original, subset, seed):
     return [level[name].astype(float).mean() for name in ("accuracy", "accuracy_max") for level in levels]
 
 
+@pytest.mark.slow
 def test_score__has_the_mean_of_what_mostlyai_qa_draws(tables):
     theirs = np.array([drawn_by_mostlyai_qa(*tables.values(), seed) for seed in range(N_QA_DRAWS)])
     found = score(tables, "original", 1, n_draws=N_OUR_DRAWS).accuracies["subset"]

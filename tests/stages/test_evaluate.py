@@ -251,6 +251,7 @@ def test_evaluate__qa_report_of_names_that_it_uses_itself(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["object", "string", "category"])
+@pytest.mark.slow
 def test_evaluate__the_original_may_hold_the_text_by_which_engines_hide_others(dtype, tmp_path):
     random = np.random.default_rng(1)
     original, subset, holdout = (

@@ -86,6 +86,7 @@ def test_select_groups__whole_groups_of_the_pool_in_the_originals_shape(undistur
 
 @STARTS
 @pytest.mark.parametrize("kind", ["one thread", "threads", "two processes"])
+@pytest.mark.slow
 def test_select_groups__same_bytes_on_every_runtime(choose, undisturbed, tmp_path, request, kind, config):
     if kind == "two processes":
         choose(tmp_path, config, request.getfixturevalue("two_processes"))

@@ -49,6 +49,7 @@ def key_schema(taken):
 
 
 @pytest.mark.parametrize("name", TAKEN)
+@pytest.mark.slow
 def test_new_keys__unique_and_none_of_the_originals(name):
     column, taken = key_schema(TAKEN[name]), seen(TAKEN[name].to_frame("key"))["key"]
     keys = new_keys(column, taken, N_KEYS)
