@@ -103,8 +103,8 @@ class SelectConfig(_Section):
     units: int | None = Field(default=None, gt=0, description="of the subset; default: as many as the original has")
     aim: Literal["population", "original"] = Field(
         default="population",
-        description="whose marginals to match: those of the people that the original was drawn from, as far as original "
-        "and pool tell, without its chance deviations, which only an attacker needs; or the original's own",
+        description="whose marginals to match: those of the people that the original was drawn from, as far as it and "
+        "the pool tell, without its chance deviations, which only an attacker needs; or the original's own",
     )
     keep: float = Field(
         default=0.5,
