@@ -83,16 +83,17 @@ def _found(
     """What the search came to or, where that is worse for what was aimed at or for the original, the random units."""
     units, reason, rounds = state.units, state.stop_reason, write_rounds(state.next_round, state.planned)
     objective, random_residual = context.objective.value(residual), context.residual_of(context.random_units)
-    errors = [_error_against_original(context, each) for each in (residual, random_residual)]
-    if objective > state.random_objective or errors[0] > errors[1]:
+    error, random_error = (_error_against_original(context, each) for each in (residual, random_residual))
+    if objective > state.random_objective or error > random_error:
         units, reason = context.random_units, _NO_BETTER
-        objective, errors = state.random_objective, [errors[1], errors[1]]
+        objective, error = state.random_objective, random_error
         context.events.emit(RandomTaken(objective=objective))
     return Found(
         np.sort(units),
         objective,
         state.random_objective,
-        *errors,
+        error,
+        random_error,
         reason,
         rounds,
         ipf,
