@@ -30,6 +30,7 @@ _BASE_BYTES = 350e6  # Python with NumPy, pandas, Arrow, numba and Dask loaded
 _TRAINING_BYTES = 1.2e9  # PyTorch and the engine, per training process
 _IPF_SECONDS_PER_PAIR = 3e-9  # per unit of the pool, pair and pass; scale and sum
 _BYTES_PER_POOL_UNIT = 8.0  # at the driver: how often each is used, as counted now and then anew
+_ODDS_SECONDS_PER_VALUE = 6e-7  # of the pool's units, each by its columns; training takes about as long again
 _SWAP_SECONDS = 3.5  # a gain outside of a batch, in gains of a batch
 
 
@@ -108,7 +109,9 @@ def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) 
     n_start = min(wanted, max(n_pool, n_units), max(fitting, n_units))
     plan = TrimPlan.of(n_start, n_units)
     budget = budget_of(config.rounds, config.effort, config.time_limit_s, units.cells_per_unit)
-    seconds = budget.seconds(lambda n_rounds: ipf_s + _picks(plan, n_rounds) * seconds_per_pick)
+    odds_s = 2 * n_pool * len(known.columns.matched.columns) * _ODDS_SECONDS_PER_VALUE
+    before_s = ipf_s + (odds_s if config.aim == "population" else 0.0)
+    seconds = budget.seconds(lambda n_rounds: before_s + _picks(plan, n_rounds) * seconds_per_pick)
     residuals = 4.0 * cliques.n_cells * 6
     mapped = min(n_pool, MAPPED_BLOCKS * BLOCK_UNITS) * (bytes_per_unit + 8.0)
     memory = _BASE_BYTES + residuals + 1.5 * n_start * bytes_per_unit + mapped + _BYTES_PER_POOL_UNIT * n_pool
