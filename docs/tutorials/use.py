@@ -20,7 +20,7 @@ original.head()
 
 # %%
 pool = iss.generate(original, generators=1, max_training_time_min=0.5, seed=3, progress=False)
-chosen = iss.select(original, pool, aim="population", progress=False)
+chosen = iss.select(original, pool, progress=False)
 report = chosen.evaluate(holdout=others, predict=["wage", "health_ins"], progress=False)
 report.to_html("report_use.html")
 [(verdict["question"], verdict["answer"], verdict["figure"]) for verdict in report.metrics["issodask"]["verdicts"]]
