@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from issodask.event import Event
 from issodask.event_log import Listener
-from issodask.events import Event
 from issodask.progress import Line, Progress, duration
 
 _QUIET_S = 10.0

@@ -7,13 +7,12 @@ shows a run draws from this: the terminal, a notebook, the dashboard, and the li
 from dataclasses import dataclass, field
 from typing import Any
 
+from issodask.event import Event, Step
 from issodask.events import (
-    Event,
     GeneratorTold,
     RandomScored,
     Refined,
     Running,
-    Step,
     SubsetWritten,
     Trimmed,
 )

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from issodask.event import Event
 from issodask.event_log import Listener
-from issodask.events import Event
 
 
 def of_records(hear: Callable[[dict[str, Any]], None]) -> Listener:

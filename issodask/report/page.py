@@ -13,7 +13,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from issodask.report import figures, readings
+from issodask.report import figures, figures_of_use, readings
 from issodask.report.accuracy import LEVELS, Accuracy
 from issodask.report.attack import CONTROL, LIKELIHOOD, METHODS, WHITENED
 from issodask.report.coherence import Panel
@@ -123,9 +123,9 @@ def _figures(findings: Findings) -> dict[str, Figure]:
     drawn |= _pair_figures(findings)
     drawn |= _group_figures(findings)
     for place, prediction in enumerate(findings.use):
-        drawn[f"importances{place}"] = figures.importances(prediction)
+        drawn[f"importances{place}"] = figures_of_use.importances(prediction)
         if prediction.dependence is not None:
-            drawn[f"dependence{place}"] = figures.dependence(prediction.dependence)
+            drawn[f"dependence{place}"] = figures_of_use.dependence(prediction.dependence)
     if findings.privacy is not None:
         drawn["distances"] = figures.distances(findings.privacy)
     return drawn

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from distributed import get_worker, secede
 
-from issodask.events import Driving, Event
+from issodask.event import Event
+from issodask.events import Driving
 from issodask.runtime.address import as_client
 from issodask.runtime.base import JOB_VARIABLE, LEASH_VARIABLE, is_abandoned
 from issodask.runtime.cluster import TOPIC

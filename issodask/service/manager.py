@@ -22,7 +22,8 @@ from distributed import Client
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.scheduler import KilledWorker, Scheduler
 
-from issodask.events import Driving, Event, RunFinished, Running
+from issodask.event import Event
+from issodask.events import Driving, RunFinished, Running
 from issodask.progress import Progress
 from issodask.runtime.address import as_client
 from issodask.runtime.cluster import TOPIC

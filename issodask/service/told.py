@@ -4,8 +4,8 @@ import time
 from collections import deque
 from typing import Any
 
+from issodask.event import Event
 from issodask.event_log import event_of
-from issodask.events import Event
 from issodask.progress import Progress
 
 MAX_EVENTS = 5_000

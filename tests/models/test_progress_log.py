@@ -1,7 +1,7 @@
 import threading
 from typing import Any
 
-from issodask.events import Event
+from issodask.event import Event
 from issodask.models.progress_log import PROGRESS, ProgressLog, read_progress, watched
 
 

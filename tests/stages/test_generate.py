@@ -16,7 +16,7 @@ from distributed import Client
 
 from issodask.config import GenerateConfig
 from issodask.errors import InputError, LostError
-from issodask.events import Event
+from issodask.event import Event
 from issodask.models import mostly
 from issodask.models.codec import GROUP
 from issodask.models.device import Device
