@@ -9,9 +9,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from issodask import events as kinds
 from issodask.event import Event
 
-KINDS: dict[str, type[Event]] = {kind.KIND: kind for kind in Event.__subclasses__()}
+KINDS: dict[str, type[Event]] = {
+    kind.KIND: kind for kind in vars(kinds).values() if isinstance(kind, type) and issubclass(kind, Event) and kind.KIND
+}
 
 Listener = Callable[[Event], None]
 
