@@ -169,7 +169,8 @@ def _select(
     with work.timed("encode"):
         codes = _encode(work, known, pool)
     _check_units(pool, codes.n_units, n_units, work.config)
-    aimed = aim(_context(work, known, codes, n_units), pool, known, sample)
+    with work.timed("aim"):
+        aimed = aim(_context(work, known, codes, n_units), pool, known, sample)
     context = aimed.context
     found = search(context)
     work.timings.update(found.timings)
