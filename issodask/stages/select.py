@@ -169,7 +169,7 @@ def _select(
     with work.timed("encode"):
         codes = _encode(work, known, pool)
     _check_units(pool, codes.n_units, n_units, work.config)
-    with work.timed("aim"):
+    with nullcontext() if sample is None else work.timed("aim"):
         aimed = aim(_context(work, known, codes, n_units), pool, known, sample)
     context = aimed.context
     found = search(context)
