@@ -8,7 +8,7 @@ import pytest
 
 from issodask.report.copies import Copies
 from issodask.report.drivers import Drivers
-from issodask.report.facts import FittedWeights, Start
+from issodask.report.facts import Aim, FittedWeights, Start
 from issodask.report.privacy import Neighbours, Privacy
 from issodask.report.readings import read, start
 from issodask.report.verdicts import verdicts
@@ -162,3 +162,11 @@ def test_readings__a_holdout_that_overlaps_the_original_warns():
     assert "The holdout overlaps the original" in texts(found, "privacy", "warning")
     *_, private = verdicts(found)
     assert private.answer == "not measured"
+
+
+def test_start__says_where_on_the_dial_a_run_is():
+    aim = Aim("population", 0.5, {"univariate": 0.5, "trivariate": 0.75}, 1.0, 1_234.4, 210)
+    told = start(replace(FACTS, aim=aim), "row")
+    assert "at least 50% was kept (univariate 50%, trivariate 75%)" in told
+    assert "By the odds that 210 trees give them, 1,234 rows of the pool count alike." in told
+    assert "population" not in start(FACTS, "row")
