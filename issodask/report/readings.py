@@ -54,14 +54,15 @@ def rounded_up(accuracy: float) -> str:
 
 
 def start(facts: SelectionFacts, unit: str) -> str:
-    """What was aimed at, what trimming started from, and how far the weights concentrate the pool; empty without any."""
+    """What was aimed at, what trimming started from, how far the weights concentrate the pool; empty without any."""
     told = []
     aim = facts.aim
     if aim.at == "population" and aim.keep is not None and aim.effective_units is not None:
         kept = ", ".join(f"{family} {share:.0%}" for family, share in aim.kept.items())
         told.append(
-            f"It aimed at the population: of what is peculiar to the original at least {aim.keep:.0%} was kept ({kept}). "
-            f"By the odds that {aim.trees:,} trees give them, {aim.effective_units:,.0f} {unit}s of the pool count alike."
+            f"It aimed at the population: of what is peculiar to the original at least {aim.keep:.0%} was kept "
+            f"({kept}). By the odds that {aim.trees:,} trees give them, {aim.effective_units:,.0f} {unit}s of the pool "
+            "count alike."
         )
     if facts.start is not None:
         errors = ", ".join(f"{name} {error:.4f}" for name, error in facts.start.errors.items())
