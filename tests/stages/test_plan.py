@@ -44,8 +44,18 @@ def test_plan__columns_are_roles_by_name(job):
 
 
 def test_plan__more_work_takes_longer(job):
-    little, much = (by_stage(job(select={"effort": effort}))["select"].seconds for effort in (100.0, 5_000.0))
+    of_original = {"aim": "original"}  # trees take their time whatever the effort is
+    little, much = (
+        by_stage(job(select={**of_original, "effort": effort}))["select"].seconds for effort in (100.0, 5_000.0)
+    )
     assert much > 5 * little
+
+
+def test_plan__trees_take_time(job):
+    aims = {
+        aim: by_stage(job(select={"aim": aim, "effort": 1.0}))["select"].seconds for aim in ("original", "population")
+    }
+    assert aims["population"] > aims["original"]
 
 
 def test_plan__counts_the_rounds_of_the_job(job):
