@@ -105,6 +105,12 @@ class Membership:
     n_all_cliques: int
     attacks: dict[str, dict[str, Attack]]
 
+    @property
+    def share_of_a_copy(self) -> float:
+        """What the subset tells of members, as a share of what the original would tell if it were published."""
+        subset, copy = (max(0.0, self.strongest(name).everybody.auc - 0.5) for name in ("subset", "original"))
+        return min(1.0, subset / copy) if copy > 0 else float(subset > 0)
+
     def strongest(self, table: str) -> Attack:
         """The attack that tells most."""
         return max(self.attacks[table].values(), key=lambda attack: attack.everybody.auc)

@@ -86,7 +86,7 @@ def _own_facts(findings: Findings) -> dict[str, Any]:
             "identical_to_an_original_group": _shares(findings.groups.copies) if findings.groups else None,
             "copies": findings.copies_of_units["subset"].to_dict(findings.unit),
         },
-        "verdicts": [verdict.to_dict() for verdict in verdicts(findings)],
+        "verdicts": [asdict(verdict) for verdict in verdicts(findings)],
         "attack": None if findings.attack is None else _attacked(findings.attack),
         "risks": [asdict(risk) for risk in findings.risks],
         "use": [asdict(prediction) for prediction in findings.use],

@@ -12,10 +12,12 @@ from issodask.report.findings import Findings
 from issodask.report.readings import HIGH_DCR_SHARE
 from issodask.report.use import Prediction
 
+FAITHFUL, OF_USE, PRIVATE = "Faithful?", "Of use?", "Private?"
 GOOD, NOTE, WARNING, UNKNOWN = "good", "note", "warning", "unknown"
 FAITHFUL_WITHIN, UNFAITHFUL_BEYOND = 0.005, 0.03  # of the original's own accuracy on unseen rows
 USEFUL_WITHIN, USELESS_BEYOND = 0.02, 0.10  # of what the original teaches
 FAINT_ATTACK, CLEAR_ATTACK = 0.55, 0.62  # areas under the ROC curve
+LITTLE_OF_A_COPY = 0.5  # of what the attack finds in the original itself; in large tables that is little
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,22 @@ class Verdict:
     meaning: str
     better: str
 
-    def to_dict(self) -> dict[str, str]:
-        return {name: getattr(self, name) for name in ("question", "tone", "answer", "figure", "meaning", "better")}
-
 
 def verdicts(findings: Findings) -> tuple[Verdict, Verdict, Verdict]:
     """All three; what could not be measured is said to be unknown."""
+    holdout = findings.copies_of_units.get("holdout")
+    if holdout is not None and holdout.are_beyond_chance:
+        why = f"The holdout shares {findings.unit}s with the original, so it does not show what unseen ones are like."
+        better = "Take a holdout that nothing has learnt from."
+        first, second, third = (
+            Verdict(question, WARNING, "not measured", "–", why, better) for question in (FAITHFUL, OF_USE, PRIVATE)
+        )
+        return first, second, third
     return _faithful(findings), _of_use(findings), _private(findings)
 
 
 def _faithful(findings: Findings) -> Verdict:
-    question, unit = "Faithful?", findings.unit
+    question, unit = FAITHFUL, findings.unit
     scored = findings.against_holdout
     subset = scored["subset"].overall if "subset" in scored else None
     original = scored["original"].overall if "original" in scored else None
@@ -47,16 +54,14 @@ def _faithful(findings: Findings) -> Verdict:
         own, most = findings.subset.overall, findings.subset.overall_max
         if own is None or most is None:
             return Verdict(question, UNKNOWN, "not measured", "–", "The tables are too small to compare.", "")
-        tone = GOOD if own > most - FAITHFUL_WITHIN else NOTE
+        tone = _tone_of_gap(own - most)
+        answer = {GOOD: "close to the original", NOTE: "near it", WARNING: "no"}[tone]
         meaning = (
             f"Accuracy against the original; a second real sample of this size would be expected to reach {most:.2%}. "
             "How well it stands for people who are not in the original is not known."
         )
-        return Verdict(
-            question, tone, "close to the original", f"{own:.2%}", meaning, "Keep some real rows as holdout."
-        )
-    gap = subset - original
-    tone = GOOD if gap > -FAITHFUL_WITHIN else NOTE if gap > -UNFAITHFUL_BEYOND else WARNING
+        return Verdict(question, tone, answer, f"{own:.2%}", meaning, "Keep some real rows as holdout.")
+    tone = _tone_of_gap(subset - original)
     answer = {GOOD: "as good as real", NOTE: "nearly", WARNING: "no"}[tone]
     pool = scored["pool_sample"].overall if "pool_sample" in scored else None
     meaning = (
@@ -67,8 +72,12 @@ def _faithful(findings: Findings) -> Verdict:
     return Verdict(question, tone, answer, f"{subset:.2%}", meaning, better)
 
 
+def _tone_of_gap(gap: float) -> str:
+    return GOOD if gap > -FAITHFUL_WITHIN else NOTE if gap > -UNFAITHFUL_BEYOND else WARNING
+
+
 def _of_use(findings: Findings) -> Verdict:
-    question = "Of use?"
+    question = OF_USE
     known = [one for one in findings.use if one.score("original") is not None and one.score("subset") is not None]
     if not known:
         why = "No holdout was given, or no column can be predicted from the others: its use was not tried."
@@ -110,20 +119,16 @@ def _mean_gap(predictions: Sequence[Prediction], table: str) -> float:
 
 
 def _private(findings: Findings) -> Verdict:
-    question, unit = "Private?", findings.unit
-    copies, holdout = (findings.copies_of_units.get(name) for name in ("subset", "holdout"))
-    if holdout is not None and holdout.are_beyond_chance:
-        why = f"The holdout shares {unit}s with the original, so nothing can be said: take one that does not."
-        return Verdict(
-            question, WARNING, "not measured", "–", why, "Keep some real rows as holdout, and learn from others."
-        )
+    question, unit, copies = PRIVATE, findings.unit, findings.copies_of_units.get("subset")
     if findings.attack is None:
         why = "No holdout was given, or too few real rows: an attack needs people who were not in the original."
         tone = WARNING if copies is not None and copies.are_beyond_chance else UNKNOWN
         return Verdict(question, tone, "copies" if tone == WARNING else "not measured", "–", why, "Keep a holdout.")
     found = findings.attack.strongest("subset")
-    tone = GOOD if found.everybody.auc <= FAINT_ATTACK else NOTE if found.everybody.auc <= CLEAR_ATTACK else WARNING
-    answer = {GOOD: "no attack succeeds", NOTE: "faint traces", WARNING: "members can be told"}[tone]
+    auc = found.everybody.auc
+    is_faint = auc <= FAINT_ATTACK and findings.attack.share_of_a_copy <= LITTLE_OF_A_COPY
+    tone = GOOD if is_faint else NOTE if auc <= CLEAR_ATTACK else WARNING
+    answer = {GOOD: "next to no traces", NOTE: "faint traces", WARNING: "members can be told"}[tone]
     share = findings.privacy.dcr_share if findings.privacy is not None else None
     if copies is not None and copies.are_beyond_chance:
         tone, answer = WARNING, "copies"
@@ -131,9 +136,7 @@ def _private(findings: Findings) -> Verdict:
         tone, answer = WARNING, "rows too close"
     drivers = list(findings.drivers.columns)[:3] if findings.drivers is not None else []
     better = "" if tone == GOOD else _more_private(findings, drivers)
-    return Verdict(
-        question, tone, answer, f"{found.everybody.auc:.3f}", _of_attack(findings.attack, found, unit), better
-    )
+    return Verdict(question, tone, answer, f"{auc:.3f}", _of_attack(findings.attack, found, unit), better)
 
 
 def _of_attack(attack: Membership, found: Attack, unit: str) -> str:
@@ -148,7 +151,8 @@ def _of_attack(attack: Membership, found: Attack, unit: str) -> str:
         if name in attack.attacks
     ]
     told.append(f"{attack.strongest(CONTROL).everybody.auc:.3f} on an unrelated real sample")
-    return f"{meaning} The same attack: {', '.join(told)}."
+    share = f"{attack.share_of_a_copy:.0%} of what the original itself would tell"
+    return f"{meaning} The same attack: {', '.join(told)}. So the subset tells {share}."
 
 
 def _more_private(findings: Findings, drivers: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from issodask.config import EvaluateConfig
+from issodask.report.attack import CONTROL, Attack, Membership, Separation
 from issodask.report.facts import Aim
 from issodask.report.tables import Table
 from issodask.report.verdicts import GOOD, NOTE, UNKNOWN, WARNING, verdicts
@@ -40,7 +41,6 @@ def test_verdicts__have_numbers_and_references(of_real_rows):
     for verdict in verdicts(of_real_rows):
         assert any(digit.isdigit() for digit in verdict.figure)
         assert verdict.meaning.endswith(".")
-        assert set(verdict.to_dict()) == {"question", "tone", "answer", "figure", "meaning", "better"}
 
 
 def test_verdicts__a_copy_is_not_private():
@@ -81,3 +81,36 @@ def test_verdicts__a_clear_attack_names_what_helps(of_real_rows):
     assert 'aim = "population"' in private.better
     *_, aimed = verdicts(replace(bad, facts=replace(FACTS, aim=Aim("population", 0.35))))
     assert "population" not in aimed.better
+
+
+def separated(auc):
+    return Separation(auc, (1e-6, 1e-6))
+
+
+@pytest.mark.parametrize(
+    ("subset", "copy", "tone"),
+    [(0.51, 0.69, GOOD), (0.56, 0.69, NOTE), (0.65, 0.69, WARNING), (0.54, 0.545, NOTE)],
+)
+def test_verdicts__private_is_what_tells_little_beside_the_original_itself(of_real_rows, subset, copy, tone):
+    """In a large table not even the original tells much of one person: then little is not enough."""
+
+    def attack(auc):
+        return {"whitened": Attack(separated(auc), separated(auc), {})}
+
+    attacks = {"subset": attack(subset), "original": attack(copy), CONTROL: attack(0.5)}
+    found = replace(of_real_rows, attack=Membership("row", 400, 400, 9, 9, attacks), copies={}, privacy=None)
+    *_, private = verdicts(found)
+    assert private.tone == tone
+    assert "of what the original itself would tell" in private.meaning
+
+
+def test_verdicts__a_bad_subset_is_not_close_without_a_holdout_either():
+    frame = real_table(400, 3).assign(age=18, city="Wien")
+    faithful, *_ = verdicts(findings(frame))
+    assert (faithful.tone, faithful.answer) == (WARNING, "no")
+
+
+def test_verdicts__a_holdout_that_overlaps_shows_nothing():
+    overlapping = pd.concat([real_table(400, 1)[:200], real_table(200, 5)], ignore_index=True)
+    for verdict in verdicts(findings(real_table(400, 3), overlapping)):
+        assert (verdict.tone, verdict.answer) == (WARNING, "not measured")

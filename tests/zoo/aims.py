@@ -36,6 +36,8 @@ AIMS: Mapping[str, Mapping[str, Any]] = {
     "original": {"aim": "original"},
     "population": {"aim": "population"},
     "population, keep 0": {"aim": "population", "keep": 0.0},
+    "population, keep 0.5": {"aim": "population", "keep": 0.5},
+    "population, keep 0.7": {"aim": "population", "keep": 0.7},
 }
 NUMBERS = ("original", "unseen", "use", "told apart", "attack")
 
