@@ -145,7 +145,7 @@ class WeightsPassed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RandomScored(Event):
-    """The objective of as many random units of the pool as the subset has."""
+    """The objective of as many random units of the pool as the subset has, for what is aimed at."""
 
     KIND = "random"
     objective: float
@@ -224,7 +224,7 @@ class Refined(Event):
 
     def step(self) -> Step:
         n = self.i_round + 1
-        note = f"accuracy {self.accuracy:.5f}, {self.n_kept:,} swaps kept"
+        note = f"accuracy {self.accuracy:.5f} of what is aimed at, {self.n_kept:,} swaps kept"
         return Step("refine", n, max(self.n_rounds, n), note)
 
 
@@ -264,13 +264,14 @@ class Writing(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SubsetWritten(Event):
-    """The selection is done."""
+    """The selection is done; accuracies are those against the original."""
 
     KIND = "selected"
     out: str
     accuracy: float
     rounds: str
     reason: str
+    random_accuracy: float | None = None
     copies: dict[str, Any] = field(default_factory=dict)
 
     def step(self) -> Step:

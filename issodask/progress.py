@@ -142,6 +142,7 @@ class Progress:
                 self.curve.add(event.time, "refine", event.objective, event.temperature, acceptance)
             case SubsetWritten():
                 self.accuracy, self.rounds = event.accuracy, event.rounds
+                self.random_accuracy = event.random_accuracy or self.random_accuracy
         return line
 
     @property

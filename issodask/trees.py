@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from issodask.host import n_processors
 
 Task = Literal["regression", "binary", "multiclass"]
-MAX_THREADS = 16
+_MOST_THREADS = 16
 _VALUES_PER_THREAD = 1_000_000  # with fewer, threads mostly wait for one another, or for whoever else computes here
 _HELD_OUT = 0.15
 _PATIENCE = 20
@@ -84,9 +84,9 @@ def predicted(model: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(model.predict(features, num_threads=_n_threads(features)))
 
 
-def log_odds(model: Any, features: NDArray[np.float64], n_threads: int = 1) -> NDArray[np.float64]:
-    """The logarithm of the odds of a binary answer, of each row."""
-    return np.asarray(model.predict(features, raw_score=True, num_threads=n_threads))
+def log_odds(model: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logarithm of the odds of a binary answer, of each row; on one thread, as tasks run side by side."""
+    return np.asarray(model.predict(features, raw_score=True, num_threads=1))
 
 
 def contributions(model: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -121,5 +121,5 @@ def cross_fitted(
 def _n_threads(features: NDArray[np.float64]) -> int:
     """As many as there is work for, and no more than the environment allows all that OpenMP runs."""
     allowed = os.environ.get("OMP_NUM_THREADS", "")
-    most = min(MAX_THREADS, int(allowed) if allowed.isdecimal() else n_processors())
+    most = min(_MOST_THREADS, int(allowed) if allowed.isdecimal() else n_processors())
     return max(1, min(most, features.size // _VALUES_PER_THREAD))

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issodask.event_log import event_of
+from issodask.events import RandomScored, SubsetWritten
 from issodask.progress import MAX_POINTS, STAGES, Curve, Line, Progress, duration
 
 TRAIN = {"event": "generator", "index": 0, "phase": "train", "epoch": 2.0, "max_epochs": 8.0}
@@ -117,6 +118,16 @@ def test_progress__a_search_that_begins_anew_has_a_new_curve():
     progress = heard(REFINE, {"event": "random", "objective": 0.25}, {**REFINE, "objective": 0.5})
     assert progress.curve.accuracy == [0.5]
     assert progress.random_accuracy == 0.75
+
+
+def test_progress__ends_with_what_is_said_of_the_original():
+    progress = Progress()
+    for event in (
+        RandomScored(objective=0.2),
+        SubsetWritten(out="s", accuracy=0.9, random_accuracy=0.7, rounds="", reason=""),
+    ):
+        progress.hear(event)
+    assert (progress.accuracy, progress.random_accuracy) == (0.9, 0.7)
 
 
 @pytest.mark.parametrize("n", [MAX_POINTS, MAX_POINTS + 1, 20 * MAX_POINTS])

@@ -111,7 +111,7 @@ class _Page:
         return plot
 
     def _accuracy_figure(self) -> Any:
-        plot = _plot("Search: accuracy against the original (orange: trimming, blue: refinement)", "seconds", "")
+        plot = _plot("Search: accuracy of what is aimed at (orange: trimming, blue: refinement)", "seconds", "")
         plot.scatter("seconds", "accuracy", color="colour", size=5, source=self._accuracy)
         plot.yaxis.formatter = NumeralTickFormatter(format="0.00%")
         return plot
@@ -191,9 +191,8 @@ def _headline(job: "Job", progress: Progress) -> str:
     accuracy = progress.accuracy or current
     if accuracy is not None:
         random = f"random rows of the pool: {progress.random_accuracy:.4%}" if progress.random_accuracy else ""
-        lines.append(
-            f"<div class=big>{accuracy:.4%}</div><div class=dim>accuracy against the original<br>{random}</div>"
-        )
+        against = "against the original" if progress.accuracy else "of what is aimed at, so far"
+        lines.append(f"<div class=big>{accuracy:.4%}</div><div class=dim>accuracy {against}<br>{random}</div>")
     if progress.rounds:
         lines.append(f"<div class=dim>--rounds {_text(_shortened(progress.rounds))} repeats it</div>")
     if job.worker and not job.is_over:

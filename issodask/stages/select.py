@@ -200,6 +200,7 @@ def _tell(work: _Work, facts: SelectionFacts, copies: Copies) -> None:
             accuracy=1 - facts.original_error,
             rounds=facts.rounds,
             reason=facts.stop_reason,
+            random_accuracy=None if facts.aim.random is None else 1 - facts.aim.random,
             copies=copies.to_dict(facts.unit),
         )
     )
