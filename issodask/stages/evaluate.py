@@ -75,8 +75,7 @@ def evaluate(
         check_installed("anonymeter", "[evaluate] anonymeter")
     original = as_table(original, where="the original")
     known = KnownColumns.of(original, group_key, columns)
-    tables = _checked(original, subset, holdout, pool_sample, known)
-    tables = _flat_if_single(tables, seed)
+    tables = tables_of(original, subset, holdout, pool_sample, known, seed)
     findings = measure_findings(tables, config, seed, select_facts, events_path)
     findings = replace(findings, roles=known.facts())
     similarity = None
@@ -90,6 +89,16 @@ def evaluate(
 
         _write_text(Path(html_path), render_page(findings, title))
     return record
+
+
+def tables_of(
+    original: Any, subset: Any, holdout: Any | None, pool_sample: Any | None, known: KnownColumns, seed: int
+) -> Tables:
+    """The given tables by name, with the original's columns but ids; flat where no group has a second row.
+
+    Raises InputError as `evaluate` does.
+    """
+    return _flat_if_single(_checked(original, subset, holdout, pool_sample, known), seed)
 
 
 def measure_findings(

@@ -21,7 +21,7 @@ from issodask.report.apart import tell_apart
 from issodask.report.attack import attack_membership
 from issodask.report.scores import score
 from issodask.report.use import measure_use
-from issodask.stages.evaluate import _checked, _flat_if_single
+from issodask.stages.evaluate import tables_of
 from issodask.stages.roles import KnownColumns
 from issodask.store.files import read_json, write_json
 from issodask.store.tables import as_table
@@ -96,7 +96,7 @@ class Study:
 def five_numbers(original: Any, subset: Any, holdout: Any, key: str | None) -> dict[str, float | None]:
     """The five numbers, and those of the original where there are some."""
     known = KnownColumns.of(as_table(original), key)
-    tables = _flat_if_single(_checked(original, subset, holdout, None, known), _SEED)
+    tables = tables_of(original, subset, holdout, None, known, _SEED)
     scored, unseen = score(tables, "original", _SEED), score(tables, "holdout", _SEED)
     attack, told = attack_membership(tables, scored, _SEED), tell_apart(tables, _SEED)
     use = measure_use(tables, None, _SEED)
