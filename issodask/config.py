@@ -107,7 +107,7 @@ class SelectConfig(_Section):
         "the pool tell, without its chance deviations, which only an attacker needs; or the original's own",
     )
     keep: float = Field(
-        default=0.5,
+        default=0.7,
         ge=0,
         le=1,
         description="for aim population: how much of what is peculiar to the original to keep at least",
@@ -126,8 +126,8 @@ class SelectConfig(_Section):
     oversize: float | None = Field(
         default=None,
         ge=1,
-        description="units that trimming starts from, per unit of the subset; default: a third of the pool, 2 to 8 (4 "
-        "for aim population), or where no weights help (as of groups) all of it, up to 64",
+        description="units that trimming starts from, per unit of the subset; default: a third of the pool, 2 to 8, or "
+        "where no weights help (as of groups) all of it, up to 64",
     )
     lanes: int = Field(default=32, gt=0, description="swaps that refinement looks for side by side")
     start: Literal["trim", "coherence"] = Field(

@@ -85,7 +85,7 @@ def test_select__says_where_the_subset_is_and_how_to_repeat_it(folder):
     result = select(folder, "--units", 300, "--effort", 60)
     assert result.exit_code == 0
     subset, stopped, accuracy, aim = result.stdout.splitlines()
-    assert aim.startswith("aim       the population: of what is peculiar to the original 50% or more was kept")
+    assert aim.startswith("aim       the population: of what is peculiar to the original 70% or more was kept")
     assert subset == f"subset    {folder / 'subset.parquet'}: 300 units"
     rounds = re.fullmatch(r"stopped   \D+; --rounds (\S+) repeats it", stopped)[1]
     before, after = map(float, re.findall(r"0\.\d{5}", accuracy))

@@ -18,7 +18,7 @@ _FIRST_ROUND, _LAST_ROUND = 1 / 16, 1.0
 _WARM_UP = 2
 _TRIM_ROUNDS_PER_ROUND = 4
 _MOST_ROUNDS = 40
-_LEAST_OVERSIZE, _MOST_OVERSIZE, _MOST_OVERSIZE_IF_ODDS = 2.0, 8.0, 4.0
+_LEAST_OVERSIZE, _MOST_OVERSIZE = 2.0, 8.0
 _MOST_OVERSIZE_IF_EVEN = 64.0
 
 
@@ -113,18 +113,14 @@ class Cooling:
         return _FIRST_ROUND + (_LAST_ROUND - _FIRST_ROUND) * self.progress(i_round) ** 2
 
 
-def units_to_start_from(
-    n_pool: int, n_units: int, oversize: float | None, have_weights: bool, are_odds: bool = False
-) -> int:
+def units_to_start_from(n_pool: int, n_units: int, oversize: float | None, have_weights: bool) -> int:
     """How many units trimming starts from, if memory allows; `oversize` per unit of the subset, if it is given.
 
     Of a pool with weights the third is enough that they favour: all of it would take longer and end no better (a tenth
     worse on ACS income at equal effort). Without weights there is nothing to prefer, and the whole pool is the best
     start: 3,521 rows from a pool of twenty times as many end at an error of 0.052, from a third of it at 0.069.
-    Weights that begin with odds (`are_odds`) know more than the objective does: of fewer units more of that is kept.
     """
     if oversize is None:
-        most = _MOST_OVERSIZE_IF_ODDS if are_odds else _MOST_OVERSIZE
-        share = min(most, max(_LEAST_OVERSIZE, n_pool / (3 * n_units)))
+        share = min(_MOST_OVERSIZE, max(_LEAST_OVERSIZE, n_pool / (3 * n_units)))
         oversize = share if have_weights else _MOST_OVERSIZE_IF_EVEN
     return int(n_units * oversize)

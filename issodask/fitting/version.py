@@ -3,4 +3,4 @@
 Checkpoints of another version start anew. `tests/stages/test_version.py` keeps what each version found.
 """
 
-ALGORITHM = 14
+ALGORITHM = 15

@@ -68,7 +68,7 @@ def _n_start(context: SearchContext, have_weights: bool) -> int:
             f"the {n_units:,} units of the subset take {n_units * bytes_per_unit / 1e9:.1f} GB of memory, "
             f"but [select] memory_gb is {config.memory_gb}: raise it, or lower units"
         )
-    wanted = units_to_start_from(n_pool, n_units, config.oversize, have_weights, context.odds is not None)
+    wanted = units_to_start_from(n_pool, n_units, config.oversize, have_weights)
     if not config.allow_repeats:
         wanted = min(wanted, n_pool)
     if fitting < wanted:

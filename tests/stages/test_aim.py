@@ -41,8 +41,8 @@ def groups(world, out, config=POPULATION, scheduler="serial"):
 def test_aim__is_told(world, tmp_path):
     found = selected(world, tmp_path / "subset.parquet")
     aim = found.facts.aim
-    assert (aim.at, aim.keep) == ("population", 0.5)
-    assert all(0.5 - 1e-9 <= kept <= 1 + 1e-9 for kept in aim.kept.values())
+    assert (aim.at, aim.keep) == ("population", 0.7)
+    assert all(0.7 - 1e-9 <= kept <= 1 + 1e-9 for kept in aim.kept.values())
     assert aim.trees > 0
     assert 600 < aim.effective_units <= 6_000
     assert found.facts.objective < 1 - found.accuracy  # it is nearer to what it aimed at

@@ -17,14 +17,14 @@ from issodask.stages.select import select
 from tests.tables import biased_panel, biased_pool, mixed_table, panel_table
 
 FOUND = {
-    14: {
+    15: {
         "rows": "4c952a90da98b001",
         "rows of one pass": "94019908b34cd986",
         "repeated rows": "dbbe4c7826fc28d6",
         "groups": "94d31d69d4fe3fc3",
         "groups for coherence": "c60ebba735ee248d",
-        "rows, population": "b6f1fd0fcd9daf04",
-        "groups, population": "9590ba40fb86d428",
+        "rows, population": "1969cbc8f4d83fec",
+        "groups, population": "06649a1c5fd51814",
     },
 }
 SEARCHES = {

@@ -37,7 +37,6 @@ AIMS: Mapping[str, Mapping[str, Any]] = {
     "population": {"aim": "population"},
     "population, keep 0": {"aim": "population", "keep": 0.0},
     "population, keep 0.5": {"aim": "population", "keep": 0.5},
-    "population, keep 0.7": {"aim": "population", "keep": 0.7},
 }
 NUMBERS = ("original", "unseen", "use", "told apart", "attack")
 
