@@ -13,6 +13,7 @@ from issodask.runtime.cluster import connected
 from issodask.service import host
 from issodask.service.client import open_service
 from issodask.service.processes import processes_of, socket_path
+from issodask.store.files import file_hash
 from tests.tables import biased_pool, mixed_table, narrow, write_job, write_pool
 
 REPOSITORY = Path(__file__).parents[1]
@@ -110,8 +111,9 @@ def is_waiting(folder: Path) -> bool:
     return any(folder.glob("waits-*"))
 
 
-def results(out: Path) -> dict[str, bytes]:
-    return {name: (out / name).read_bytes() for name in RESULTS}
+def results(out: Path) -> dict[str, str]:
+    """A hash of each file: a comparison that fails says which, in a line."""
+    return {name: file_hash(out / name) for name in RESULTS}
 
 
 def ended(id: str, seconds: float = 180) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import issodask
+from issodask.kernels.jit import CacheFile
 
 PACKAGE = Path(issodask.__file__).parent
 
@@ -40,3 +41,26 @@ def test_kernel__is_compiled_anew_when_what_it_calls_has_changed(tmp_path):
         said = subprocess.run(run, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
         found.append(said.split())
     assert found == [["2", "0"], ["2", "1"], ["6", "0"]]
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_cache_file__two_processes_that_compile_at_once_keep_their_own(tmp_path, last):
+    """Both look at an empty index; then each writes its index and its code, in any order."""
+    keys, codes = (("rows",), ("groups",)), ("code of rows", "code of groups")
+    racing = [CacheFile(str(tmp_path), "burst", ()) for _ in keys]
+    for place in (1 - last, last):
+        racing[place]._load_index = dict
+        racing[place].save(keys[place], codes[place])
+    racing[1 - last]._save_data = lambda name, code: CacheFile._save_data(racing[last], name, code)
+    racing[1 - last].save(keys[1 - last], codes[1 - last])
+    found = [CacheFile(str(tmp_path), "burst", ()).load(key) for key in keys]
+    assert set(zip(found, codes, strict=True)) <= {(None, codes[0]), (None, codes[1]), *((code, code) for code in codes)}
+    assert any(found)
+
+
+def test_cache_file__finds_what_it_saved_until_a_kernel_changes(tmp_path):
+    file = CacheFile(str(tmp_path), "burst", (("swaps.py", 1),))
+    for key in ("rows", "groups"):
+        file.save((key,), key)
+    assert [file.load((key,)) for key in ("rows", "groups", "others")] == ["rows", "groups", None]
+    assert CacheFile(str(tmp_path), "burst", (("swaps.py", 2),)).load(("rows",)) is None

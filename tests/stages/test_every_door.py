@@ -22,7 +22,7 @@ from issodask.stages.select import select
 from issodask.store.tables import to_arrow
 
 N_ROWS, N_POOL = 200, 900
-CONFIG = SelectConfig(effort=20, ipf_passes=1)
+CONFIG = SelectConfig(aim="original", effort=20, ipf_passes=1)
 
 
 def awkward(n_rows, seed):
