@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -151,6 +151,61 @@ class SelectConfig(_Section):
         return str(rounds) if isinstance(rounds, int) else rounds
 
 
+class SharesConfig(_Section):
+    """Shares of the units by values of one column; what is not named keeps its proportions."""
+
+    column: str = Field(description="whose values are named")
+    shares: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        min_length=1, description="by value or, for numbers and times, by interval"
+    )
+
+    @field_validator("shares")
+    @classmethod
+    def _no_more_than_all(cls, shares: dict[str, float]) -> dict[str, float]:
+        if sum(shares.values()) > 1 + 1e-9:
+            raise ValueError(f"shares add up to {sum(shares.values()):g}, more than 1")
+        return shares
+
+
+class TotalsConfig(_Section):
+    """Control totals: one to three columns, and a `count` or a `share` of units for each combination of values."""
+
+    table: str | None = Field(default=None, description="Parquet or CSV")
+    rows: tuple[dict[str, Any], ...] | None = Field(default=None, description="the same in place: a table for each row")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "TotalsConfig":
+        if (self.table is None) == (self.rows is None):
+            raise ValueError("give table or rows, one of both")
+        return self
+
+
+class TargetConfig(_Section):
+    """What the subset should be, where that is not as the original is.
+
+    The original's units are raked to shares and totals first; all else is matched as it is among them then.
+    """
+
+    shares: tuple[SharesConfig, ...] = Field(default=(), description="of values of one column")
+    totals: tuple[TotalsConfig, ...] = Field(default=(), description="of combinations of values")
+
+
+class RulesConfig(_Section):
+    """What every unit of the subset has to hold; units of the pool that don't are never chosen."""
+
+    rows: tuple[str, ...] = Field(
+        default=(), description="for each row: pandas' query language, or python:MODULE:FUNCTION of a frame"
+    )
+    groups: tuple[str, ...] = Field(
+        default=(), description="for each group: 'year increases', or python:MODULE:FUNCTION of a group's frame"
+    )
+    dependencies: bool | tuple[str, ...] = Field(
+        default=False, description="columns that determine others in the original keep doing so: all, or 'a -> b'"
+    )
+    independent: tuple[str, ...] = Field(default=(), description="dependencies to leave out, such as 'a -> b'")
+    strict: bool = Field(default=False, description="also enforce rules that the original itself breaks")
+
+
 class EvaluateConfig(_Section):
     """What the report measures."""
 
@@ -186,6 +241,8 @@ class JobConfig(_Section):
     columns: dict[str, str] = Field(default={}, description="roles of columns by name, where they are not found right")
     generate: GenerateConfig = GenerateConfig()
     select: SelectConfig = SelectConfig()
+    target: TargetConfig = TargetConfig()
+    rules: RulesConfig = RulesConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 

@@ -118,6 +118,45 @@ class SearchBegun(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RulesKnown(Event):
+    """Rules that the original itself breaks: they are not enforced, unless the settings say so."""
+
+    KIND = "rules"
+    broken: dict[str, int]
+    strict: bool
+
+    def said(self) -> tuple[str, ...]:
+        then = "enforced all the same" if self.strict else "reported, not enforced (strict = true enforces it)"
+        return tuple(f"rule {text!r}: {n:,} units of the original break it: {then}" for text, n in self.broken.items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolMarked(Event):
+    """Of so many units of the pool so many keep the rules, and lie in so many classes of what was asked."""
+
+    KIND = "mark"
+    units: int
+    allowed: int
+    classes: int
+
+    def step(self) -> Step:
+        return Step("mark", 1, 1, f"{self.allowed:,} of {self.units:,} units may be chosen, {self.classes:,} classes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unmet(Event):
+    """What the pool can't fill of the totals that were asked for."""
+
+    KIND = "unmet"
+    cells: list[str]
+    n_cells: int
+
+    def said(self) -> tuple[str, ...]:
+        more = f" and {self.n_cells - len(self.cells)} more" if self.n_cells > len(self.cells) else ""
+        return (f"the pool can't fill {'; '.join(self.cells)}{more}: generate more",)
+
+
+@dataclass(frozen=True, kw_only=True)
 class OddsFound(Event):
     """Trees told original and pool apart; by their odds so many units of the pool count."""
 

@@ -38,6 +38,7 @@ class Problem:
 
     load_codes(block) -> uint8 (u x d), or SequenceCodes of u groups
     load_weights(block) -> float64 (u,): its IPF weights, mean 1 over the units that they were fitted on
+    load_classes(block) -> int32 (u,): units are swapped for others of their class only; None: for any
     """
 
     objective: Objective
@@ -45,6 +46,7 @@ class Problem:
     load_codes: Callable[[Any], Any]
     load_weights: Callable[[Any], NDArray[np.float64]] = even_weights
     may_repeat: bool = False
+    load_classes: Callable[[Any], NDArray[np.int32]] | None = None
 
     def gather(self, unit_ids: NDArray[np.int64]) -> Units:
         """The given units (ascending, may repeat) for the kernels."""

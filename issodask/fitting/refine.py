@@ -9,8 +9,9 @@ their IPF weight: on census that is worth four times as many uniform trials.
 Lanes, strips and seeds depend on the job and the round alone, so any number of workers gives the same subset.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,8 +168,14 @@ def run_lane(lane: Lane, residual: NDArray[np.int32], problem: Problem) -> Propo
     """Run a lane's burst on a private copy of the residual."""
     unit_ids, weights = _units_of(lane, problem)
     random = np.random.Generator(np.random.PCG64(lane.random))
-    candidates = _draw_candidates(weights, (lane.n_trials, _CANDIDATES), random)
-    picks = random.integers(len(lane.members), size=(lane.n_trials, _PICKS))
+    shape = (lane.n_trials, _CANDIDATES)
+    if problem.load_classes is None:
+        candidates = _draw_candidates(weights, shape, random)
+        picks = random.integers(len(lane.members), size=(lane.n_trials, _PICKS))
+    else:
+        classes = _classes_of(lane, problem.load_classes, problem.blocks)
+        picks = random.integers(len(lane.members), size=(lane.n_trials, 1))
+        candidates = _draw_of_classes(weights, classes, classes[lane.members[picks[:, 0]]], shape, random)
     thresholds = lane.temperature * random.standard_exponential(lane.n_trials)
     touched, members, candidates = _touched(lane.members, candidates)
     swaps = np.empty((lane.most_swaps, 3), np.int64)
@@ -190,8 +197,14 @@ def measure_spread(lane: Lane, residual: NDArray[np.int32], problem: Problem) ->
     """Gains (n_trials,) of random swaps of a lane's units, none of them carried out."""
     unit_ids, weights = _units_of(lane, problem)
     random = np.random.Generator(np.random.PCG64(lane.random))
-    candidates = _draw_candidates(weights, (lane.n_trials, 1), random)[:, 0]
-    leaving = lane.members[random.integers(len(lane.members), size=lane.n_trials)]
+    shape = (lane.n_trials, 1)
+    if problem.load_classes is None:
+        candidates = _draw_candidates(weights, shape, random)[:, 0]
+        leaving = lane.members[random.integers(len(lane.members), size=lane.n_trials)]
+    else:
+        classes = _classes_of(lane, problem.load_classes, problem.blocks)
+        leaving = lane.members[random.integers(len(lane.members), size=lane.n_trials)]
+        candidates = _draw_of_classes(weights, classes, classes[leaving], shape, random)[:, 0]
     touched, leaving, joining = _touched(leaving, candidates)
     gains = np.empty(lane.n_trials)
     swap_gains(residual.copy(), problem.gather(unit_ids[touched]), leaving, joining, gains)
@@ -212,6 +225,35 @@ def _draw_candidates(
     """Rows drawn in proportion to their IPF weights, which are held in bounds so that no unit is out of reach."""
     cumulated = np.cumsum(np.clip(weights, _LIGHTEST, _HEAVIEST))
     return np.minimum(np.searchsorted(cumulated, random.random(shape) * cumulated[-1]), len(weights) - 1)
+
+
+def _draw_of_classes(
+    weights: NDArray[np.float64],
+    classes: NDArray[np.int32],
+    wanted: NDArray[np.int32],
+    shape: tuple[int, int],
+    random: np.random.Generator,
+) -> NDArray[np.int64]:
+    """The same, each row of candidates of the class that is `wanted` there (of which there is a unit).
+
+    A member keeps its place in the list when it is swapped, and its class: so candidates can be drawn beforehand.
+    """
+    order = np.argsort(classes, kind="stable")
+    ordered = classes[order]
+    cumulated = np.cumsum(np.clip(weights[order], _LIGHTEST, _HEAVIEST))
+    firsts, stops = (np.searchsorted(ordered, wanted, side) for side in ("left", "right"))
+    low = np.append(0.0, cumulated)[firsts][:, None]
+    points = low + random.random(shape) * (cumulated[stops - 1][:, None] - low)
+    found = np.searchsorted(cumulated, points, side="right")
+    return order[np.clip(found, firsts[:, None], stops[:, None] - 1)]
+
+
+def _classes_of(
+    lane: Lane, load_classes: Callable[[Any], NDArray[np.int32]], blocks: Sequence[Any]
+) -> NDArray[np.int32]:
+    """The classes of the lane's units, in the order of the pool."""
+    strips = [(blocks[strip.i_block], strip.start, strip.n_units) for strip in lane.strips]
+    return np.concatenate([load_classes(block)[start : start + n] for block, start, n in strips])
 
 
 def _units_of(lane: Lane, problem: Problem) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

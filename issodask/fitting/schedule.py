@@ -8,6 +8,9 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 N_SEGMENTS = 16
 GAINS_PER_ROUND = 20.0
 _UNITS_PER_LAST_STEP = 128
@@ -32,9 +35,13 @@ class TrimPlan:
     n_start: int
     n_end: int
     n_steps: int
+    by_class: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+    """Where each class of units shrinks by itself: its units (c,) in the beginning and in the end, at least 1."""
 
     @classmethod
-    def of(cls, n_start: int, n_end: int) -> "TrimPlan":
+    def of(
+        cls, n_start: int, n_end: int, by_class: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+    ) -> "TrimPlan":
         """The plan whose last steps remove 128 units each, in 200 to 4,000 steps.
 
         Removals of a step look ahead to the target of its end. (Measured: 300, 150, 75 units ahead in the last steps
@@ -43,14 +50,24 @@ class TrimPlan:
         factor each, end better by 1 % on ACS, worse by 1 % on census, and the same at 80 columns.)
         """
         n_steps = round((n_end - n_end**2 / max(n_start, 1)) / _UNITS_PER_LAST_STEP)
-        return cls(n_start, n_end, min(_MOST_STEPS, max(_FEWEST_STEPS, n_steps)))
+        return cls(n_start, n_end, min(_MOST_STEPS, max(_FEWEST_STEPS, n_steps)), by_class)
 
     def size(self, i_step: int) -> int:
         """Units when step `i_step` begins."""
+        if self.by_class is not None:
+            return int(self.sizes(i_step).sum())
         if i_step == self.n_steps:
             return self.n_end
         done = i_step / self.n_steps
         return round(1 / ((1 - done) / self.n_start + done / self.n_end))
+
+    def sizes(self, i_step: int) -> NDArray[np.int64]:
+        """The same by class: int64, (c,); where classes are no matter, there is one."""
+        if self.by_class is None:
+            return np.array([self.size(i_step)])
+        starts, ends = self.by_class
+        done = i_step / self.n_steps
+        return np.rint(1 / ((1 - done) / starts + done / ends)).astype(np.int64) if done < 1 else ends
 
     def segment(self, i_step: int) -> int:
         """The segment that a step belongs to."""

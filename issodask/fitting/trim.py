@@ -69,12 +69,19 @@ class TrimStart:
     order           units of the pool, once per use, in the order that draws point at; it is part of the result
     residual        theirs, against the objective's target
     typical_weight  what a unit typically adds to a cell; None: as these units do
+    n_by_class      where each class has its own size, how many of `order` are of each: they stand class after class
     """
 
     order: NDArray[np.int64]
     residual: NDArray[np.int32]
     next_step: int = 0
     typical_weight: int | None = None
+    n_by_class: NDArray[np.int64] | None = None
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Units of each class: int64, (c,)."""
+        return np.array([len(self.order)]) if self.n_by_class is None else self.n_by_class
 
 
 class Trimming:
@@ -102,14 +109,16 @@ class Trimming:
         self._seed = seed
         by_id = np.argsort(start.order, kind="stable")
         self._unit_ids = start.order[by_id]
-        self._n_left = len(start.order)
+        self._n_left = start.sizes.copy()
         units = problem.gather_by(team, self._unit_ids)
         self._removals = _Removals.of(start, units, problem, team, batches)
 
     @property
     def order(self) -> NDArray[np.int64]:
         """The units that are left, once per use, in the order that draws point at."""
-        return self._unit_ids[self._removals.left[: self._n_left]]
+        left, firsts = self._removals.left, self._removals.firsts
+        own = zip(firsts.tolist(), self._n_left.tolist(), strict=True)
+        return self._unit_ids[np.concatenate([left[first : first + n] for first, n in own])]
 
     @property
     def typical_weight(self) -> int:
@@ -119,17 +128,20 @@ class Trimming:
     def run_step(self, n_picks: int) -> Step:
         """Run the next step of the plan; each removal is the best of `n_picks`. The number of threads is no matter."""
         plan = self._plan
-        size = plan.size(self.next_step + 1)
+        sizes = plan.sizes(self.next_step + 1)
+        size = int(sizes.sum())
         self._removals.restart(self._oversize, size / plan.n_end)
         self._oversize = size / plan.n_end
         random = seeds.generator(self._seed, "trim", self.next_step)
-        while self._n_left > size:
-            draws = random.random((self._n_left - size, n_picks))
-            self._n_left = self._removals.remove(draws, self._n_left)
+        while (surplus := self._n_left - sizes).any():
+            classes = np.repeat(np.arange(len(sizes)), surplus)
+            if len(sizes) > 1:
+                random.shuffle(classes)
+            self._removals.remove(random.random((len(classes), n_picks)), classes, self._n_left)
         told = self.next_step % _TOLD == _TOLD - 1 or self.next_step == plan.n_steps - 1
-        objective = self._problem.objective.value(self.residual) * (plan.n_end / self._n_left) if told else None
+        objective = self._problem.objective.value(self.residual) * (plan.n_end / size) if told else None
         self.next_step += 1
-        return Step(self._n_left, objective)
+        return Step(size, objective)
 
 
 def shuffled(unit_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
@@ -159,6 +171,7 @@ class _Removals:
     sketch: Units | None
     left: NDArray[np.int64]
     places: NDArray[np.int64]
+    firsts: NDArray[np.int64]
     problem: Problem
     team: ThreadTeam
     batches: Batches
@@ -179,7 +192,8 @@ class _Removals:
         weight = units.step if start.typical_weight is None else start.typical_weight
         places = np.argsort(start.order, kind="stable")
         left = np.argsort(places)
-        return cls(residual, table, slopes, weight, units, units.sketch, left, places, problem, team, batches)
+        firsts = np.cumsum(start.sizes) - start.sizes
+        return cls(residual, table, slopes, weight, units, units.sketch, left, places, firsts, problem, team, batches)
 
     def restart(self, before: float, oversize: float) -> None:
         """Take up the residual against the target of a subset `oversize` times as large as the final one."""
@@ -194,28 +208,31 @@ class _Removals:
 
         self.team.run(take_up, cut(len(self.residual), self.team.n_threads))
 
-    def remove(self, draws: NDArray[np.float64], n_left: int) -> int:
-        """Remove a unit for each row of `draws` (float64, g x p); return how many are left.
+    def remove(self, draws: NDArray[np.float64], classes: NDArray[np.int64], n_left: NDArray[np.int64]) -> None:
+        """Remove a unit of the class that each row of `draws` (float64, g x p) is for; `n_left` changes in place.
 
         All threads work side by side when there is enough to do between two removals (as where picks are screened),
         else one compiled loop. Where there is nothing to choose from, no gains are needed, and all units leave at once.
         """
         n_gains = draws.shape[1] if draws.shape[1] > 1 else 0
-        n_side_by_side = max(1, n_left // self._units_per_batch(n_left)) if n_gains else len(draws)
+        n_all = int(n_left.sum())
+        n_side_by_side = max(1, n_all // self._units_per_batch(n_all)) if n_gains else len(draws)
         n_look_ups = n_side_by_side * (n_gains + _GAINS_OF_LEAVING) * self.units.cells_per_unit
+        deal = self.left, self.places, self.firsts, n_left
         if self.sketch is None and n_look_ups < self.batches.worth_threads:
-            fixed = self.residual, self.table, self.slopes, self.typical_weight, self.units, self.left, self.places
-            return int(trim_groups(*fixed, n_left, draws, n_side_by_side))
+            fixed = self.residual, self.table, self.slopes, self.typical_weight, self.units
+            trim_groups(*fixed, *deal, classes, draws, n_side_by_side)
+            return
+        gone = np.empty(n_side_by_side, np.int64)
         for first in range(0, len(draws), n_side_by_side):
-            group = draws[first : first + n_side_by_side]
+            group, own = draws[first : first + n_side_by_side], classes[first : first + n_side_by_side]
             picks = np.empty(group.shape, np.int64)
-            draw_units(self.left, n_left, group, picks)
+            draw_units(self.left, self.firsts, n_left, own, group, picks)
             if n_gains and self.sketch is not None:
                 picks = self._screened(picks, self.sketch)
             gains = self._gains(picks, self.units) if n_gains else np.zeros(picks.shape)
-            n_before, n_left = n_left, choose_best(self.left, self.places, n_left, picks, gains)
-            self._leave(self.left[n_left:n_before])
-        return n_left
+            n_gone = choose_best(*deal, own, picks, gains, gone)
+            self._leave(gone[:n_gone])
 
     def _units_per_batch(self, n_left: int) -> int:
         """How many units are left for each of those that go side by side."""

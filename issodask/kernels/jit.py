@@ -28,9 +28,9 @@ STAMP = _stamp()
 class CacheFile(IndexDataCacheFile):
     """Where numba keeps what it compiled of one function; safe for processes that compile at once.
 
-    Numba's own numbers the files of a function's signatures. Two processes that compile different ones (rows and groups,
-    say) take the same number, and who comes later runs code that was made for other types. Here a file is named by what
-    it is for, so all that a race can cost is an entry of the index, and compiling again.
+    Numba's own numbers the files of a function's signatures. Two processes that compile different ones (of rows and of
+    groups, say) take the same number, and who comes later runs code that was made for other types. Here a file is named
+    by what it is for, so all that a race can cost is an entry of the index, and compiling again.
     """
 
     def save(self, key: Any, data: Any) -> None:

@@ -110,8 +110,8 @@ def settle_swaps(residual, units, places, uses, may_repeat, swaps, thresholds, k
 
 
 @kernel
-def remove_best(residual, table, slopes, step, units, left, places, n_left, picks, gains):
-    """Remove from each group of picked units the one with the highest gain; return how many units are left.
+def remove_best(residual, table, slopes, step, units, left, places, firsts, n_left, classes, picks, gains, gone):
+    """Remove from each group of picked units the one with the highest gain; return how many went.
 
     residual  int32, m       changed
     table     int16, m       its removal table (`retarget`) with `slopes` and `step`, changed
@@ -119,66 +119,79 @@ def remove_best(residual, table, slopes, step, units, left, places, n_left, pick
 
     The rest as `choose_best`.
     """
-    n_before = n_left
-    n_left = choose_best(left, places, n_left, picks, gains)
-    leave(units, residual, table, slopes, step, left[n_left:n_before], 0, 1)
-    return n_left
+    n_gone = choose_best(left, places, firsts, n_left, classes, picks, gains, gone)
+    leave(units, residual, table, slopes, step, gone[:n_gone], 0, 1)
+    return n_gone
 
 
 @kernel
-def choose_best(left, places, n_left, picks, gains):
-    """Move the unit with the highest gain of each group of picked units to the end of those left; return their number.
+def choose_best(left, places, firsts, n_left, classes, picks, gains, gone):
+    """Take the unit with the highest gain of each group of picked units from those left; return how many went.
 
-    Units that went with an earlier group are passed over; a group of which all went loses none. Those chosen are then
-    `left[n:n_left]`, with the number `n` that is returned.
+    Units that went with an earlier group are passed over; a group of which all went loses none.
 
-    left      int64, u       units, changed: the first `n_left` are still in the subset
+    left      int64, u       units, class after class, changed: of each class the first `n_left` are still in the subset
     places    int64, u       where in `left` each unit is, changed
+    firsts    int64, c       where in `left` each class begins
+    n_left    int64, c       units of each class that are left, changed
+    classes   int64, g       the class of each group
     picks     int64, g x p   the picked units of each group
     gains     float64, g x p their removal gains
+    gone      int64, g       out: those that went
     """
+    n_gone = 0
     for g in range(picks.shape[0]):
+        c = classes[g]
+        end = firsts[c] + n_left[c]
         best_gain = -np.inf
         best = np.int64(-1)
         for p in range(picks.shape[1]):
-            if gains[g, p] > best_gain and places[picks[g, p]] < n_left:
+            if gains[g, p] > best_gain and places[picks[g, p]] < end:
                 best_gain = gains[g, p]
                 best = picks[g, p]
         if best < 0:
             continue
-        n_left -= 1
+        n_left[c] -= 1
         place = places[best]
-        last = left[n_left]
+        last = left[end - 1]
         left[place] = last
         places[last] = place
-        left[n_left] = best
-        places[best] = n_left
-    return n_left
+        left[end - 1] = best
+        places[best] = end - 1
+        gone[n_gone] = best
+        n_gone += 1
+    return n_gone
 
 
 @kernel
-def draw_units(left, n_left, draws, picks):
-    """Write into `picks` (int64, g x p) which of `left[:n_left]` the `draws` (float64, g x p, in [0, 1)) point at."""
+def draw_units(left, firsts, n_left, classes, draws, picks):
+    """Write into `picks` (int64, g x p) which units left of a class the `draws` (float64, g x p, in [0, 1)) point at.
+
+    The rest as `choose_best`.
+    """
     for g in range(draws.shape[0]):
+        first = firsts[classes[g]]
+        n = n_left[classes[g]]
         for p in range(draws.shape[1]):
-            picks[g, p] = left[np.int64(draws[g, p] * n_left)]
+            picks[g, p] = left[first + np.int64(draws[g, p] * n)]
 
 
 @kernel
-def trim_groups(residual, table, slopes, step, units, left, places, n_left, draws, n_side_by_side):
+def trim_groups(residual, table, slopes, step, units, left, places, firsts, n_left, classes, draws, n_side_by_side):
     """Remove a unit of each group of `draws` (float64, g x p); gains are renewed every `n_side_by_side` groups.
 
-    The rest as `remove_best`; returns how many units are left.
+    The rest as `remove_best`.
     """
     n_picks = draws.shape[1]
     flat_picks = np.empty(n_side_by_side * n_picks, np.int64)
     flat_gains = np.zeros(n_side_by_side * n_picks, np.float64)
+    gone = np.empty(n_side_by_side, np.int64)
     for first in range(0, draws.shape[0], n_side_by_side):
         n = min(n_side_by_side, draws.shape[0] - first)
+        own = classes[first : first + n]
         picks = flat_picks[: n * n_picks].reshape(n, n_picks)
         gains = flat_gains[: n * n_picks].reshape(n, n_picks)
-        draw_units(left, n_left, draws[first : first + n], picks)
+        draw_units(left, firsts, n_left, own, draws[first : first + n], picks)
         if n_picks > 1:
             removal_gains(units, table, flat_picks[: n * n_picks], flat_gains[: n * n_picks])
-        n_left = remove_best(residual, table, slopes, step, units, left, places, n_left, picks, gains)
-    return n_left
+        remove_best(residual, table, slopes, step, units, left, places, firsts, n_left, own, picks, gains, gone)

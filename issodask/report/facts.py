@@ -86,6 +86,48 @@ class Source:
 
 
 @dataclass(frozen=True)
+class AskedCell:
+    """A cell that so many units were asked to be in: how many of as many units are in it, table by table.
+
+    of  which control it belongs to
+    """
+
+    of: str
+    cell: str
+    asked: int
+    original: float
+    pool: float
+    subset: int
+
+
+@dataclass(frozen=True)
+class AskedRule:
+    """A rule, whether it was enforced, and the share of units that keep it, table by table."""
+
+    text: str
+    enforced: bool
+    original: float
+    pool: float
+    subset: float
+
+
+@dataclass(frozen=True)
+class AskedFor:
+    """What was asked of the subset beside being like the original.
+
+    effective_units  as how many of its units the original's count, raked to shares and totals
+    """
+
+    cells: tuple[AskedCell, ...] = ()
+    rules: tuple[AskedRule, ...] = ()
+    effective_units: float = 0.0
+
+    @property
+    def unmet(self) -> tuple[AskedCell, ...]:
+        return tuple(cell for cell in self.cells if cell.asked != cell.subset)
+
+
+@dataclass(frozen=True)
 class SelectionFacts:
     """How a subset was made.
 
@@ -97,6 +139,7 @@ class SelectionFacts:
     roles                       of all columns, and those that are left out of the accuracy: see KnownColumns.facts
     settings                    those of the selection; job: those of the whole job, where there is one
     aim                         whose marginals were matched
+    asked                       what was asked of the subset, if anything was
     """
 
     pool_units: int
@@ -116,6 +159,7 @@ class SelectionFacts:
     settings: Mapping[str, Any]
     job: Mapping[str, Any] | None = None
     aim: Aim = Aim("original")
+    asked: AskedFor | None = None
 
     @property
     def original_error(self) -> float:

@@ -9,7 +9,7 @@ are the model of the population; and of what is peculiar to the original a share
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,9 @@ from issodask.fitting.objective import Objective
 from issodask.fitting.population import between
 from issodask.kernels.units import add_shares
 from issodask.report.facts import Aim
+from issodask.stages.asked import Asked
 from issodask.stages.context import SearchContext
+from issodask.stages.mark import Marked, balance
 from issodask.stages.odds import SampleOfOriginal, find_odds
 from issodask.stages.original import KnownOriginal
 from issodask.stages.weigh import weigh
@@ -31,6 +33,9 @@ from issodask.table.sequences import Layout
 
 _STRIP_UNITS = 8_192
 
+Weighted = Literal["first", "fitted"] | None
+"""By what units count: not at all, as before weights are fitted, or by these."""
+
 
 @dataclass(frozen=True)
 class Aimed:
@@ -40,30 +45,43 @@ class Aimed:
     facts: Aim
 
 
-def aim(context: SearchContext, pool: Pool, known: KnownOriginal, sample: SampleOfOriginal | None) -> Aimed:
-    """Let a search that aims at the original aim where its settings say; `sample` is None for the original."""
+def aim(
+    context: SearchContext,
+    pool: Pool,
+    known: KnownOriginal,
+    sample: SampleOfOriginal | None,
+    asked: tuple[Marked, Asked] | None = None,
+) -> Aimed:
+    """Let a search that aims at the original aim where its settings say; `sample` is None for the original.
+
+    Where something was `asked`, units count by their classes, and so that they show it.
+    """
     if sample is None:
-        return Aimed(context, Aim("original"))
+        return Aimed(context if asked is None else balance(context, *asked), Aim("original"))
     odds = find_odds(context, pool, known, sample)
     context = replace(context, odds=odds)
-    cliques, n_original = context.objective.cliques, known.n_units
-    scale = float(n_original * cliques.unit)
+    n_original = float(known.n_units)
+    if asked is not None:
+        context = balance(context, *asked)
+        n_original = asked[1].effective_units
+    cliques = context.objective.cliques
+    scale = float(known.n_units * cliques.unit)
     original = context.marginals / scale
-    even = _pool_shares(context, weighted=False)
+    even = _pool_shares(context, None if asked is None else "first")
     pairs, _ = between(original, even, n_original, cliques.family_starts)
     context = replace(context, marginals=pairs * scale)
     weigh(context)
-    fitted = _pool_shares(context, weighted=True)
+    fitted = _pool_shares(context, "fitted")
     keep = context.config.keep
     target, kept = between(original, fitted, n_original, cliques.family_starts, least=keep)
-    objective = Objective.of(target * scale, cliques, n_original, context.n_units)
+    objective = Objective.of(target * scale, cliques, known.n_units, context.n_units)
     by_family = dict(zip(cliques.families, kept, strict=True))
     facts = Aim("population", keep, by_family, odds.exponent, odds.effective_units, odds.trees)
     return Aimed(replace(context, objective=objective), facts)
 
 
-def _pool_shares(context: SearchContext, weighted: bool) -> NDArray[np.float64]:
-    """Share of the pool's units in each cell; of large pools of rows, a sample's. Groups count by their odds."""
+def _pool_shares(context: SearchContext, weighted: Weighted) -> NDArray[np.float64]:
+    """Share of the pool's units in each cell; of large pools of rows, a sample's. Groups have no fitted weights."""
     blocks, cliques = context.codes.blocks, context.objective.cliques
     samples: Sequence[Any] = blocks
     if isinstance(cliques, Cliques):
@@ -76,14 +94,15 @@ def _pool_shares(context: SearchContext, weighted: bool) -> NDArray[np.float64]:
     return np.asarray(total[:-1] / (total[-1] * cliques.unit))
 
 
-def _count_sample(sample: Any, reader: BlockReader, cliques: Layout, weighted: bool) -> NDArray[np.float64]:
+def _count_sample(sample: Any, reader: BlockReader, cliques: Layout, weighted: Weighted) -> NDArray[np.float64]:
     """Weighted marginals of some units, and last the sum of their weights."""
     counts = np.zeros(cliques.n_cells + 1)
     ones = np.ones(len(cliques.families))
     for block, rows in _strips(sample):
         weights = np.ones(len(rows))
-        if weighted:
-            weights = (reader.weights if isinstance(cliques, Cliques) else reader.odds)(block)[rows]
+        if weighted is not None:
+            is_fitted = weighted == "fitted" and isinstance(cliques, Cliques)
+            weights = (reader.weights if is_fitted else reader.first)(block)[rows]
         units = cliques.gather([(reader.codes(block), rows)], cliques.unit, ones)
         add_shares(units, np.ascontiguousarray(weights), counts[:-1])
         counts[-1] += weights.sum()

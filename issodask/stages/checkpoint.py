@@ -35,6 +35,7 @@ class SearchState:
     key             names the search
     next            the next step of the trimming, or round of the preselection
     typical_weight  what a unit typically adds to a cell when trimming begins
+    starts          units of each class when trimming begins, where classes have quotas
     timings         seconds by stage, of those that are done
     """
 
@@ -46,6 +47,7 @@ class SearchState:
     next: int = 0
     n_start: int = 0
     typical_weight: int | None = None
+    starts: list[int] = field(default_factory=list)
     planned: list[int] = field(default_factory=list)  # rounds of the plan, by segment of the trimming
     segment_began: Began | None = None
     next_round: int = 0

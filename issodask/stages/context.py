@@ -17,12 +17,13 @@ from issodask.event_log import Events
 from issodask.fitting.budget import Budget, budget_of
 from issodask.fitting.objective import Objective
 from issodask.fitting.problem import Problem, even_weights
+from issodask.fitting.quotas import Quotas
 from issodask.fitting.version import ALGORITHM
 from issodask.kernels.units import Units
 from issodask.runtime import Runtime
 from issodask.runtime.local import ThreadTeam
 from issodask.store.codes import Codes
-from issodask.store.reader import BlockReader
+from issodask.store.reader import BlockReader, Marks
 from issodask.store.receipts import key_of
 from issodask.store.run_folder import SearchFolder
 from issodask.table.cliques import Cliques
@@ -53,6 +54,7 @@ class SearchContext:
     objective  what the subset should look like; `original`: the same as the original does
     marginals  whose pairs weights are fitted to, of as many units as the original has
     odds       that the pool's units begin with; None: all alike
+    marks      which class each unit of the pool is of, and `quotas` how many of each are chosen; None: whichever
     folder     keeps what is done
     """
 
@@ -66,6 +68,8 @@ class SearchContext:
     runtime: Runtime
     events: Events
     odds: Odds | None = None
+    marks: Marks | None = None
+    quotas: Quotas | None = None
 
     @property
     def n_units(self) -> int:
@@ -80,13 +84,20 @@ class SearchContext:
     @cached_property
     def reader(self) -> BlockReader:
         if self.odds is None:
-            return BlockReader(self.folder.weights)
-        return BlockReader(self.folder.weights, self.folder.odds, (self.odds.exponent, self.odds.mean))
+            return BlockReader(self.folder.weights, marks=self.marks)
+        tempered = self.odds.exponent, self.odds.mean
+        return BlockReader(self.folder.weights, self.folder.odds, tempered, self.marks)
+
+    @property
+    def has_first(self) -> bool:
+        """Whether units count differently before weights are fitted."""
+        return self.odds is not None or (self.marks is not None and self.marks.factors is not None)
 
     @cached_property
     def problem(self) -> Problem:
         weights = self.reader.weights if isinstance(self.objective.cliques, Cliques) else even_weights
-        return Problem(self.objective, self.codes.blocks, self.reader.codes, weights, self.config.allow_repeats)
+        blocks, classes = self.codes.blocks, None if self.quotas is None else self.reader.classes
+        return Problem(self.objective, blocks, self.reader.codes, weights, self.config.allow_repeats, classes)
 
     @cached_property
     def budget(self) -> Budget:
@@ -106,9 +117,12 @@ class SearchContext:
 
     @property
     def random_units(self) -> NDArray[np.int64]:
-        """A subset without selection, to compare with; ascending. The same as the report's sample of the pool."""
+        """A subset without selection, to compare with; ascending. The same as the report's sample of the pool, unless
+        classes of units have quotas, which these meet too."""
         n_pool = self.codes.n_units
         random = seeds.generator(self.seed, "random sample")
+        if self.quotas is not None:
+            return np.sort(self.quotas.draw(self.quotas.counts, random.random(n_pool)))
         return np.sort(random.choice(n_pool, self.n_units, replace=n_pool < self.n_units))
 
     def residual_of(self, units: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -128,14 +142,20 @@ class SearchContext:
         """Names what weights are fitted to."""
         target = xxhash.xxh3_64(self.marginals.tobytes()).hexdigest()
         known = [ALGORITHM, self.codes.key, target, self.objective.cliques.family_starts.tolist()]
-        return key_of(*known, *([] if self.odds is None else [self.odds.key]))
+        first = [] if self.marks is None or self.marks.factors is None else [_hash(self.marks.factors)]
+        return key_of(*known, *([] if self.odds is None else [self.odds.key]), *first)
 
     @cached_property
     def key(self) -> str:
         """Names all that decides which units are found: a checkpoint serves only the search that it was made by."""
         settings = self.config.model_dump(exclude={"bound", "checkpoint_s"})
         target = xxhash.xxh3_64(self.objective.target.tobytes()).hexdigest()
-        return key_of(self.data_key, target, self.n_units, self.seed, settings)
+        quotas = [] if self.quotas is None else [_hash(self.quotas.of_units), _hash(self.quotas.counts)]
+        return key_of(self.data_key, target, self.n_units, self.seed, settings, *quotas)
+
+
+def _hash(values: NDArray[Any]) -> str:
+    return xxhash.xxh3_64(np.ascontiguousarray(values).tobytes()).hexdigest()
 
 
 def units_of(uses: NDArray[np.uint16]) -> NDArray[np.int64]:

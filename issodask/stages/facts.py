@@ -5,15 +5,30 @@ In: what the search found, of which pool. Out: `SelectionFacts`.
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from issodask.report.copies import Copies
-from issodask.report.facts import FittedWeights, SelectionFacts, Source, UnfilledCell, Unsupported
+from issodask.report.facts import (
+    AskedCell,
+    AskedFor,
+    AskedRule,
+    FittedWeights,
+    SelectionFacts,
+    Source,
+    UnfilledCell,
+    Unsupported,
+)
 from issodask.stages.aim import Aimed
+from issodask.stages.asked import Asked
+from issodask.stages.context import SearchContext
+from issodask.stages.mark import Marked
 from issodask.stages.original import KnownOriginal
+from issodask.stages.rules import UnitRules
 from issodask.stages.search import Found
+from issodask.store.casts import cast_table
 from issodask.store.codes import Codes
 from issodask.store.pool import Pool
 
@@ -28,6 +43,7 @@ def facts_of(
     copies: Copies,
     bound: float | None,
     timings: Mapping[str, float],
+    asked: AskedFor | None = None,
 ) -> SelectionFacts:
     """All that is told of a selection."""
     context = aimed.context
@@ -48,7 +64,49 @@ def facts_of(
         unit="row" if known.group_key is None else "group",
         roles=known.columns.facts(),
         settings=context.config.model_dump(),
+        asked=asked,
     )
+
+
+def asked_for(
+    asked: Asked, marked: Marked, context: SearchContext, unit_ids: NDArray[np.int64], subset: Any
+) -> AskedFor:
+    """What was asked, and how far it is so in the original, in the pool and in the subset (an Arrow table)."""
+    assert context.quotas is not None
+    of_subset = np.bincount(context.quotas.of_units[unit_ids], minlength=len(marked.counts))
+    cells = []
+    for k, (control, totals) in enumerate(zip(asked.controls, asked.totals, strict=True)):
+        own = marked.cells[:, k]
+        pool, found = (np.bincount(own, counts, len(totals)) for counts in (marked.counts, of_subset))
+        original = np.bincount(asked.cells[k], minlength=len(totals))
+        scale = asked.n_units / original.sum(), asked.n_units / max(1.0, pool.sum())
+        rows = zip(control.labels, totals.tolist(), original * scale[0], pool * scale[1], found, strict=True)
+        cells += [
+            AskedCell(control.told, name, n, float(o), float(p), int(f)) for name, n, o, p, f in rows if n or o or f
+        ]
+    n_original, n_subset = max(1, len(asked.weights)), max(1, len(unit_ids))
+    rules = [
+        AskedRule(
+            rule.text, bool(enforced), 1 - of_original / n_original, 1 - of_pool / marked.n_units, 1 - own / n_subset
+        )
+        for rule, enforced, of_original, of_pool, own in zip(
+            asked.rules.rules,
+            asked.enforced,
+            asked.n_broken.tolist(),
+            marked.broken.tolist(),
+            _broken_in(subset, asked),
+            strict=True,
+        )
+    ]
+    return AskedFor(tuple(cells), tuple(rules), asked.effective_units)
+
+
+def _broken_in(subset: Any, asked: Asked) -> list[int]:
+    """How many units of what was written break each rule: looked at anew, not taken from the marks."""
+    rules = UnitRules(asked.rules.rules, asked.rules.schema)
+    table, groups = subset
+    typed = cast_table(table.select(list(rules.columns)), rules.schema.only(rules.columns), "the subset")
+    return rules.broken(typed, groups).sum(axis=0).tolist()
 
 
 def _unsupported(found: Found, known: KnownOriginal) -> Unsupported:

@@ -24,7 +24,7 @@ from issodask.events import Damaged, OddsFound
 from issodask.runtime import Runtime
 from issodask.stages.context import Odds, SearchContext
 from issodask.stages.original import KnownOriginal
-from issodask.store.codes import Block, codes_path, read_note
+from issodask.store.codes import Block, blocks_of_parts, read_note
 from issodask.store.folders import PartFile
 from issodask.store.parts import hash_keys, iter_part
 from issodask.store.plain import plain
@@ -73,7 +73,8 @@ def find_odds(context: SearchContext, pool: Pool, known: KnownOriginal, sample: 
     if found is not None:
         return Odds(**found, key=key)
     began = monotonic()
-    places = _Places(pool, known.group_key, context.codes.part_units, _blocks_of_parts(context, pool))
+    by_part = blocks_of_parts(context.codes, [part.name for part in pool.parts])
+    places = _Places(pool, known.group_key, context.codes.part_units, by_part)
     models, n_trees, prior = _train(places, sample, context.runtime, context.seed)
     context.folder.odds.mkdir(parents=True, exist_ok=True)
     hashes, sums = _judge(places, sample, context.runtime, (models, prior), context.folder.odds)
@@ -108,13 +109,6 @@ class _Task:
     first_unit: int
     blocks: Sequence[Block]
     chosen: NDArray[np.int64] | None
-
-
-def _blocks_of_parts(context: SearchContext, pool: Pool) -> list[list[Block]]:
-    by_path: dict[str, list[Block]] = {}
-    for block in context.codes.blocks:
-        by_path.setdefault(block.path, []).append(block)
-    return [by_path.get(str(codes_path(context.codes.folder, part.name)), []) for part in pool.parts]
 
 
 def _train(places: _Places, sample: SampleOfOriginal, runtime: Runtime, seed: int) -> tuple[list[str], int, float]:

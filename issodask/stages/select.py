@@ -15,23 +15,25 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from issodask.config import SelectConfig
+from issodask.config import RulesConfig, SelectConfig, TargetConfig
 from issodask.errors import InputError
 from issodask.event_log import Events
-from issodask.events import ColumnsKnown, CsvRead, PartEncoded, SubsetWritten, Writing
+from issodask.events import ColumnsKnown, CsvRead, PartEncoded, RulesKnown, SubsetWritten, Unmet, Writing
 from issodask.fitting.budget import read_rounds
 from issodask.report.copies import Copies, Fingerprints
-from issodask.report.facts import SelectionFacts
+from issodask.report.facts import AskedFor, SelectionFacts
 from issodask.report.tables import Table
 from issodask.runtime import Runtime, open_runtime
 from issodask.runtime.local import ThreadTeam
 from issodask.stages.aim import aim
+from issodask.stages.asked import Asked, asked_of
 from issodask.stages.bound import bound_objective
 from issodask.stages.context import SearchContext
 from issodask.stages.encode import READING, EncodedPart, encode_pool
-from issodask.stages.facts import facts_of
+from issodask.stages.facts import asked_for, facts_of
+from issodask.stages.mark import mark_pool
 from issodask.stages.odds import SampleOfOriginal
-from issodask.stages.original import KnownOriginal
+from issodask.stages.original import KnownOriginal, groups_of
 from issodask.stages.search import search
 from issodask.stages.write import write_subset
 from issodask.store.codes import Codes, read_note
@@ -49,6 +51,9 @@ from issodask.table.keys import new_keys
 
 if TYPE_CHECKING:
     from issodask.runtime.base import Client
+
+
+_MOST_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,8 @@ def select(
     pool_csv: Mapping[str, Any] | None = None,
     columns: Mapping[str, str] | None = None,
     held_out: Any | None = None,
+    target: TargetConfig | None = None,
+    rules: RulesConfig | None = None,
 ) -> Selected:
     """Select a subset of `pool` that matches `original`, and write it to `out` (Parquet).
 
@@ -108,6 +115,7 @@ def select(
                     separator, decimal (sign) and encoding, such as {"encoding": "cp1250"}
     columns         roles of columns, by name, that are not found right: see table/roles.py
     held_out        rows that were split off the same table: the subset has none of their ids and keys either
+    target, rules   what the subset is to be where that is not as the original is
 
     Raises InputError for input that can't be used; what an earlier run wrote to `out` stays untouched then.
     """
@@ -126,6 +134,8 @@ def select(
             held_out = None if held_out is None else as_table(held_out, where="the table of held-out rows")
             known = KnownOriginal.of(table, group_key, columns, held_out)
             work.events.emit(ColumnsKnown(**known.columns.facts(), told=known.columns.told()))
+            asked = asked_of(target or TargetConfig(), rules or RulesConfig(), table, known, config.units)
+            _tell_rules(asked, work.events)
             fingerprints = Fingerprints.of(_units(table, group_key), known.columns.facts()["left_out"])
             sample = SampleOfOriginal.of(table, known, seed) if config.aim == "population" else None
             del table
@@ -133,7 +143,7 @@ def select(
             opened = pool if isinstance(pool, Pool) else as_pool(pool, place.pool, needed, group_key, pool_csv)
         running.check_seen(place.path, opened.folder)
         _tell_csv(original, csv, opened, work.events)
-        return _select(work, known, opened, fingerprints, sample)
+        return _select(work, known, opened, fingerprints, sample, asked)
 
 
 @dataclass(frozen=True)
@@ -161,16 +171,26 @@ def _opened(runtime: "Runtime | Client | None") -> AbstractContextManager[Runtim
 
 
 def _select(
-    work: _Work, known: KnownOriginal, pool: Pool, fingerprints: Fingerprints, sample: SampleOfOriginal | None
+    work: _Work,
+    known: KnownOriginal,
+    pool: Pool,
+    fingerprints: Fingerprints,
+    sample: SampleOfOriginal | None,
+    asked: Asked | None,
 ) -> Selected:
     """Encode, search, write, and look at what was written."""
-    n_units = work.config.units or known.n_units
+    n_units = work.config.units or known.n_units if asked is None else asked.n_units
     _check_inputs(work, known, pool, n_units)
     with work.timed("encode"):
         codes = _encode(work, known, pool)
     _check_units(pool, codes.n_units, n_units, work.config)
+    context = _context(work, known, codes, n_units, asked)
+    marked = None
+    if asked is not None:
+        with work.timed("mark"):
+            marked = mark_pool(context, pool, known, asked)
     with nullcontext() if sample is None else work.timed("aim"):
-        aimed = aim(_context(work, known, codes, n_units), pool, known, sample)
+        aimed = aim(context, pool, known, sample, None if asked is None or marked is None else (marked, asked))
     context = aimed.context
     found = search(context)
     work.timings.update(found.timings)
@@ -179,18 +199,39 @@ def _select(
         bound, work.timings["bound"] = bound_objective(context)
     with work.timed("write"):
         _write(work, known, pool, codes, found.unit_ids)
+    answer = None
     with work.timed("compare"):
-        copies = fingerprints.copies_in(_units(read_table(work.out), known.group_key))
-    facts = facts_of(found, aimed, known, pool, copies, bound, work.timings)
+        written = read_table(work.out)
+        copies = fingerprints.copies_in(_units(written, known.group_key))
+        if asked is not None and marked is not None:
+            answer = asked_for(asked, marked, context, found.unit_ids, (written, groups_of(written, known.group_key)))
+            _tell_unmet(answer, work.events)
+    facts = facts_of(found, aimed, known, pool, copies, bound, work.timings, answer)
     _tell(work, facts, copies)
     return Selected(work.out, n_units, 1 - found.random_original_error, facts)
 
 
-def _context(work: _Work, known: KnownOriginal, codes: Codes, n_units: int) -> SearchContext:
+def _context(work: _Work, known: KnownOriginal, codes: Codes, n_units: int, asked: Asked | None) -> SearchContext:
+    weights = None if asked is None or not asked.controls else asked.weights
     with ThreadTeam.beside(work.runtime) as team:
-        objective, marginals = known.target(known.cliques(n_units, codes.counts), n_units, team)
+        objective, marginals = known.target(known.cliques(n_units, codes.counts), n_units, team, weights)
     places = work.folder.search, work.runtime, work.events
     return SearchContext(codes, objective, objective, marginals, work.config, work.seed, *places)
+
+
+def _tell_rules(asked: Asked | None, events: Events) -> None:
+    """Say which rules the original breaks."""
+    if asked is None or not asked.n_broken.any():
+        return
+    broken = {rule.text: int(n) for rule, n in zip(asked.rules.rules, asked.n_broken, strict=True) if n}
+    events.emit(RulesKnown(broken=broken, strict=bool(asked.enforced.all())))
+
+
+def _tell_unmet(answer: AskedFor, events: Events) -> None:
+    unmet = answer.unmet
+    if unmet:
+        told = [f"{cell.cell} ({cell.subset:,} of {cell.asked:,})" for cell in unmet[:_MOST_TOLD]]
+        events.emit(Unmet(cells=told, n_cells=len(unmet)))
 
 
 def _tell(work: _Work, facts: SelectionFacts, copies: Copies) -> None:

@@ -14,6 +14,7 @@ from issodask import seeds
 from issodask.errors import InputError
 from issodask.events import MemoryShort, StartChosen
 from issodask.fitting.problem import Problem, even_weights
+from issodask.fitting.quotas import Quotas
 from issodask.fitting.rounding import integerise
 from issodask.fitting.schedule import units_to_start_from
 from issodask.fitting.start import error_after_trial, error_of_first
@@ -21,6 +22,8 @@ from issodask.fitting.trim import shuffled
 from issodask.report.facts import Start
 from issodask.runtime.local import ThreadTeam
 from issodask.stages.context import SearchContext
+
+_LIGHTEST = 1e-12
 
 
 def choose_start(context: SearchContext, random_objective: float, team: ThreadTeam) -> tuple[NDArray[np.int64], Start]:
@@ -52,11 +55,28 @@ def _drawn(context: SearchContext, have_weights: bool) -> NDArray[np.int64]:
         return runtime.map(_with_weights, items, function, shared, label="round")
 
     n_start = _n_start(context, have_weights)
+    if context.quotas is not None:
+        return shuffled(_drawn_by_class(context, context.quotas, n_start, problem), context.seed)
     offset = float(seeds.generator(context.seed, "round").random())
     n_by_block = [block.n_units for block in blocks]
     taken = integerise(map_weights, n_by_block, n_start, offset, context.config.allow_repeats)
     units = [block.first_unit + own for block, own in zip(blocks, taken, strict=True)]
     return shuffled(np.concatenate(units), context.seed)
+
+
+def _drawn_by_class(context: SearchContext, quotas: Quotas, n_start: int, problem: Problem) -> NDArray[np.int64]:
+    """Of each class as many units as its quota has a share of all, in proportion to their weights."""
+    blocks, runtime = context.codes.blocks, context.runtime
+    shared = runtime.share(context.seed), runtime.share(problem)
+    keys = np.concatenate(list(runtime.map(_drawn_keys, blocks, *shared, label="round")))
+    return quotas.draw(quotas.starts(n_start, context.config.allow_repeats), keys)
+
+
+def _drawn_keys(block: Any, seed: Any, problem: Problem) -> NDArray[np.float64]:
+    """The lower a unit's key, the sooner it is taken."""
+    random = seeds.generator(seed, "keys", block.first_unit)
+    weights = np.maximum(problem.load_weights(block), _LIGHTEST)
+    return random.standard_exponential(block.n_units) / weights
 
 
 def _n_start(context: SearchContext, have_weights: bool) -> int:

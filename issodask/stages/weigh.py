@@ -73,7 +73,7 @@ def _fit(context: SearchContext, cliques: Cliques, key: str) -> Fit:
     pairs = rank_pairs(context.marginals, cliques, config.max_pairs)
     array = block_array(context.reader.sample, draw_samples(codes.blocks, n_sample), codes.n_columns)
     path = context.folder.sums
-    load_first = context.reader.odds_of_sample if context.odds is not None else None
+    load_first = context.reader.first_of_sample if context.has_first else None
     fitted = BlockWeights(context.runtime, array, scale_block, sum_block, load_first)
     weights = Repeated(fitted, load_sums(path, key))
     pacer = Pacer(config.checkpoint_s)
@@ -107,7 +107,7 @@ def _weigh_block(
 ) -> tuple[str, NDArray[np.float64]]:
     """Write a block's weights. Returns the file's hash, and the weights' sums (see `sum_cells`)."""
     codes = reader.codes(block)
-    weights = weigh_block(codes, *fitted, reader.odds(block))
+    weights = weigh_block(codes, *fitted, reader.first(block))
     return save_weights(folder, block, weights), sum_cells(codes, weights, fitted[0])
 
 

@@ -72,6 +72,14 @@ class Codes:
     key: str = ""
 
 
+def blocks_of_parts(codes: Codes, names: Sequence[str]) -> list[list[Block]]:
+    """The blocks of each part of the pool: none of one without units."""
+    by_path: dict[str, list[Block]] = {}
+    for block in codes.blocks:
+        by_path.setdefault(block.path, []).append(block)
+    return [by_path.get(str(codes_path(codes.folder, name)), []) for name in names]
+
+
 def open_codes(folder: str | Path) -> Codes:
     """Open the codes that `seal_codes` listed. Raises InputError when the folder has no manifest or lacks a file."""
     folder = Path(folder)

@@ -37,6 +37,12 @@ def iter_part(part: PartFile, schema: Schema) -> Iterator[Columns]:
         yield plain(table, schema, where=part.name)
 
 
+def iter_rows(part: PartFile, schema: Schema) -> Iterator[pa.Table]:
+    """Yield the rows of one part in order, in `stored_schema`. Raises InputError as `iter_part`."""
+    for table in _iter_batches(part, schema):
+        yield cast_table(table, schema, part.name)
+
+
 def iter_chosen(part: PartFile, schema: Schema, rows: np.ndarray) -> Iterator[pa.Table]:
     """Yield the chosen rows of one part in order, in `stored_schema`; row groups without any are not read.
 

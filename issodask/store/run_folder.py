@@ -26,6 +26,16 @@ class SearchFolder:
         return self.path / "odds.json"
 
     @property
+    def marks(self) -> Path:
+        """A file for each block of the pool: which class its units are of, and which may not be chosen."""
+        return self.path / "marks"
+
+    @property
+    def marked(self) -> Path:
+        """The receipt of the marks."""
+        return self.path / "marks.json"
+
+    @property
     def weighed(self) -> Path:
         """The receipt of the weights."""
         return self.path / "ipf.json"

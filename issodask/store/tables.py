@@ -7,7 +7,7 @@ an InputError in one line.
 
 import contextlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,16 @@ def read_table(
     files = find_parts(Path(path))
     tables = _read_files(files, columns, Dialect.given(csv))
     return _checked(_joined(files, tables), columns, str(path))
+
+
+def as_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """The rows of a small table as Python values, by column."""
+    return table.to_pylist()
+
+
+def joined_tables(tables: Iterable[pa.Table]) -> pa.Table:
+    """The rows of tables of one schema, one after the other."""
+    return pa.concat_tables(tables)
 
 
 def check_place(source: Any) -> None:

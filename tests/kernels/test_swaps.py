@@ -133,11 +133,19 @@ def test_settle_swaps__of_a_burst_on_the_same_residual_keeps_all(case):
 def removed_best(case: Case, left, picks, gains):
     """The units that went, in order, and how many are left; changes the case's residual."""
     table, places = case.removal_table(), np.argsort(left)
-    board = (case.residual, table, case.slopes, case.step, case.units, left, places)
-    n_left = remove_best(*board, len(left), picks, gains)
+    firsts, n_left, classes = one_class(left, len(picks))
+    board = (case.residual, table, case.slopes, case.step, case.units, left, places, firsts, n_left, classes)
+    gone = np.empty(len(picks), np.int64)
+    n_gone = remove_best(*board, picks, gains, gone)
     assert np.array_equal(table, case.removal_table())
     assert np.array_equal(left[places], np.arange(len(left)))
-    return left[n_left:][::-1].tolist(), n_left
+    assert left[n_left[0] :][::-1].tolist() == gone[:n_gone].tolist()
+    return gone[:n_gone].tolist(), int(n_left[0])
+
+
+def one_class(left, n_groups):
+    """Where it begins, how many are left of it, and that all groups are of it."""
+    return np.zeros(1, np.int64), np.array([len(left)]), np.zeros(n_groups, np.int64)
 
 
 @given(swap_cases, st.integers(0, 8), st.integers(1, 5))
@@ -161,8 +169,9 @@ def test_trim_groups__equals_twin(case, n_picks, n_side_by_side):
         case.naive_residual, case.twins, case.weights, case.guide, left, draws, n_side_by_side
     )
     board = (case.residual, case.removal_table(), case.slopes, case.step, case.units, left, np.argsort(left))
-    n_left = trim_groups(*board, len(left), draws, n_side_by_side)
-    assert left[n_left:][::-1].tolist() == gone
+    firsts, n_left, classes = one_class(left, len(draws))
+    trim_groups(*board, firsts, n_left, classes, draws, n_side_by_side)
+    assert left[n_left[0] :][::-1].tolist() == gone
     assert as_dict(case.residual, case.layout) == residual
 
 
@@ -170,7 +179,9 @@ def test_trim_groups__equals_twin(case, n_picks, n_side_by_side):
 def test_trim_groups__one_at_a_time_ends_at_the_exact_size(case):
     left, before = np.arange(case.n_units), case.naive_residual
     board = (case.residual, case.removal_table(), case.slopes, case.step, case.units, left, left.copy())
-    assert trim_groups(*board, len(left), case.random.random((len(left), 3)), 1) == 0
+    firsts, n_left, classes = one_class(left, len(left))
+    trim_groups(*board, firsts, n_left, classes, case.random.random((len(left), 3)), 1)
+    assert n_left == 0
     assert sorted(left.tolist()) == list(range(case.n_units))
     assert case.naive_residual == naive.with_step(before, naive.total(case.twins), 1)
 
@@ -180,7 +191,8 @@ def test_draw_units__are_among_those_left(n_left, n_groups, n_picks):
     left = np.arange(10)[::-1].copy()
     draws = np.linspace(0, 1, n_groups * n_picks, endpoint=False).reshape(n_groups, n_picks)
     picks = np.empty(draws.shape, np.int64)
-    draw_units(left, n_left, draws, picks)
+    classes = np.zeros(n_groups, np.int64)
+    draw_units(left, np.zeros(1, np.int64), np.array([n_left]), classes, draws, picks)
     assert picks.tolist() == [[int(left[int(draw * n_left)]) for draw in group] for group in draws]
     assert set(picks.ravel()) <= set(left[:n_left])
 
@@ -188,8 +200,31 @@ def test_draw_units__are_among_those_left(n_left, n_groups, n_picks):
 @given(st.integers(1, 1_000_000))
 def test_draw_units__largest_draw_is_the_last_one_left(n_left):
     picks = np.empty((1, 1), np.int64)
-    draw_units(np.arange(n_left + 1), n_left, np.full((1, 1), np.nextafter(1, 0)), picks)
+    left, last = np.arange(n_left + 1), np.full((1, 1), np.nextafter(1, 0))
+    draw_units(left, *one_class(left[:n_left], 1), last, picks)
     assert picks == n_left - 1
+
+
+@given(swap_cases, st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))
+def test_trim_groups__each_class_loses_its_own_units(case, n_classes, n_rounds, n_picks, n_side_by_side):
+    of_units = np.sort(case.random.integers(0, n_classes, case.n_units))
+    sizes = np.bincount(of_units, minlength=n_classes)
+    left, firsts, n_left = np.arange(case.n_units), np.cumsum(sizes) - sizes, sizes.copy()
+    board = (case.residual, case.removal_table(), case.slopes, case.step, case.units, left, left.copy())
+    before = case.naive_residual
+    for _ in range(n_rounds):
+        classes = np.repeat(np.arange(n_classes), case.random.integers(0, n_left + 1))
+        case.random.shuffle(classes)
+        n_before = n_left.copy()
+        draws = case.random.random((len(classes), n_picks))
+        trim_groups(*board, firsts, n_left, classes, draws, n_side_by_side)
+        n_asked = np.bincount(classes, minlength=n_classes)
+        assert (n_left >= n_before - n_asked).all()
+        assert n_side_by_side > 1 or np.array_equal(n_left, n_before - n_asked)
+    for number, (first, size) in enumerate(zip(firsts.tolist(), sizes.tolist(), strict=True)):
+        assert sorted(left[first : first + size].tolist()) == np.flatnonzero(of_units == number).tolist()
+    gone = [u for first, n, size in zip(firsts, n_left, sizes, strict=True) for u in left[first + n : first + size]]
+    assert case.naive_residual == naive.with_step(before, naive.total([case.twins[u] for u in gone]), 1)
 
 
 def one_column(residual):
