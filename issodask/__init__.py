@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from issodask.errors import InputError, LostError
 
 if TYPE_CHECKING:
-    from issodask.api import Finished, Plan, Pool, Report, Selection, evaluate, generate, plan, run, select
+    from issodask.api import Finished, Plan, Pool, Report, Selection, Target, evaluate, generate, plan, run, select
 
     __version__: str
 
@@ -28,6 +28,7 @@ __all__ = [
     "Pool",
     "Report",
     "Selection",
+    "Target",
     "__version__",
     "evaluate",
     "generate",

@@ -247,6 +247,11 @@ class JobConfig(_Section):
     runtime: RuntimeConfig = RuntimeConfig()
 
 
+class _Wishes(_Section):
+    target: TargetConfig = TargetConfig()
+    rules: RulesConfig = RulesConfig()
+
+
 def section_of(name: str) -> type[BaseModel]:
     """The model of a section of the job file."""
     return type(JobConfig.model_fields[name].default)
@@ -268,6 +273,16 @@ def load_job(path: str | Path) -> JobConfig:
     Raises InputError for a missing file, text of another kind, and unknown or invalid keys (with their section).
     """
     return validated(JobConfig, _read(Path(path)), where=str(path))
+
+
+def wishes_of(path: str | Path) -> tuple[TargetConfig, RulesConfig]:
+    """What [target] and [rules] of a TOML file ask for; a job file has them too. Raises InputError as `load_job`."""
+    values = _read(Path(path))
+    sections = {name: values.get(name, {}) for name in ("target", "rules")}
+    if not any(sections.values()):
+        raise InputError(f"{path} has neither [target] nor [rules]: write what is asked for there")
+    found = validated(_Wishes, sections, where=str(path))
+    return found.target, found.rules
 
 
 def job_of(job: str | Path | Mapping[str, Any] | JobConfig, changes: Mapping[str, Any]) -> JobConfig:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from issodask.api.folders import Folder
 from issodask.api.results import Finished, Plan, Pool, Report, Selection
 from issodask.api.settings import with_settings
-from issodask.config import EvaluateConfig, GenerateConfig, JobConfig, SelectConfig, job_of
+from issodask.api.target import Target, target_of
+from issodask.config import EvaluateConfig, GenerateConfig, JobConfig, RulesConfig, SelectConfig, job_of, validated
 from issodask.display import listening
 from issodask.events import Evaluating
 
@@ -84,6 +85,8 @@ def select(
     held_out: Any | None = None,
     csv: Mapping[str, Any] | None = None,
     pool_csv: Mapping[str, Any] | None = None,
+    target: "Target | Mapping[str, Any] | None" = None,
+    rules: "Mapping[str, Any] | RulesConfig | None" = None,
     progress: bool | None = None,
     config: SelectConfig,
 ) -> Selection:
@@ -103,6 +106,9 @@ def select(
     held_out   rows that were split off the same table: the subset has none of their ids and keys either
     csv        how CSV files of the original are written, where that can't be found in them: separator, decimal and
                encoding; pool_csv: those of the pool
+    target     shares and totals that the subset is to have, where these are not the original's: a Target, or what a
+               job file says of one
+    rules      what every unit has to hold, as in a job file: {"rows": ["end >= start"], "dependencies": True}
     progress   show it; default: in a terminal or a notebook
     """
     from issodask.stages.select import select
@@ -127,6 +133,8 @@ def select(
             pool_csv=pool_csv,
             columns=columns,
             held_out=held_out,
+            target=target_of(target),
+            rules=rules if isinstance(rules, RulesConfig) else validated(RulesConfig, dict(rules or {}), where="rules"),
         )
     return Selection(selected, _pool_of(pool, pool_csv, kept), original, group_key, seed, columns, csv, kept)
 
@@ -185,6 +193,7 @@ def evaluate(
             title=title,
             group_key=group_key,
             columns=columns,
+            asked=None if chosen is None else chosen.selected.asked,
         )
         events.emit(Evaluating(n=1, of=1, what="done"))
     return Report(metrics, page.read_text(encoding="utf-8"), _text_if_there(qa_page))

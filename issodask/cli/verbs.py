@@ -95,6 +95,7 @@ def generate(
 @columns_option
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--work", type=PATH, help="Folder for what can be resumed.  [default: beside OUT, ending .work]")
+@click.option("--target", type=PATH, help="A TOML file with [target] and [rules], such as a job file: what to ask for.")
 @runtime_options
 @told
 def select(
@@ -105,13 +106,16 @@ def select(
     columns: dict[str, str],
     seed: int,
     work: Path | None,
+    target: Path | None,
     workers: int | None,
     scheduler: str | None,
     **settings: Any,
 ) -> None:
     """Select the subset of a pool that matches a table best."""
     import issodask
+    from issodask.config import wishes_of
 
+    asked = {} if target is None else dict(zip(("target", "rules"), wishes_of(target), strict=True))
     selection = issodask.select(
         original,
         pool,
@@ -123,11 +127,13 @@ def select(
         workers=workers,
         columns=columns,
         progress=True,
+        **asked,
         **_given(settings),
     )
     _tell_selected(selection)
+    against = "what was asked for" if selection.selected.facts.asked is not None else "the original"
     click.echo(
-        f"accuracy  {selection.random_accuracy:.5f} random -> {selection.accuracy:.5f} selected, against the original"
+        f"accuracy  {selection.random_accuracy:.5f} random -> {selection.accuracy:.5f} selected, against {against}"
     )
     aim = selection.selected.facts.aim
     if aim.at == "population":
@@ -209,12 +215,26 @@ def _given(settings: dict[str, Any]) -> dict[str, Any]:
 def _tell_selected(selection: "Selection") -> None:
     click.echo(f"subset    {selection.path}: {len(selection):,} units")
     click.echo(f"stopped   {selection.stop_reason}; --rounds {selection.rounds} repeats it")
-    for line in _warnings(selection.selected.facts):
+    for line in [*_warnings(selection.selected.facts), *_answers(selection.selected.facts)]:
         click.echo(line)
     if selection.highest_accuracy is not None:
         from issodask.report.readings import rounded_up
 
         click.echo(f"bound     {rounded_up(selection.highest_accuracy)}: no subset of this pool can be more accurate")
+
+
+def _answers(facts: "SelectionFacts") -> Iterator[str]:
+    """How far what was asked for is so."""
+    asked = facts.asked
+    if asked is None:
+        return
+    if asked.cells:
+        n_met = len(asked.cells) - len(asked.unmet)
+        yield f"asked     {n_met:,} of {len(asked.cells):,} shares and totals are met to the unit"
+    for rule in asked.rules:
+        state = "kept by all" if rule.subset == 1 else f"kept by {rule.subset:.2%}"
+        not_enforced = "" if rule.enforced else " (not enforced: the original breaks it)"
+        yield f"rule      {rule.text}: {state}, of random units by {rule.pool:.2%}{not_enforced}"
 
 
 def _warnings(facts: "SelectionFacts") -> Iterator[str]:

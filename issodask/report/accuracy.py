@@ -132,11 +132,11 @@ def measure(
 
 
 def compare(
-    reference: NDArray[np.int64], table: NDArray[np.int64], cliques: Cliques, names: tuple[str, ...], unit: int = 1
+    reference: NDArray[Any], table: NDArray[Any], cliques: Cliques, names: tuple[str, ...], unit: int = 1
 ) -> Accuracy:
-    """Score marginals against marginals: both int64, (n_cells,) of the same cliques, in which a unit weighs `unit`."""
-    total_reference = int(reference[: cliques.index.sizes[0]].sum())
-    total_table = int(table[: cliques.index.sizes[0]].sum())
+    """Score marginals against marginals: both (n_cells,) of the same cliques, in which a unit weighs `unit`."""
+    total_reference = float(reference[: cliques.index.sizes[0]].sum())
+    total_table = float(table[: cliques.index.sizes[0]].sum())
     p = reference / total_reference
     distance = cliques.sum_by_clique(np.abs(p - table / total_table))
     expected = cliques.sum_by_clique(_expected_differences(p, total_reference / unit, total_table / unit))

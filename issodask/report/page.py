@@ -34,6 +34,7 @@ ATTACKED_NAMES = {
 }
 MAX_PANELS = 40
 MAX_UNSUPPORTED = 15
+MAX_ASKED = 40
 
 
 def render_page(findings: Findings, title: str = "Synthetic table") -> str:
@@ -71,6 +72,7 @@ def render_page(findings: Findings, title: str = "Synthetic table") -> str:
         unsupported=None if facts is None else _shown(facts.unsupported),
         settings=[] if facts is None else _settings(facts),
         protected_rows=PROTECTED_ROWS,
+        asked_rows=MAX_ASKED,
         drawn=set(drawn),
         heights={name: figure["layout"]["height"] for name, figure in drawn.items()},
         figures_json=_inline_json(drawn),

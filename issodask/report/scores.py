@@ -23,7 +23,7 @@ from issodask.report.accuracy import Accuracy, agreement, compare, mean_of_draws
 from issodask.report.tables import Table
 from issodask.table.bins import Bins
 from issodask.table.cliques import Cliques
-from issodask.table.marginals import count_marginals
+from issodask.table.marginals import count_marginals, weigh_marginals
 from issodask.table.sequences import COHERENCE_FAMILIES, SequenceBins, SequenceCliques
 
 N_DRAWS = 8
@@ -73,9 +73,7 @@ def score(tables: Mapping[str, Table], reference: str, seed: int, n_draws: int =
 def _score_rows(tables: Mapping[str, Table], reference: str) -> Scored:
     bins = Bins.fit(tables[reference].columns)
     cliques = Cliques.of(bins.sizes)
-    counts: dict[str, Counts] = {
-        name: count_marginals([bins.encode(table.columns)], cliques) for name, table in tables.items()
-    }
+    counts = {name: _counted(bins.encode(table.columns), cliques, table.weights) for name, table in tables.items()}
     accuracies = {
         name: compare(counts[reference], counts[name], cliques, bins.names) for name in tables if name != reference
     }
@@ -86,7 +84,7 @@ def _score_groups(tables: Mapping[str, Table], reference: str, seed: int, n_draw
     bins = SequenceBins.fit(tables[reference].columns, tables[reference].groups)
     cliques = SequenceCliques.of(bins, n_units=1)  # so that a group has as many parts as can be
     marginals = {
-        name: count_marginals([bins.encode_groups(table.columns, table.groups)], cliques)
+        name: _counted(bins.encode_groups(table.columns, table.groups), cliques, table.weights)
         for name, table in tables.items()
     }
     coherence = Coherence(bins, {name: coherence_counts(counts, cliques) for name, counts in marginals.items()})
@@ -105,10 +103,14 @@ def _score_groups(tables: Mapping[str, Table], reference: str, seed: int, n_draw
     )
 
 
+def _counted(codes: Any, cliques: Cliques | SequenceCliques, weights: NDArray[np.float64] | None) -> Counts:
+    return count_marginals([codes], cliques) if weights is None else weigh_marginals(codes, cliques, weights)
+
+
 # in expectation
 
 
-def coherence_counts(marginals: NDArray[np.int64], cliques: SequenceCliques) -> dict[str, list[NDArray[np.float64]]]:
+def coherence_counts(marginals: Counts, cliques: SequenceCliques) -> dict[str, list[NDArray[np.float64]]]:
     """How many groups lie in each cell of coherence: by family, per column (cells,)."""
     index, d = cliques.index, cliques.n_columns
     firsts = [*index.successor_first, *index.distinct_first, *index.category_first, cliques.n_cells]
@@ -118,7 +120,7 @@ def coherence_counts(marginals: NDArray[np.int64], cliques: SequenceCliques) -> 
 
 
 def _accuracy_in_expectation(
-    marginals: Mapping[str, NDArray[np.int64]],
+    marginals: Mapping[str, Counts],
     reference: str,
     table: str,
     bins: SequenceBins,
@@ -153,8 +155,9 @@ def _score_draw(
     successors = Bins.fit(drawn[reference][1])
     codes = {name: (rows.encode(first), successors.encode(second)) for name, (first, second) in drawn.items()}
     cliques = Cliques.of(rows.sizes)
-    counts = {name: count_marginals([first], cliques) for name, (first, _) in codes.items()}
-    pairs = {name: _successor_counts(*coded, rows, successors) for name, coded in codes.items()}
+    weights = {name: table.weights for name, table in tables.items()}
+    counts = {name: _counted(first, cliques, weights[name]) for name, (first, _) in codes.items()}
+    pairs = {name: _successor_counts(*coded, rows, successors, weights[name]) for name, coded in codes.items()}
     accuracies = {}
     for name, known in expected.items():
         of_rows = compare(counts[reference], counts[name], cliques, rows.names)
@@ -169,11 +172,15 @@ def _score_draw(
 
 
 def _successor_counts(
-    rows: NDArray[np.uint8], successors: NDArray[np.uint8], row_bins: Bins, successor_bins: Bins
-) -> list[NDArray[np.int64]]:
+    rows: NDArray[np.uint8],
+    successors: NDArray[np.uint8],
+    row_bins: Bins,
+    successor_bins: Bins,
+    weights: NDArray[np.float64] | None,
+) -> list[NDArray[Any]]:
     """How often each bin of a column is followed by each: per column (cells,)."""
     counts = []
     for j, n_followers in enumerate(successor_bins.sizes.tolist()):
         cells = rows[:, j].astype(np.int64) * n_followers + successors[:, j]
-        counts.append(np.bincount(cells, minlength=int(row_bins.sizes[j]) * n_followers))
+        counts.append(np.bincount(cells, weights, minlength=int(row_bins.sizes[j]) * n_followers))
     return counts

@@ -16,11 +16,15 @@ TABLES = ("original", "pool_sample", "subset", "holdout")
 
 @dataclass(frozen=True)
 class Table:
-    """Rows, group after group; in a flat table each row is a group of its own, and `is_grouped` is False."""
+    """Rows, group after group; in a flat table each row is a group of its own, and `is_grouped` is False.
+
+    weights  float64, (groups,): what each counts, where not all do alike; they add up to their effective number
+    """
 
     rows: pd.DataFrame
     groups: Groups
     is_grouped: bool
+    weights: NDArray[np.float64] | None = None
 
     @classmethod
     def flat(cls, rows: pd.DataFrame) -> "Table":
@@ -37,8 +41,11 @@ class Table:
     def joined(cls, tables: Sequence["Table"]) -> "Table":
         """All groups of several tables."""
         rows = pd.concat([table.rows for table in tables], ignore_index=True)
+        weights = [np.ones(table.n_units) if table.weights is None else table.weights for table in tables]
+        is_weighted = any(table.weights is not None for table in tables)
         lengths = np.concatenate([table.groups.lengths for table in tables])
-        return cls(rows, _gathered(np.append(0, np.cumsum(lengths))), tables[0].is_grouped)
+        groups = _gathered(np.append(0, np.cumsum(lengths)))
+        return cls(rows, groups, tables[0].is_grouped, np.concatenate(weights) if is_weighted else None)
 
     @cached_property
     def columns(self) -> Columns:

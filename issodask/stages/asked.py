@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from issodask.config import RulesConfig, TargetConfig, TotalsConfig
 from issodask.errors import InputError
 from issodask.fitting.rake import Raked, effective_size, rake
-from issodask.stages.original import KnownOriginal
+from issodask.stages.original import KnownOriginal, groups_of
 from issodask.stages.rules import UnitRules, rules_of
 from issodask.store.casts import cast_table
 from issodask.store.plain import plain
@@ -53,6 +53,16 @@ class Asked:
     def effective_units(self) -> float:
         """As how many units of the original the weighted ones count."""
         return effective_size(self.weights)
+
+    @property
+    def scarcity(self) -> float:
+        """How many times the original's share of units is asked for at most, in a cell."""
+        ratios = [1.0]
+        for totals, own in zip(self.totals, self.cells, strict=True):
+            counts = np.bincount(own, minlength=len(totals)) / max(1, len(own))
+            known = counts > 0
+            ratios.append(float((totals[known] / self.n_units / counts[known]).max(initial=1.0)))
+        return max(ratios)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -192,6 +202,26 @@ def _contradiction(controls: Sequence[Control], raked: Raked, n_units: int) -> s
         f"what is asked can't all be: {control.told} want {asked * n_units:,.0f} units of {control.labels[cell]}, but "
         f"with {others} the original's units come to {(asked - gap) * n_units:,.0f} at the nearest: change one of them"
     )
+
+
+def weights_as_asked(table: Any, asked: Asked, group_key: str | None) -> NDArray[np.float64] | None:
+    """What each unit of an Arrow table counts, so that they show the shares and totals: float64, (u,).
+
+    They add up to their effective number. None where nobody is in a cell that has to be filled.
+    """
+    groups = groups_of(table, group_key)
+    schema = asked.rules.schema
+    cells = []
+    for control in asked.controls:
+        own = control.encode(plain(table, schema.only(control.columns)))
+        cells.append(own if groups is None else cells_of_groups(own, groups))
+    shares = [totals / totals.sum() for totals in asked.totals]
+    classes, places, counts = np.unique(np.column_stack(cells), axis=0, return_inverse=True, return_counts=True)
+    raked = rake(classes, counts.astype(float), shares)
+    if not raked.is_met:
+        return None
+    weights = (raked.weights / counts)[places.ravel()]
+    return weights * (effective_size(weights) / weights.sum())
 
 
 def _weights(raked: Raked, cells: Sequence[NDArray[np.int64]], n_original: int) -> NDArray[np.float64]:

@@ -28,6 +28,7 @@ from issodask.report.risks import measure_risks
 from issodask.report.scores import score
 from issodask.report.tables import TABLES, Table
 from issodask.report.use import measure_use
+from issodask.stages.asked import Asked, weights_as_asked
 from issodask.stages.roles import KnownColumns
 from issodask.store.casts import cast_table
 from issodask.store.files import whole_file
@@ -54,6 +55,7 @@ def evaluate(
     title: str = "Synthetic table",
     group_key: str | None = None,
     columns: Mapping[str, str] | None = None,
+    asked: Asked | None = None,
 ) -> dict[str, Any]:
     """Measure the subset and write what was asked for; tables are paths, or tables of any kind.
 
@@ -63,6 +65,8 @@ def evaluate(
     `pool_sample` is a random sample of the pool, best of the subset's size: what the subset would be without selection.
     `select_facts` says how the subset was made, `events_path` is the search's events.jsonl.
     `qa_path` is written when `config.qa_report` is set. Files are written under a work name and renamed when whole.
+
+    Where shares or totals were `asked` for, accuracy is that against original and holdout raked to these.
 
     Ids are in no accuracy, and only the original needs them; `columns` are roles, by name, that are not found right.
 
@@ -76,7 +80,10 @@ def evaluate(
     original = as_table(original, where="the original")
     known = KnownColumns.of(original, group_key, columns)
     tables = tables_of(original, subset, holdout, pool_sample, known, seed)
-    findings = measure_findings(tables, config, seed, select_facts, events_path)
+    raked: dict[str, Table] = {}
+    if asked is not None and asked.controls:
+        raked = _as_asked(tables, {"original": original, "holdout": holdout}, asked, group_key)
+    findings = measure_findings(tables, config, seed, select_facts, events_path, raked)
     findings = replace(findings, roles=known.facts())
     similarity = None
     if config.qa_report and qa_path is not None:
@@ -101,19 +108,42 @@ def tables_of(
     return _flat_if_single(_checked(original, subset, holdout, pool_sample, known), seed)
 
 
+def _as_asked(tables: Tables, sources: Mapping[str, Any], asked: Asked, group_key: str | None) -> dict[str, Table]:
+    """Original and holdout, their units counting as was asked; without a table that can't be so."""
+    found = {}
+    for name, source in sources.items():
+        if source is None or name not in tables or len(tables[name].rows) == 0:
+            continue
+        weights = weights_as_asked(as_table(source, where=f"the {name}"), asked, group_key)
+        if weights is not None:
+            found[name] = replace(tables[name], weights=weights)
+    return found
+
+
 def measure_findings(
-    tables: Tables, config: EvaluateConfig, seed: int, facts: SelectionFacts | None, events_path: str | Path | None
+    tables: Tables,
+    config: EvaluateConfig,
+    seed: int,
+    facts: SelectionFacts | None,
+    events_path: str | Path | None,
+    raked: Tables | None = None,
 ) -> Findings:
-    """Everything that the report says about the tables, which are named as in TABLES."""
+    """Everything that the report says about the tables, which are named as in TABLES.
+
+    raked  original and holdout as they were asked to be, which accuracy is measured against
+    """
+    real = tables
+    tables = {name: table for name, table in tables.items() if not raked or name != "holdout" or name in raked}
+    tables = {**tables, **(raked or {})}
     scored = score(tables, "original", seed)
-    use = measure_use(tables, config.predict, seed)
+    use = measure_use(real, config.predict, seed)
     with ThreadPoolExecutor(n_processors()) as threads:
-        attack = attack_membership(tables, scored, seed, threads.map)
+        attack = attack_membership(real, score(real, "original", seed) if raked else scored, seed, threads.map)
     has_holdout = "holdout" in tables
-    rows = rows_to_compare(tables, seed)
+    rows = rows_to_compare(real, seed)
     groups = None
     if scored.coherence is not None:
-        groups = group_findings(tables, scored, scored.coherence, _copies(tables))
+        groups = group_findings(tables, scored, scored.coherence, _copies(real))
 
     def privacy_of(name: str) -> Privacy | None:
         return measure_privacy(
@@ -123,7 +153,7 @@ def measure_findings(
     privacy = privacy_of("subset")
     return Findings(
         bins=scored.bins,
-        n_rows={name: len(table.rows) for name, table in tables.items()},
+        n_rows={name: len(table.rows) for name, table in real.items()},
         shares={name: scored.shares(name) for name in tables},
         against_original=scored.accuracies,
         against_holdout=score(tables, "holdout", seed).accuracies if has_holdout else {},
@@ -131,13 +161,13 @@ def measure_findings(
         worst=worst_cliques(scored),
         privacy=privacy,
         drivers=find_drivers(rows["original"], rows["subset"], rows.get("holdout"), privacy, seed=seed),
-        pool_privacy=privacy_of("pool_sample") if has_holdout and "pool_sample" in tables else None,
-        copies=_copies({name: Table.flat(table.rows) for name, table in tables.items()}),
+        pool_privacy=privacy_of("pool_sample") if "holdout" in real and "pool_sample" in real else None,
+        copies=_copies({name: Table.flat(table.rows) for name, table in real.items()}),
         groups=groups,
         attack=attack,
         use=use,
-        told_apart=tell_apart(tables, seed),
-        risks=measure_risks(tables, [one.column for one in use], seed) if config.anonymeter else (),
+        told_apart=None if raked else tell_apart(real, seed),
+        risks=measure_risks(real, [one.column for one in use], seed) if config.anonymeter else (),
         history=read_history(events_path),
         facts=facts,
         versions=installed_versions(),

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from issodask.fitting.objective import Objective
 from issodask.fitting.team import ThreadTeam, count_by
-from issodask.kernels.units import add_shares
 from issodask.stages.roles import KnownColumns
 from issodask.store.frames import key_codes, to_frame
 from issodask.store.plain import plain
@@ -21,10 +20,9 @@ from issodask.store.tables import as_table
 from issodask.table.bins import Bins
 from issodask.table.cliques import Cliques
 from issodask.table.groups import Groups
+from issodask.table.marginals import weigh_marginals
 from issodask.table.schema import Schema
 from issodask.table.sequences import Layout, SequenceBins, SequenceCliques
-
-_STRIP_UNITS = 8_192
 
 
 @dataclass(frozen=True)
@@ -103,23 +101,14 @@ class KnownOriginal:
         `weights`, mean 1, are those of the original's units (n_units,) where they don't all count alike.
         """
         if weights is not None:
-            marginals_of_some = self._weighted(cliques, weights)
-            return Objective.of(marginals_of_some, cliques, self.n_units, n_units), marginals_of_some
+            weighted = weigh_marginals(self.codes, cliques, weights)
+            return Objective.of(weighted, cliques, self.n_units, n_units), weighted
 
         def count(part: slice, cells: NDArray[np.int64]) -> None:
             cliques.count(self.codes, cells, np.arange(part.start, part.stop))
 
         marginals = count_by(team, count, self.n_units, cliques.n_cells)
         return Objective.of(marginals, cliques, self.n_units, n_units), marginals
-
-    def _weighted(self, cliques: Layout, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        counts = np.zeros(cliques.n_cells)
-        ones = np.ones(len(cliques.families))
-        for start in range(0, self.n_units, _STRIP_UNITS):
-            own = np.arange(start, min(start + _STRIP_UNITS, self.n_units))
-            units = cliques.gather([(self.codes, own)], cliques.unit, ones)
-            add_shares(units, np.ascontiguousarray(weights[own]), counts)
-        return counts
 
 
 def groups_of(table: Any, group_key: str | None) -> Groups | None:

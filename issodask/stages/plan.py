@@ -5,6 +5,7 @@ In: a job. Out: `Estimate`s, from the original itself, the settings, and a short
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,10 +17,11 @@ from issodask.fitting.schedule import Cooling, TrimPlan, units_to_start_from
 from issodask.fitting.trim import time_picks
 from issodask.host import n_processors
 from issodask.runtime.local import ThreadTeam
+from issodask.stages.asked import Asked, asked_of
 from issodask.stages.generate import makes_pool
 from issodask.stages.original import KnownOriginal
 from issodask.stages.roles import KnownColumns
-from issodask.stages.run import POOL_UNITS_PER_UNIT, read_original, with_roles
+from issodask.stages.run import pool_units, read_original, with_roles
 from issodask.store.codes import BLOCK_UNITS
 from issodask.store.pool import open_pool
 from issodask.store.reader import MAPPED_BLOCKS
@@ -53,10 +55,11 @@ def plan(job: JobConfig, columns: Mapping[str, str] | None = None) -> list[Estim
     job = with_roles(job, columns)
     original, _ = read_original(job)
     known = KnownOriginal.of(original, job.original.group_key, job.columns)
-    n_units = job.select.units or known.n_units
+    asked = asked_of(job.target, job.rules, original, known, job.select.units)
+    n_units = job.select.units or known.n_units if asked is None else asked.n_units
     unit_bytes = float(original.nbytes) / known.n_units
     rows_per_unit = original.num_rows / known.n_units
-    n_pool = _pool_units(job, n_units)
+    n_pool = _pool_units(job, original, n_units, asked)
     estimates = [_generating(job, n_pool, unit_bytes)]
     n_rows, width = round(n_pool * rows_per_unit), len(known.bins.sizes)
     estimates.append(Estimate("encode", f"{n_rows:,} x {width} codes", n_rows * 2e-6, 120e6, float(n_rows * width)))
@@ -73,9 +76,9 @@ def known_columns(job: JobConfig, columns: Mapping[str, str] | None = None) -> K
     return KnownColumns.of(original, job.original.group_key, job.columns)
 
 
-def _pool_units(job: JobConfig, n_units: int) -> int:
+def _pool_units(job: JobConfig, original: Any, n_units: int, asked: Asked | None) -> int:
     if makes_pool(job.generate):
-        return job.generate.units or POOL_UNITS_PER_UNIT * n_units
+        return pool_units(original, job.original.group_key, job.generate, n_units, asked)
     pool = open_pool(job.generate.source_name, job.generate.csv.model_dump())
     return (pool.n_units if pool.n_units is not None else pool.n_rows) or 0
 

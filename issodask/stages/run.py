@@ -14,14 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from issodask import seeds
-from issodask.config import GenerateConfig, JobConfig
+from issodask.config import GenerateConfig, JobConfig, RulesConfig, TargetConfig
 from issodask.errors import InputError
 from issodask.event_log import Events
 from issodask.events import Evaluating, RunFinished
 from issodask.host import check_installed
 from issodask.runtime import Runtime, open_runtime, told
+from issodask.stages.asked import Asked, asked_of
 from issodask.stages.evaluate import evaluate
 from issodask.stages.generate import generate, makes_pool, place_to_make
+from issodask.stages.original import KnownOriginal
 from issodask.stages.roles import KnownColumns
 from issodask.stages.select import Selected, select
 from issodask.stages.write import read_units
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from issodask.runtime.base import Client
 
 POOL_UNITS_PER_UNIT = 20
+MOST_TIMES_LARGER = 10
+"""A pool may be that much larger where rare units are asked for."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,8 @@ def _run(job: JobConfig, folder: RunFolder, events: Events, scheduler: "str | Cl
             events=events,
             columns=job.columns,
             held_out=holdout if job.original.holdout_share is not None else None,
+            target=job.target,
+            rules=job.rules,
         )
         selected = replace(selected, facts=selected.facts.of_job(job.model_dump(), generate_s))
         receipt = Receipt(folder.evaluated, _evaluation_key(job, original, holdout, selected), _reports(job, folder))
@@ -171,17 +177,28 @@ def make_pool(
 ) -> tuple[Pool, float]:
     """The pool, and the seconds that making it took (0 when it was there)."""
     group_key = job.original.group_key
-    n_units = pool_units(original, group_key, job.generate, job.select.units)
+    asked = None
+    if job.target != TargetConfig() or job.rules != RulesConfig():  # say what is wrong with it before anything starts
+        known = KnownOriginal.of(original, group_key, job.columns)
+        asked = asked_of(job.target, job.rules, original, known, job.select.units)
+    n_units = pool_units(original, group_key, job.generate, job.select.units, asked)
     began = monotonic()
     with _watched_runtime(job, folder, events, *_generating(job, scheduler)) as runtime:
         pool = generate(original, job.generate, n_units, folder.path, job.seed, runtime, events, group_key, job.columns)
     return pool, round(monotonic() - began, 2)
 
 
-def pool_units(original: Any, group_key: str | None, config: GenerateConfig, n_selected: int | None) -> int:
-    """The units that a pool is to have: as given, or so many for each that will be selected (default: all)."""
+def pool_units(
+    original: Any, group_key: str | None, config: GenerateConfig, n_selected: int | None, asked: Asked | None = None
+) -> int:
+    """The units that a pool is to have: as given, or so many for each that will be selected (default: all).
+
+    More, where more units are asked for in a cell than the original has a share of: a pool like it has to have them.
+    """
     if config.units is not None:
         return config.units
+    if asked is not None:
+        return round(POOL_UNITS_PER_UNIT * asked.n_units * min(MOST_TIMES_LARGER, max(1.0, asked.scarcity / 2)))
     return POOL_UNITS_PER_UNIT * (n_selected or int(_unit_of_rows(original, group_key).max()) + 1)
 
 
@@ -240,6 +257,7 @@ def _evaluate(
         title=folder.name,
         group_key=job.original.group_key,
         columns=job.columns,
+        asked=selected.asked,
     )
     events.emit(Evaluating(n=1, of=1, what="done"))
     return metrics

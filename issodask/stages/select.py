@@ -67,6 +67,7 @@ class Selected:
     n_units: int
     random_accuracy: float
     facts: SelectionFacts
+    asked: Asked | None = None
 
     @property
     def accuracy(self) -> float:
@@ -208,7 +209,7 @@ def _select(
             _tell_unmet(answer, work.events)
     facts = facts_of(found, aimed, known, pool, copies, bound, work.timings, answer)
     _tell(work, facts, copies)
-    return Selected(work.out, n_units, 1 - found.random_original_error, facts)
+    return Selected(work.out, n_units, 1 - found.random_original_error, facts, asked)
 
 
 def _context(work: _Work, known: KnownOriginal, codes: Codes, n_units: int, asked: Asked | None) -> SearchContext:

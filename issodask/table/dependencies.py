@@ -93,6 +93,7 @@ def _is_beyond_chance(sizes: NDArray[np.int64], of_rows: NDArray[np.int64]) -> b
     shares = np.bincount(of_rows) / len(of_rows)
     distinct, n_times = np.unique(sizes, return_counts=True)
     log_chance = sum(
-        times * np.log(max(float(np.sum(shares**size)), _TINY)) for size, times in zip(distinct.tolist(), n_times.tolist(), strict=True)
+        times * np.log(max(float(np.sum(shares**size)), _TINY))
+        for size, times in zip(distinct.tolist(), n_times.tolist(), strict=True)
     )
     return bool(log_chance < -SURELY)
