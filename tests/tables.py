@@ -88,12 +88,13 @@ def biased_panel(n_groups: int, seed: int = 5) -> pd.DataFrame:
     )
 
 
-def write_panel(folder: Path, frame: pd.DataFrame, n_parts: int = 3) -> Path:
-    """A pool of whole groups that something else wrote; rows of different groups lie among one another."""
+def write_panel(folder: Path, frame: pd.DataFrame, n_parts: int = 3, shuffled: bool = True) -> Path:
+    """A pool of whole groups that something else wrote; if `shuffled`, rows of groups lie among those of others."""
     folder.mkdir(parents=True)
     part_of_row = pd.factorize(frame["who"])[0] % n_parts
     for i_part in range(n_parts):
-        rows = frame[part_of_row == i_part].sample(frac=1.0, random_state=i_part)
+        rows = frame[part_of_row == i_part]
+        rows = rows.sample(frac=1.0, random_state=i_part) if shuffled else rows
         rows.to_parquet(folder / f"part-{i_part}.parquet", index=False)
     return folder
 

@@ -19,6 +19,7 @@ MET = 1e-9
 _MOST_PASSES = 2_000
 _STALLED = 1e-4
 _LOOK_EVERY = 50
+_LARGEST = 1e150
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def rake(cells: NDArray[np.int64], weights: NDArray[np.float64], shares: Sequenc
         for k, share in enumerate(shares):
             sums = np.bincount(cells[:, k], found, len(share))
             step = np.divide(share, sums, out=np.zeros(len(share)), where=sums > 0)
-            factors[k] *= step
+            factors[k] = np.minimum(factors[k] * np.minimum(step, _LARGEST), _LARGEST)  # of what can't be met
             found = found * step[cells[:, k]]
         off = max((float(np.abs(gap).max()) for gap in _gaps(cells, found, shares)), default=0.0)
         if off <= MET:

@@ -147,7 +147,14 @@ def _either(of_rows: Callable[..., Any], of_groups: Callable[..., Any]) -> Calla
         @overload(either)
         def compile_either(units, *arguments):  # numba compares its signature, annotations too
             chosen = of_rows if units.instance_class is RowUnits else of_groups
-            return lambda units, *arguments: chosen(units, *arguments)
+
+            def call(units, *arguments):
+                return chosen(units, *arguments)
+
+            # Compiled code is linked by name. Of equal names, from the caches of two processes, one would be called for
+            # the other: a sum for a count.
+            call.__qualname__ = f"call_{chosen.py_func.__module__}_{chosen.py_func.__qualname__}".replace(".", "_")
+            return call
 
     return either
 

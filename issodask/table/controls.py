@@ -252,7 +252,7 @@ def _time_span(column: str, name: str, values: Times) -> tuple[int, int]:
 def _ticks(time: pd.Timestamp, values: Times) -> int:
     """A time without a zone is one of the column's."""
     if values.zone is not None:
-        time = time.tz_localize(values.zone)
+        time = time.tz_localize(values.zone, ambiguous=True, nonexistent="shift_forward")
     return int(time.to_datetime64().astype(f"datetime64[{values.unit}]").astype(np.int64))
 
 

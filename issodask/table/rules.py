@@ -130,7 +130,7 @@ def _as_python(text: str, names: list[str]) -> str:
             names.append(part[1:-1])
         elif i % 2 == 0:
             parts[i] = part.replace("&", " and ").replace("|", " or ").replace("~", " not ")
-    return "".join(parts)
+    return "".join(parts).strip()
 
 
 def _columns(expression: Expression) -> Iterator[str]:

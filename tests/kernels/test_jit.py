@@ -62,3 +62,34 @@ def test_cache_file__finds_what_it_saved_until_a_kernel_changes(tmp_path):
         file.save((key,), key)
     assert [file.load((key,)) for key in ("rows", "groups", "others")] == ["rows", "groups", None]
     assert CacheFile(str(tmp_path), "burst", (("swaps.py", 2),)).load(("rows",)) is None
+
+
+_ADD_OR_TOTAL = """
+import sys
+import numpy as np
+from issodask.kernels.units import add_shares, total_values
+from issodask.table.cliques import Cliques
+
+layout = Cliques.of([3, 2])
+units = layout.gather([(np.array([[0, 0], [2, 1], [1, 1]], np.uint8), np.arange(3))], 1, np.ones(3))
+counts, totals = np.zeros(layout.n_cells), np.zeros(3)
+if "add" in sys.argv:
+    add_shares(units, np.array([1.0, 2.0, 4.0]), counts)
+if "total" in sys.argv:
+    total_values(units, np.arange(layout.n_cells, dtype=float), totals)
+print(counts.tolist(), totals.tolist())
+"""
+
+
+@pytest.mark.slow
+def test_kernel__what_two_processes_compiled_is_not_mixed_up_in_a_third(tmp_path):
+    """Both kernels take arguments of the same types, and call what is compiled under one name unless it has its own."""
+    shutil.copytree(PACKAGE, tmp_path / "issodask", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "NUMBA_DISABLE_JIT": "0", "PYTHONDONTWRITEBYTECODE": ""}
+
+    def said(*which):
+        run = [sys.executable, "-c", _ADD_OR_TOTAL, *which]
+        return subprocess.run(run, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    counts, totals = said("add").split("] [")[0], said("total").split("] [")[1]
+    assert said("add", "total").split("] [") == [counts, totals]
