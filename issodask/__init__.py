@@ -16,7 +16,20 @@ from typing import TYPE_CHECKING, Any
 from issodask.errors import InputError, LostError
 
 if TYPE_CHECKING:
-    from issodask.api import Finished, Plan, Pool, Report, Selection, Target, evaluate, generate, plan, run, select
+    from issodask.api import (
+        Finished,
+        Plan,
+        Pool,
+        Report,
+        Selection,
+        Target,
+        evaluate,
+        generate,
+        impute,
+        plan,
+        run,
+        select,
+    )
 
     __version__: str
 
@@ -32,6 +45,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "generate",
+    "impute",
     "plan",
     "run",
     "select",

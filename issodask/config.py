@@ -47,11 +47,16 @@ class OriginalConfig(_Section):
     holdout_share: float | None = Field(
         default=None, gt=0, lt=1, description="of the units, kept aside as holdout instead, drawn by the job's seed"
     )
+    impute: tuple[str, ...] = Field(
+        default=(), description="columns whose gaps are filled before anything is learnt (flat tables)"
+    )
 
     @model_validator(mode="after")
     def _one_holdout(self) -> "OriginalConfig":
         if self.holdout is not None and self.holdout_share is not None:
             raise ValueError("give holdout or holdout_share, not both")
+        if self.impute and self.group_key is not None:
+            raise ValueError("impute fills flat tables only: leave it, or group_key, out")
         return self
 
 

@@ -91,6 +91,19 @@ class GeneratorTold(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Imputing(Event):
+    """Missing values are being filled: `what` is done, `n` of `of` steps."""
+
+    KIND = "impute"
+    n: int
+    of: int
+    what: str
+
+    def step(self) -> Step:
+        return Step("impute", self.n, self.of, self.what)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PartEncoded(Event):
     """The part number `n` of the pool has codes now: made, kept from an earlier run, or made again as damaged."""
 

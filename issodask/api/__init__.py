@@ -6,6 +6,19 @@ one is given. What is done lies in `issodask.stages`; the verbs here only open i
 
 from issodask.api.results import Finished, Plan, Pool, Report, Selection
 from issodask.api.target import Target
-from issodask.api.verbs import evaluate, generate, plan, run, select
+from issodask.api.verbs import evaluate, generate, impute, plan, run, select
 
-__all__ = ["Finished", "Plan", "Pool", "Report", "Selection", "Target", "evaluate", "generate", "plan", "run", "select"]
+__all__ = [
+    "Finished",
+    "Plan",
+    "Pool",
+    "Report",
+    "Selection",
+    "Target",
+    "evaluate",
+    "generate",
+    "impute",
+    "plan",
+    "run",
+    "select",
+]

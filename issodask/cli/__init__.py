@@ -12,7 +12,7 @@ def main() -> None:
 
 
 for _command in (
-    *(verbs.run, verbs.generate, verbs.select, verbs.evaluate, verbs.plan),
+    *(verbs.run, verbs.generate, verbs.select, verbs.evaluate, verbs.impute, verbs.plan),
     *(jobs.submit, jobs.status, jobs.logs, jobs.cancel, jobs.result),
     hosts.cluster,
 ):

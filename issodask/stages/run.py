@@ -23,6 +23,7 @@ from issodask.runtime import Runtime, open_runtime, told
 from issodask.stages.asked import Asked, asked_of
 from issodask.stages.evaluate import evaluate
 from issodask.stages.generate import generate, makes_pool, place_to_make
+from issodask.stages.impute import impute
 from issodask.stages.original import KnownOriginal
 from issodask.stages.roles import KnownColumns
 from issodask.stages.select import Selected, select
@@ -85,6 +86,8 @@ def run(
 def _run(job: JobConfig, folder: RunFolder, events: Events, scheduler: "str | Client | None") -> Finished:
     original, holdout = read_original(job)
     write_json(folder.job, job.model_dump())
+    if job.original.impute:
+        original = _without_gaps(original, job, folder, events, scheduler)
     pool, generate_s = make_pool(original, job, folder, events, scheduler)
     with _watched_runtime(job, folder, events, job.runtime.workers, scheduler) as runtime:
         runtime.check_seen(pool.folder)
@@ -114,6 +117,27 @@ def _run(job: JobConfig, folder: RunFolder, events: Events, scheduler: "str | Cl
             receipt.write()
         events.emit(RunFinished(accuracy=selected.accuracy))
     return Finished(folder.subset, folder.report, metrics, selected, pool, original)
+
+
+def _without_gaps(
+    original: Any, job: JobConfig, folder: RunFolder, events: Events, scheduler: "str | Client | None"
+) -> Any:
+    """The original, filled where the job says so; what an earlier run filled is read."""
+    trained = job.generate.model_copy(update={"source": "mostlyai"})
+    in_this_process = scheduler in (None, "threads", "serial")
+    place = place_to_make(trained, 1, None if in_this_process else scheduler)
+    with _watched_runtime(job, folder, events, *place) as runtime:
+        filled = impute(
+            original,
+            job.original.impute,
+            trained,
+            folder.path / "impute",
+            runtime,
+            seed=job.seed,
+            roles=job.columns,
+            events=events,
+        )
+    return filled[0]
 
 
 @contextmanager

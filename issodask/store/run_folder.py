@@ -81,6 +81,20 @@ class RunFolder:
         return self.path / "events.jsonl"
 
     @property
+    def imputer(self) -> Path:
+        """The generator that fills what is missing."""
+        return self.path / "imputer"
+
+    def imputed(self, draw: int) -> Path:
+        """The original without gaps, once per draw."""
+        return self.path / f"imputed-{draw:02d}.parquet"
+
+    @property
+    def imputed_note(self) -> Path:
+        """Their receipt."""
+        return self.path / "imputed.json"
+
+    @property
     def generators(self) -> Path:
         return self.path / "generators"
 

@@ -97,6 +97,22 @@ def having(rows: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
     return rows.append_column(name, values)
 
 
+def missing_in(table: pa.Table, name: str) -> NDArray[np.bool_]:
+    """Which rows lack a value of the column."""
+    return np.asarray(pc.is_null(table[name], nan_is_null=True).to_numpy())
+
+
+def with_values_where(
+    table: pa.Table, name: str, where: NDArray[np.bool_], values: pd.Series, column: Column
+) -> pa.Table:
+    """The table with these values of the column in those rows; all others, and the order of columns, stay."""
+    new = as_column(values, column)
+    own = cast_column(table[name], column)
+    places = pa.array(np.where(where, np.cumsum(where) - 1, -1))
+    filled = pc.if_else(pa.array(where), new.take(pc.if_else(pa.array(where), places, None)), own)
+    return having(table, name, filled).select(table.column_names)
+
+
 def first_row(table: pa.Table, schema: Schema) -> pa.Table:
     """The first row's values in the columns of `schema`, in `stored_schema`."""
     return cast_table(table.slice(0, 1), schema)

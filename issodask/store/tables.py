@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from issodask.errors import InputError
 from issodask.store.csv_files import is_csv, read_csvs
 from issodask.store.dialects import Dialect
+from issodask.store.files import whole_file
 from issodask.store.folders import PartFile, find_parts, with_values
 from issodask.store.frames import from_frame, to_frame
 from issodask.store.types import index_columns, value_type, with_usual_dictionaries
@@ -65,6 +66,12 @@ def read_table(
 def as_rows(table: pa.Table) -> list[dict[str, Any]]:
     """The rows of a small table as Python values, by column."""
     return table.to_pylist()
+
+
+def write_rows(table: pa.Table, path: Path) -> None:
+    """Write a table as one Parquet file, in place of one that is there."""
+    with whole_file(path) as work:
+        pq.write_table(table, work)
 
 
 def joined_tables(tables: Iterable[pa.Table]) -> pa.Table:
