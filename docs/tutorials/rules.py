@@ -48,7 +48,7 @@ pd.Series({"with rules": chosen.accuracy, "without": free.accuracy, "random rows
 # %%
 subset = chosen.to_pandas()
 assert (subset.education <= subset.age - 2).all()
-assert subset.groupby("education").level.nunique().max() == 1
+assert subset.groupby("education")["level"].nunique().max() == 1
 
 # %% [markdown]
 # A rule with a typo, or one that tries to call something, is an error in one line:

@@ -103,10 +103,11 @@ class Codec:
         """Those of them that never change within a group (none in a flat table)."""
         return tuple(item.name for item in self._encoded if item.of_group)
 
-    def encode(self, frame: pd.DataFrame, known: Collection[str] = ()) -> pd.DataFrame:
+    def encode(self, frame: pd.DataFrame, known: Collection[str] = (), first: str | None = None) -> pd.DataFrame:
         """The table to learn, of plain types; a sequential one has the column GROUP as well.
 
-        Helpers say of the columns `known` (names of the original's) that no value is missing.
+        Helpers say of the columns `known` (names of the original's) that no value is missing; `first` is learnt before
+        all others.
         """
         units = _units(frame, self.group_key)
         missing = frame[[item.column.name for item in self.learnt]].isna().to_numpy()
@@ -115,7 +116,12 @@ class Codec:
         encoded |= {helper.name: missing_patterns(missing[:, helper.columns], units) for helper in self.helpers}
         for item in self._present:
             encoded[item.name] = _to_form(frame[item.column.name], item).array
-        return pd.DataFrame(encoded)
+        own = self.text_name(first)
+        return pd.DataFrame(encoded if own is None else {own: encoded[own], **encoded})
+
+    def text_name(self, column: str | None) -> str | None:
+        """Under which name a column of text is learnt; None for other columns, and for none."""
+        return next((item.name for item in self._present if item.column.name == column and item.form == "text"), None)
 
     def decode(self, sample: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         """The original's columns, but ids, from a sample of what was learnt; rare texts become others by the seed.

@@ -13,10 +13,11 @@ columns afterwards: at equal time the samples' overall accuracy was 0.011 to 0.0
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,8 @@ class Sampling:
     temperature: float
     top_p: float
     seed: int
+    rebalancing: Mapping[str, Any] | None = None
+    """Shares of the values of the column that is learnt first, as the engine has it."""
 
 
 def check_lengths(lengths: NDArray[np.int64]) -> None:
@@ -245,6 +248,7 @@ def _draw(
             batch_size=_batch_units(folder),
             sampling_temperature=sampling.temperature,
             sampling_top_p=sampling.top_p,
+            rebalancing=sampling.rebalancing,
             rare_category_replacement_method="SAMPLE",
             device=device.kind,
             workspace_dir=workspace,

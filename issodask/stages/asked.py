@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from issodask.config import RulesConfig, TargetConfig, TotalsConfig
 from issodask.errors import InputError
 from issodask.fitting.rake import Raked, effective_size, rake
+from issodask.stages.generator_task import Balance
 from issodask.stages.original import KnownOriginal, groups_of
 from issodask.stages.rules import UnitRules, rules_of
 from issodask.store.casts import cast_table
@@ -55,14 +56,25 @@ class Asked:
         return effective_size(self.weights)
 
     @property
-    def scarcity(self) -> float:
-        """How many times the original's share of units is asked for at most, in a cell."""
-        ratios = [1.0]
-        for totals, own in zip(self.totals, self.cells, strict=True):
-            counts = np.bincount(own, minlength=len(totals)) / max(1, len(own))
-            known = counts > 0
-            ratios.append(float((totals[known] / self.n_units / counts[known]).max(initial=1.0)))
-        return max(ratios)
+    def balance(self) -> Balance | None:
+        """The shares of a column of text that generators can draw by themselves: of the rarest that is asked for."""
+        ratios = [_scarcity(totals, own) for totals, own in zip(self.totals, self.cells, strict=True)]
+        able = [k for k, control in enumerate(self.controls) if control.is_share and control.is_by_value]
+        if not able:
+            return None
+        k = max(able, key=lambda k: ratios[k])
+        named = zip(self.controls[k].cells, self.controls[k].amounts.tolist(), strict=True)
+        shares = {cell[0]: share for cell, share in named if cell[0]}
+        return Balance(self.controls[k].columns[0], shares) if shares and ratios[k] > 1 else None
+
+    def scarcity_beside(self, balance: Balance | None) -> float:
+        """How many times the original's share of units is asked for at most, in a cell; but for the balanced column."""
+        ratios = [
+            _scarcity(totals, own)
+            for control, totals, own in zip(self.controls, self.totals, self.cells, strict=True)
+            if balance is None or control.columns != (balance.column,)
+        ]
+        return max([1.0, *ratios])
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -74,6 +86,12 @@ class Asked:
         """What has to be read of a unit to know where it belongs."""
         of_controls = [name for control in self.controls for name in control.columns]
         return tuple(dict.fromkeys([*of_controls, *self.rules.columns]))
+
+
+def _scarcity(totals: NDArray[np.int64], cells: NDArray[np.int64]) -> float:
+    counts = np.bincount(cells, minlength=len(totals)) / max(1, len(cells))
+    known = counts > 0
+    return float((totals[known] / totals.sum() / counts[known]).max(initial=1.0))
 
 
 def asked_of(

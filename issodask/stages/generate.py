@@ -24,6 +24,7 @@ from issodask.runtime import Runtime
 from issodask.stages.generator_task import (
     SAMPLED,
     SETTINGS,
+    Balance,
     GeneratorTask,
     alone,
     n_rows_if_finished,
@@ -58,11 +59,13 @@ def generate(
     events: Events | None = None,
     group_key: str | None = None,
     columns: Mapping[str, str] | None = None,
+    balance: Balance | None = None,
 ) -> Pool:
     """Make a pool of `n_units` units like `original` in `run_folder`, or open the folder that `config.source` names.
 
     Units are rows, or the groups of rows that share a value of the column `group_key`. The pool has all columns but
-    ids; `columns` are roles of columns, by name, that are not found right.
+    ids; `columns` are roles of columns, by name, that are not found right. Generators that are trained here draw a
+    column of text in the shares of `balance`; others draw as they do.
 
     Tasks run one at a time per worker; with several workers these should be processes (`open_runtime(scheduler=
     "processes")`), since the threads of one process have to train one after the other.
@@ -84,7 +87,7 @@ def generate(
         events.emit(ColumnsKnown(**known.facts(), told=known.told()))
     schema = known.schema
     run_folder = run_folder.absolute()  # workers may run elsewhere
-    tasks = _plan(original, schema, config, n_units, run_folder, seed, group_key)
+    tasks = _plan(original, schema, config, n_units, run_folder, seed, group_key, balance)
     _discard_others(run_folder, tasks, events)
     unfinished = [task for task in tasks if not _is_finished(task, events)]
     if unfinished:
@@ -133,6 +136,7 @@ def _plan(
     run_folder: Path,
     seed: int,
     group_key: str | None,
+    balance: Balance | None = None,
 ) -> list[GeneratorTask]:
     """Write the original where tasks find it, and share the units out among the generators."""
     original_key = store_original(original, schema, run_folder)
@@ -141,6 +145,9 @@ def _plan(
     }
     sampling_settings = config.model_dump(include={"temperature", "top_p", "part_rows"})
     n_generators = min(config.generators, n_units)
+    if balance is not None:
+        training_settings["first"] = balance.column
+        sampling_settings["shares"] = dict(balance.shares)
     if group_key is not None:
         training_settings["group_key"] = group_key
     tasks = []
@@ -150,7 +157,7 @@ def _plan(
         training_key = _key(original_key, schema.to_dict(), training_settings, own_seed)
         sampling_key = _key(training_key, sampling_settings, n_own)
         keys = original_key, training_key, sampling_key
-        tasks.append(GeneratorTask(index, own_seed, n_own, config, str(run_folder), *keys, group_key))
+        tasks.append(GeneratorTask(index, own_seed, n_own, config, str(run_folder), *keys, group_key, balance=balance))
     return tasks
 
 

@@ -41,6 +41,14 @@ class AbandonedError(LostError):
 
 
 @dataclass(frozen=True)
+class Balance:
+    """Which shares of a column's values to draw; what is not named keeps its proportions."""
+
+    column: str
+    shares: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class GeneratorTask:
     """One generator: small enough to send; the original travels as a file."""
 
@@ -54,6 +62,7 @@ class GeneratorTask:
     sampling_key: str
     group_key: str | None = None
     n_workers: int = 1
+    balance: Balance | None = None
 
     @property
     def folder(self) -> Path:

@@ -72,7 +72,7 @@ def _train_and_sample(task: GeneratorTask, original: pd.DataFrame, schema: Schem
     report = _reporting(log)
     with pinned(device, task.index):
         if not is_trained(task, log):
-            table = codec.encode(original)
+            table = codec.encode(original, first=None if task.balance is None else task.balance.column)
             mostly.train(table, task.folder, _training(task), device, report, codec.names_of_groups)
             note_trained(task)
         mostly.tidy(task.folder)
@@ -106,7 +106,7 @@ def _sample(
 
     A chunk of rows is a part. One of groups has about as many rows: the next part begins within it.
     """
-    sampling = mostly.Sampling(task.config.temperature, task.config.top_p, task.seed)
+    sampling = mostly.Sampling(task.config.temperature, task.config.top_p, task.seed, _rebalancing(task, codec))
     with _writer(task, schema) as writer:
         while writer.n_units < task.n_units:
             i_chunk, n_there = divmod(writer.n_units, units_per_chunk)
@@ -120,6 +120,14 @@ def _sample(
             writer.append(frame)
     note_sampled(task, writer)
     return writer.n_rows
+
+
+def _rebalancing(task: GeneratorTask, codec: Codec) -> dict[str, Any] | None:
+    """What the engine is told of the shares to draw; values that it hides as rare it can't be asked for."""
+    name = codec.text_name(task.balance.column) if task.balance is not None and task.group_key is None else None
+    return (
+        None if name is None or task.balance is None else {"column": name, "probabilities": dict(task.balance.shares)}
+    )
 
 
 def _units_per_chunk(task: GeneratorTask, original: pd.DataFrame) -> int:

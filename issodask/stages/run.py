@@ -205,10 +205,13 @@ def make_pool(
     if job.target != TargetConfig() or job.rules != RulesConfig():  # say what is wrong with it before anything starts
         known = KnownOriginal.of(original, group_key, job.columns)
         asked = asked_of(job.target, job.rules, original, known, job.select.units)
+    balance = None if asked is None or group_key is not None or job.generate.source != "mostlyai" else asked.balance
     n_units = pool_units(original, group_key, job.generate, job.select.units, asked)
     began = monotonic()
     with _watched_runtime(job, folder, events, *_generating(job, scheduler)) as runtime:
-        pool = generate(original, job.generate, n_units, folder.path, job.seed, runtime, events, group_key, job.columns)
+        pool = generate(
+            original, job.generate, n_units, folder.path, job.seed, runtime, events, group_key, job.columns, balance
+        )
     return pool, round(monotonic() - began, 2)
 
 
@@ -222,7 +225,9 @@ def pool_units(
     if config.units is not None:
         return config.units
     if asked is not None:
-        return round(POOL_UNITS_PER_UNIT * asked.n_units * min(MOST_TIMES_LARGER, max(1.0, asked.scarcity / 2)))
+        is_balanced = group_key is None and config.source == "mostlyai"
+        scarcity = asked.scarcity_beside(asked.balance if is_balanced else None)
+        return round(POOL_UNITS_PER_UNIT * asked.n_units * min(MOST_TIMES_LARGER, max(1.0, scarcity / 2)))
     return POOL_UNITS_PER_UNIT * (n_selected or int(_unit_of_rows(original, group_key).max()) + 1)
 
 

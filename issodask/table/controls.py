@@ -88,6 +88,11 @@ class Control:
         return tuple(grouping.column for grouping in self.groupings)
 
     @property
+    def is_by_value(self) -> bool:
+        """Whether it is of one column whose values are texts."""
+        return len(self.groupings) == 1 and not self.groupings[0].spans
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """How each cell is told, the rest last."""
         named = [
