@@ -193,6 +193,9 @@ class TargetConfig(_Section):
 
     shares: tuple[SharesConfig, ...] = Field(default=(), description="of values of one column")
     totals: tuple[TotalsConfig, ...] = Field(default=(), description="of combinations of values")
+    by: str | None = Field(
+        default=None, description="strata: each value of this column has its own units and totals, all from one pool"
+    )
 
 
 class RulesConfig(_Section):

@@ -157,6 +157,20 @@ class PoolMarked(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StratumFound(Event):
+    """The stratum number `n`, of this name, has its units."""
+
+    KIND = "stratum"
+    n: int
+    of: int
+    name: str
+    units: int
+
+    def step(self) -> Step:
+        return Step("strata", self.n, self.of, f"{self.name}: {self.units:,} units")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unmet(Event):
     """What the pool can't fill of the totals that were asked for."""
 

@@ -46,8 +46,16 @@ class Target:
         self._check([name for name in (rows[0] if rows else {}) if name not in ("count", "share")])
         return self._with(totals=(*self.config.totals, {"rows": rows}))
 
+    def by(self, column: str) -> "Target":
+        """Strata: each value of the column has its own units and totals, all from one pool; a unit may serve several.
+
+        Totals that have the column say how many units each stratum has, else it has as many as the original.
+        """
+        self._check([column])
+        return self._with(by=column)
+
     def _with(self, **change: Any) -> "Target":
-        given = {"shares": self.config.shares, "totals": self.config.totals} | change
+        given = {"shares": self.config.shares, "totals": self.config.totals, "by": self.config.by} | change
         return replace(self, config=validated(TargetConfig, given, where="Target"))
 
     def _check(self, columns: list[str]) -> None:

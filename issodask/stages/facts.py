@@ -28,6 +28,7 @@ from issodask.stages.mark import Marked
 from issodask.stages.original import KnownOriginal
 from issodask.stages.rules import UnitRules
 from issodask.stages.search import Found
+from issodask.stages.strata import FoundStrata
 from issodask.store.casts import cast_table
 from issodask.store.codes import Codes
 from issodask.store.pool import Pool
@@ -84,8 +85,59 @@ def asked_for(
         cells += [
             AskedCell(control.told, name, n, float(o), float(p), int(f)) for name, n, o, p, f in rows if n or o or f
         ]
-    n_original, n_subset = max(1, len(asked.weights)), max(1, len(unit_ids))
-    rules = [
+    rules = _rules(asked, marked, len(unit_ids), subset)
+    return AskedFor(tuple(cells), rules, asked.effective_units)
+
+
+def strata_for(asked: Asked, marked: Marked, found: FoundStrata, subset: Any) -> AskedFor:
+    """What was asked of strata, and how far it is so; a unit of the pool belongs to none of them."""
+    counts = np.bincount(found.strata, minlength=len(asked.strata))
+    original = np.bincount(asked.cells[0], minlength=len(asked.strata) + 1)
+    scale = asked.n_units / max(1, original.sum())
+    told = f"units by {asked.by}"
+    cells = [
+        AskedCell(told, f"{asked.by} {stratum.name or '(missing)'}", stratum.n_units, float(own * scale), 0.0, int(n))
+        for stratum, own, n in zip(asked.strata, original[:-1].tolist(), counts.tolist(), strict=True)
+    ]
+    if asked.within:
+        n = asked.n_units
+        cells.append(AskedCell("within them", "units in the cells of their totals", n, 0.0, 0.0, n - found.n_unmet))
+    return AskedFor(tuple(cells), _rules(asked, marked, len(found.unit_ids), (subset, None)), asked.effective_units)
+
+
+def facts_of_strata(
+    found: FoundStrata,
+    context: SearchContext,
+    known: KnownOriginal,
+    pool: Pool,
+    copies: Copies,
+    timings: Mapping[str, float],
+    asked: AskedFor,
+) -> SelectionFacts:
+    """All that is told of a selection of strata; errors are means over their units."""
+    return SelectionFacts(
+        pool_units=context.codes.n_units,
+        objective=found.objective,
+        stop_reason="effort spent",
+        rounds="",
+        seed=context.seed,
+        timings=dict(timings),
+        ipf=FittedWeights("skipped"),
+        start=None,
+        unsupported=Unsupported(0, 0.0),
+        lineage=_lineage(context.codes, pool, np.sort(found.unit_ids)),
+        objective_bound=None,
+        copies=copies,
+        unit="row" if known.group_key is None else "group",
+        roles=known.columns.facts(),
+        settings=context.config.model_dump(),
+        asked=asked,
+    )
+
+
+def _rules(asked: Asked, marked: Marked, n_units: int, subset: Any) -> tuple[AskedRule, ...]:
+    n_original, n_subset = max(1, len(asked.weights)), max(1, n_units)
+    return tuple(
         AskedRule(
             rule.text, bool(enforced), 1 - of_original / n_original, 1 - of_pool / marked.n_units, 1 - own / n_subset
         )
@@ -97,8 +149,7 @@ def asked_for(
             _broken_in(subset, asked),
             strict=True,
         )
-    ]
-    return AskedFor(tuple(cells), tuple(rules), asked.effective_units)
+    )
 
 
 def _broken_in(subset: Any, asked: Asked) -> list[int]:

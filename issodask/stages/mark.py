@@ -122,7 +122,7 @@ def _sum_odds(block: Block, reader: BlockReader) -> NDArray[np.float64]:
 
 
 def _check_enough(marked: Marked, asked: Asked, context: SearchContext) -> None:
-    n_needed = 1 if context.config.allow_repeats else asked.n_units
+    n_needed = 1 if context.config.allow_repeats else asked.n_at_once
     if marked.n_allowed >= n_needed:
         return
     texts = [rule.text for rule in asked.rules.rules]

@@ -30,11 +30,12 @@ from issodask.stages.asked import Asked, asked_of
 from issodask.stages.bound import bound_objective
 from issodask.stages.context import SearchContext
 from issodask.stages.encode import READING, EncodedPart, encode_pool
-from issodask.stages.facts import asked_for, facts_of
+from issodask.stages.facts import asked_for, facts_of, facts_of_strata, strata_for
 from issodask.stages.mark import mark_pool
 from issodask.stages.odds import SampleOfOriginal
 from issodask.stages.original import KnownOriginal, groups_of
 from issodask.stages.search import search
+from issodask.stages.strata import find_strata
 from issodask.stages.write import write_subset
 from issodask.store.codes import Codes, read_note
 from issodask.store.dialects import Dialect
@@ -181,11 +182,14 @@ def _select(
 ) -> Selected:
     """Encode, search, write, and look at what was written."""
     n_units = work.config.units or known.n_units if asked is None else asked.n_units
-    _check_inputs(work, known, pool, n_units)
+    n_at_once = n_units if asked is None else asked.n_at_once
+    _check_inputs(work, known, pool, n_at_once)
     with work.timed("encode"):
         codes = _encode(work, known, pool)
-    _check_units(pool, codes.n_units, n_units, work.config)
+    _check_units(pool, codes.n_units, n_at_once, work.config)
     context = _context(work, known, codes, n_units, asked)
+    if asked is not None and asked.strata:
+        return _select_strata(work, known, pool, context, asked, fingerprints)
     marked = None
     if asked is not None:
         with work.timed("mark"):
@@ -210,6 +214,28 @@ def _select(
     facts = facts_of(found, aimed, known, pool, copies, bound, work.timings, answer)
     _tell(work, facts, copies)
     return Selected(work.out, n_units, 1 - found.random_original_error, facts, asked)
+
+
+def _select_strata(
+    work: _Work, known: KnownOriginal, pool: Pool, context: SearchContext, asked: Asked, fingerprints: Fingerprints
+) -> Selected:
+    """Search the strata, write their units together, and look at what was written."""
+    if work.config.time_limit_s is not None or work.config.rounds is not None:
+        raise InputError("strata ([target] by) are searched by effort: leave out time_limit_s and rounds")
+    with work.timed("mark"):
+        marked = mark_pool(context, pool, known, asked.of_strata)
+    with work.timed("trim"):
+        found = find_strata(context, known, marked, asked)
+    names = np.array([stratum.name for stratum in asked.strata], dtype=object)[found.strata]
+    with work.timed("write"):
+        _write(work, known, pool, context.codes, found.unit_ids, (asked.by, names))
+    with work.timed("compare"):
+        written = read_table(work.out)
+        copies = fingerprints.copies_in(_units(written, known.group_key))
+        answer = strata_for(asked, marked, found, written)
+    facts = facts_of_strata(found, context, known, pool, copies, work.timings, answer)
+    _tell(work, facts, copies)
+    return Selected(work.out, len(found.unit_ids), 1 - found.random_objective, facts, asked)
 
 
 def _context(work: _Work, known: KnownOriginal, codes: Codes, n_units: int, asked: Asked | None) -> SearchContext:
@@ -305,15 +331,25 @@ def _encode(work: _Work, known: KnownOriginal, pool: Pool) -> Codes:
     return encode_pool(pool, known.bins, schema, *places, tell, known.group_key, constants)
 
 
-def _write(work: _Work, known: KnownOriginal, pool: Pool, codes: Codes, unit_ids: NDArray[np.int64]) -> None:
+def _write(
+    work: _Work,
+    known: KnownOriginal,
+    pool: Pool,
+    codes: Codes,
+    unit_ids: NDArray[np.int64],
+    instead: tuple[str, NDArray[Any]] | None = None,
+) -> None:
     """Write subset and lineage, unless they are there as an earlier run wrote them, from the same rows."""
     files = (work.out, lineage_path(work.out))
-    receipt = Receipt(work.folder.search.written, _made_from(known, pool, codes, unit_ids, work.seed), files)
+    key = _made_from(known, pool, codes, unit_ids, work.seed)
+    if instead is not None:
+        key = key_of(key, instead[0], instead[1].tolist())
+    receipt = Receipt(work.folder.search.written, key, files)
     if receipt.is_valid():
         return
     work.events.emit(Writing(n=0, of=1, units=len(unit_ids)))
     places = known.schema, work.out, work.runtime
-    write_subset(pool, unit_ids, *places, known.group_key, known.keys, known.columns, work.seed)
+    write_subset(pool, unit_ids, *places, known.group_key, known.keys, known.columns, work.seed, instead)
     receipt.write()
 
 

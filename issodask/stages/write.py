@@ -47,6 +47,7 @@ def write_subset(
     original_keys: pd.Series | None = None,
     columns: KnownColumns | None = None,
     seed: int = 1,
+    instead: tuple[str, np.ndarray] | None = None,
 ) -> None:
     """Write the units `unit_ids` of `pool`, in ascending order, to `out` (Parquet), and their lineage beside it.
 
@@ -55,6 +56,7 @@ def write_subset(
                    which is among `original_keys`
     columns, seed  what is known of the original's columns, whose ids are made anew by the seed, and whose constants no
                    pool has to have
+    instead        a column, and its value (text) for each unit in the order of `unit_ids`, whatever the pool says
 
     The same ids give the same bytes on any runtime. The lineage has a row per unit: generator, part, (first) row within
     the part; of groups also the new key and the number of rows.
@@ -67,6 +69,10 @@ def write_subset(
     parts = [part for part, _ in chosen]
     first_rows = [read.first_rows for _, read in chosen]
     rows, lengths = joined([read for _, read in chosen])
+    if instead is not None:
+        name, values = instead
+        texts = pd.Series(values[np.argsort(unit_ids, kind="stable")], dtype=object)
+        rows = having(rows, name, as_column(texts.mask(texts == ""), schema[name]))
     if columns is not None:
         rows, schema = renewed(rows, lengths, columns, seed)
     lineage = lineage_table(parts, first_rows)

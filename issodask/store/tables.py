@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from issodask.errors import InputError
@@ -66,6 +67,13 @@ def read_table(
 def as_rows(table: pa.Table) -> list[dict[str, Any]]:
     """The rows of a small table as Python values, by column."""
     return table.to_pylist()
+
+
+def value_counts(table: pa.Table, name: str) -> dict[str, int]:
+    """How often each value of a column occurs, by its text, in the order of the texts; missing ones under ""."""
+    found = pc.value_counts(table[name].combine_chunks()).to_pylist()
+    texts = {"" if one["values"] is None else str(one["values"]): int(one["counts"]) for one in found}
+    return dict(sorted(texts.items()))
 
 
 def write_rows(table: pa.Table, path: Path) -> None:

@@ -403,3 +403,78 @@ def test_target__in_python(world, tmp_path):
         issodask.Target(original).shares("is_new", {True: 0.6, False: 0.5})
     with pytest.raises(InputError, match="unknown key"):
         issodask.select(original, str(world / "pool"), target={"share": []})
+
+
+def test_strata__each_has_its_own_units_and_totals(world, tmp_path):
+    rows = [
+        {"job": job, "age": age, "count": n}
+        for job, counts in {"cook": (10, 30), "smith": (5, 200), "": (0, 7)}.items()
+        for age, n in zip(("18-39", "40-90"), counts, strict=True)
+    ]
+    target = {"totals": [{"rows": rows}], "shares": [{"column": "is_new", "shares": {"true": 0.2}}], "by": "job"}
+    for config in (QUICK, POPULATION):
+        found = selected(
+            world, tmp_path / "subset.parquet", target, {"rows": ["age < 85"], "strict": True}, config=config
+        )
+        frame = pd.read_parquet(found.out)
+        assert found.n_units == len(frame) == 252
+        counts = frame.assign(job=frame.job.fillna("")).groupby(["job", frame.age < 40]).size().to_dict()
+        assert counts == {
+            ("cook", True): 10,
+            ("cook", False): 30,
+            ("smith", True): 5,
+            ("smith", False): 200,
+            ("", False): 7,
+        }
+        assert frame.groupby(frame.job.fillna("")).is_new.sum().to_dict() == {"": 1, "cook": 8, "smith": 41}
+        assert (frame.age < 85).all()
+        assert found.accuracy > found.random_accuracy
+        assert not found.facts.asked.unmet
+
+
+def test_strata__of_the_original_where_no_totals_say(world, tmp_path):
+    found = selected(world, tmp_path / "subset.parquet", {"by": "job"})
+    original, subset = (pd.read_parquet(path).job.fillna("-") for path in (world / "original.parquet", found.out))
+    assert subset.value_counts().to_dict() == original.value_counts().to_dict()
+    assert set(subset) == set(original)
+
+
+def test_strata__units_may_serve_several_and_keep_the_same_bytes(world, tmp_path):
+    rows = [{"size": size, "count": 2_500} for size in ("S", "M", "L")]
+    target = {"totals": [{"rows": rows}], "by": "size"}
+    outs = []
+    for scheduler in ("serial", "threads"):
+        found = selected(world, tmp_path / f"{scheduler}.parquet", target, scheduler=scheduler)
+        assert pd.read_parquet(found.out)["size"].value_counts().to_dict() == {"S": 2_500, "M": 2_500, "L": 2_500}
+        outs.append(found.out.read_bytes())
+    assert outs[0] == outs[1]
+
+
+@pytest.mark.parametrize(
+    ("target", "config", "expected"),
+    [
+        ({"by": "jobb"}, {}, "did you mean 'job'"),
+        ({"by": "job", "totals": [{"rows": [{"age": "18-39", "count": 5}]}]}, {}, "say nothing of 'job'"),
+        ({"by": "job", "totals": [{"rows": [{"job": "cook", "count": 7_000}]}]}, {}, "has 6,000 units but"),
+        ({"by": "job"}, {"time_limit_s": 3.0}, "searched by effort"),
+        (
+            {
+                "by": "job",
+                "totals": [
+                    {"rows": [{"job": "cook", "count": 5}]},
+                    {"rows": [{"job": "cook", "age": "18-90", "count": 6}]},
+                ],
+            },
+            {},
+            "totals disagree on job 'cook'",
+        ),
+    ],
+)
+def test_strata__what_can_not_be(world, tmp_path, target, config, expected):
+    with pytest.raises(InputError, match=expected):
+        selected(world, tmp_path / "subset.parquet", target, config=QUICK.model_copy(update=config))
+
+
+def test_strata__not_of_groups(world, tmp_path):
+    with pytest.raises(InputError, match="flat tables"):
+        groups(world, tmp_path / "subset.parquet", {"by": "town"})
