@@ -58,9 +58,8 @@ def mark_pool(context: SearchContext, pool: Pool, known: KnownOriginal, asked: A
     """Mark all units of the pool, or read the marks of an earlier run. Raises InputError if too few may be chosen."""
     folder, blocks = context.folder, context.codes.blocks
     notes = [read_note(context.codes.folder, part.name) for part in pool.parts]
-    rules = [rule.text for rule in asked.rules.rules]
     controls = [(control.groupings, control.cells) for control in asked.controls]
-    known_by = repr(controls), rules, repr(asked.rules.rules), asked.enforced.tolist(), asked.rules.schema.to_dict()
+    known_by = repr(controls), asked.rules.identity(), asked.enforced.tolist(), asked.rules.schema.to_dict()
     key = key_of(_VERSION, context.codes.key, [note.part_xxh3 for note in notes if note], *known_by)
     receipt = Receipt(folder.marked, key, [weights_path(folder.marks, block) for block in blocks])
     facts = receipt.facts(lambda path: context.events.emit(Damaged(file=str(path))))

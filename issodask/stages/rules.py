@@ -7,7 +7,9 @@ rules it breaks.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from inspect import getsourcefile
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from issodask.errors import InputError
 from issodask.kernels.bins import NO_TIME
 from issodask.models.external import load
 from issodask.stages.roles import KnownColumns
+from issodask.store.files import file_hash
 from issodask.store.frames import to_frame
 from issodask.store.plain import plain
 from issodask.store.rules import keeps
@@ -49,6 +52,18 @@ class UnitRules:
         if any(isinstance(rule, RowRule | GroupRule) and not rule.columns for rule in self.rules):
             return self.schema.names
         return tuple(dict.fromkeys(name for rule in self.rules for name in rule.columns))
+
+    def identity(self) -> list[str]:
+        """What tells these rules from others: equal texts, equal answers, as far as functions do the same."""
+        found = [f"{name} {list(texts)}" for name, texts in sorted(self.hidden.items())]
+        for rule in self.rules:
+            if isinstance(rule, Dependency):
+                found.append(f"{rule.text} {rule.hash()}")
+            elif rule.columns:
+                found.append(rule.text)
+            else:
+                found.append(f"{rule.text} {_source_hash(self._function(rule))}")
+        return found
 
     def broken(self, table: Any, groups: Groups | None) -> NDArray[np.bool_]:
         """Which unit of an Arrow table, in the original's types, breaks which rule: bool, (units, rules)."""
@@ -215,6 +230,15 @@ def _loaded(text: str) -> Callable[..., Any]:
     if not callable(found):
         raise InputError(f"rule {text!r} is no function: give one")
     return found
+
+
+def _source_hash(function: Callable[..., Any]) -> str:
+    """Of the file that a function is written in, if there is one."""
+    try:
+        path = getsourcefile(function)
+    except TypeError:
+        path = None
+    return file_hash(Path(path)) if path is not None else ""
 
 
 def _called(rule: Rule, call: Callable[[], Any]) -> Any:

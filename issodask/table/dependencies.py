@@ -39,6 +39,10 @@ class Dependency:
     def columns(self) -> tuple[str, ...]:
         return self.determines, self.determined
 
+    def hash(self) -> str:
+        """Names the values: equal values, equal text."""
+        return xxhash.xxh3_64(self.given.tobytes() + self.expected.tobytes()).hexdigest()
+
     def keeps(self, table: Columns) -> NDArray[np.bool_]:
         """Which rows keep it: bool, (n,). A value that the original does not have determines nothing."""
         given, found = value_keys(table[self.determines]), value_keys(table[self.determined])

@@ -233,6 +233,15 @@ def test_rules__functions_of_ones_own(world, tmp_path):
             selected(world, tmp_path / "c.parquet", rules={"rows": [rule + name]})
 
 
+def test_rules__a_function_that_has_changed_is_asked_again(world, tmp_path):
+    mine = tmp_path / "mine.py"
+    for least in (21, 30):
+        mine.write_text(f"def adult(frame):\n    return frame['age'] >= {least}\n")
+        rules = {"rows": [f"python:{mine}:adult"], "strict": True}
+        found = selected(world, tmp_path / "subset.parquet", rules=rules, folder=tmp_path / "work")
+        assert pd.read_parquet(found.out).age.min() >= least
+
+
 def test_rules__too_few_units_left(world, tmp_path):
     with pytest.raises(InputError, match=r"only [\d,]+ of the pool's 6,000 units .* 'age == 33' costs most"):
         selected(world, tmp_path / "subset.parquet", rules={"rows": ["age == 33", "is_new"], "strict": True})
