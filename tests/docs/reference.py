@@ -116,12 +116,18 @@ def _kind(annotation: Any) -> str:
         return " or ".join(f'`"{each}"`' for each in get_args(annotation))
     if get_origin(annotation) is dict:
         return "table"
+    if get_origin(annotation) is tuple:
+        inner = get_args(annotation)[0]
+        is_table = isinstance(inner, type) and issubclass(inner, BaseModel)
+        return f"tables: {', '.join(f'`{name}`' for name in inner.model_fields)}" if is_table else "list"
     if annotation in words:
         return words[annotation]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "table: " + ", ".join(f"`{name}`" for name in annotation.model_fields)
     kinds = get_args(annotation) if _is_union(annotation) else ()
-    return " or ".join(filter(None, (_kind(each) for each in kinds if each in words or get_origin(each) is Literal)))
+    return " or ".join(
+        filter(None, (_kind(each) for each in kinds if each in words or get_origin(each) in (Literal, tuple)))
+    )
 
 
 def _is_union(annotation: Any) -> bool:
@@ -132,7 +138,7 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if field.is_required():
         return "needed"
-    if value is None or isinstance(value, dict | BaseModel):
+    if value is None or isinstance(value, dict | tuple | BaseModel):
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

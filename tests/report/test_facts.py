@@ -12,6 +12,7 @@ WRITTEN = {
     "aim": {"at": "original"}
     | dict.fromkeys(["keep", "exponent", "effective_units", "trees", "random", "subset"])
     | {"kept": {}},
+    "asked": None,
     "pool_units": 600_000,
     "objective": 0.0068,
     "stop_reason": "the given effort was spent",
