@@ -36,7 +36,7 @@ class Quotas:
         available = np.bincount(own, minlength=len(self.counts))
         wanted = np.rint(self.counts * (n_wanted / max(1, self.counts.sum()))).astype(np.int64)
         wanted = np.maximum(wanted, self.counts)
-        return wanted if may_repeat else np.minimum(wanted, np.maximum(available, 0))
+        return wanted if may_repeat else np.minimum(wanted, available)
 
     def draw(self, sizes: NDArray[np.int64], keys: NDArray[np.float64]) -> NDArray[np.int64]:
         """Units of the lowest keys (float64, n_pool): so many of each class, class after class, over again if need be.
@@ -69,7 +69,9 @@ def whole_quotas(
     Where totals can't all be met, their misses are as few as possible.
     """
     if len(totals) == 1 and len(np.unique(cells)) == len(cells):
-        return np.minimum(totals[0][cells[:, 0]], available)
+        own = totals[0][cells[:, 0]]
+        if own.sum() == totals[0].sum() and (own <= available).all():
+            return own
     base = np.minimum(np.floor(expected).astype(np.int64), available)
     return base + _adjustment(cells, expected - base, base, available, totals)
 
@@ -105,7 +107,7 @@ def _adjustment(
         integrality=is_whole,
         bounds=Bounds(0, upper),
         constraints=LinearConstraint(constraint, needed, needed),
-        options={"time_limit": _TIME_LIMIT_S, "mip_rel_gap": 1e-3},
+        options={"time_limit": _TIME_LIMIT_S, "mip_rel_gap": 1e-6},
     )
     if found.x is None:
         raise ArithmeticError(f"no whole quotas were found: {found.message}")

@@ -23,6 +23,7 @@ from issodask.store.plain import plain
 from issodask.store.tables import as_rows, as_table, value_counts
 from issodask.table.controls import Control, check_column, control_of
 from issodask.table.groups import Groups
+from issodask.table.roles import FREQUENT
 from issodask.table.schema import Schema
 
 COUNT, SHARE = "count", "share"
@@ -89,7 +90,13 @@ class Asked:
     def balance(self) -> Balance | None:
         """The shares of a column of text that generators can draw by themselves: of the rarest that is asked for."""
         ratios = [_scarcity(totals, own) for totals, own in zip(self.totals, self.cells, strict=True)]
-        able = [k for k, control in enumerate(self.controls) if control.is_share and control.is_by_value]
+        able = [
+            k
+            for k, (control, own) in enumerate(zip(self.controls, self.cells, strict=True))
+            if control.is_share
+            and control.is_by_value
+            and np.bincount(own, minlength=len(control.cells))[: len(control.cells)].min() >= FREQUENT
+        ]
         if not able:
             return None
         k = max(able, key=lambda k: ratios[k])
@@ -146,7 +153,7 @@ def asked_of(
     n_units = _n_units(controls, n_units, known.n_units)
     cells = tuple(_cells_of_units(control, table, known, schema) for control in controls)
     raked = _raked(controls, cells, n_units)
-    unit_rules = rules_of(rules, table, known.columns)
+    unit_rules = rules_of(rules, table, known.columns, target.by)
     typed = cast_table(table.select(list(unit_rules.columns)), schema.only(unit_rules.columns), "the original")
     checked = UnitRules(unit_rules.rules, unit_rules.schema)  # the original's own rare texts are its own
     n_broken = checked.broken(typed, known.groups).sum(axis=0)

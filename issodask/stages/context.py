@@ -115,7 +115,7 @@ class SearchContext:
         n_pool = self.codes.n_units
         return np.unique(np.linspace(0, n_pool - 1, min(n_pool, _SOME_UNITS)).astype(np.int64))
 
-    @property
+    @cached_property
     def random_units(self) -> NDArray[np.int64]:
         """A subset without selection, to compare with; ascending. The same as the report's sample of the pool, unless
         classes of units have quotas, which these meet too."""

@@ -67,10 +67,14 @@ def impute(
     paths = [place.imputed(i) for i in range(draws)]
     with sole_writer(folder):
         settings = config.model_dump(include={"model", "max_epochs", "max_training_time_min", "batch_size", "device"})
-        key = key_of(table_hash(table), sorted(gaps), settings, seed, draws)
-        receipt = Receipt(place.imputed_note, key, paths)
+        key = key_of(table_hash(table), sorted(gaps), known.schema.to_dict(), settings, seed)
+        receipt = Receipt(place.imputed_note, key_of(key, draws), paths)
         if not receipt.is_valid():
-            _fill_all(table, gaps, known, config, (folder, paths), runtime, seed, events or Events(None))
+            task = _Task(str(place.imputer(key[:16])), config, seed, tuple(gaps), draws, runtime.n_workers)
+            for path, filled in zip(
+                paths, _filled(table, gaps, known, task, runtime, events or Events(None)), strict=True
+            ):
+                write_rows(filled, path)
             receipt.write()
     return [read_table(path) for path in paths]
 
@@ -90,30 +94,26 @@ def _gaps(table: Any, columns: Sequence[str], known: KnownColumns) -> dict[str, 
     return gaps
 
 
-def _fill_all(
+def _filled(
     table: Any,
     gaps: Mapping[str, NDArray[np.bool_]],
     known: KnownColumns,
-    config: GenerateConfig,
-    places: tuple[Path, Sequence[Path]],
+    task: "_Task",
     runtime: Runtime,
-    seed: int,
     events: Events,
-) -> None:
-    folder, paths = places
-    filled = [cast_table(table, known.schema, "the original")] * len(paths)
+) -> list[Any]:
+    """The table, in its own types, once per draw."""
+    filled = [cast_table(table, known.schema, "the original")] * task.draws
     if gaps:
         events.emit(Imputing(n=0, of=1, what=f"a generator learns to fill {quoted(gaps)}"))
-        task = _Task(str(folder), config, seed, tuple(gaps), len(paths), runtime.n_workers)
         shared = runtime.share(table), runtime.share(known.schema)
-        (found,) = runtime.map(_fill, [task], *shared, label="impute", exclusive=True, retries=config.retries)
+        (found,) = runtime.map(_fill, [task], *shared, label="impute", exclusive=True, retries=task.config.retries)
         for i, values in enumerate(found):
             for name, missing in gaps.items():
                 filled[i] = with_values_where(filled[i], name, missing, values[name], known.schema[name])
-    for path, own in zip(paths, filled, strict=True):
-        write_rows(noted_as(in_types(own, known.schema), known.schema), path)
     n = sum(int(missing.sum()) for missing in gaps.values())
     events.emit(Imputing(n=1, of=1, what=f"{n:,} missing values filled in {len(gaps)} columns"))
+    return [noted_as(in_types(own, known.schema), known.schema) for own in filled]
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _fill(task: _Task, table: Any, schema: Schema) -> list[dict[str, pd.Series]]
     names = [name for name in task.names if by_name[name].form not in ("absent", "constant")]
     device = choose_device(task.config.device, look_around(task.n_workers), frame.size)
     device = replace(device, n_threads=1) if device.kind == "cpu" else device
-    config, folder = task.config, RunFolder(Path(task.folder)).imputer
+    config, folder = task.config, Path(task.folder)
     limits = config.max_epochs, config.max_training_time_min, config.batch_size
     training = Training(config.model, *limits, seeds.integer(task.seed, "impute"), flexible=True)
     with pinned(device, 0):

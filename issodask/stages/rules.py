@@ -122,8 +122,12 @@ class UnitRules:
         return UnitRules, (self.rules, self.schema, self.hidden)
 
 
-def rules_of(config: RulesConfig, table: Any, known: KnownColumns) -> UnitRules:
-    """The rules that are asked for; dependencies are found in the original. Raises InputError for what is none."""
+def rules_of(config: RulesConfig, table: Any, known: KnownColumns, by: str | None = None) -> UnitRules:
+    """The rules that are asked for; dependencies are found in the original. Raises InputError for what is none.
+
+    Of a column `by` whose values say only what stratum a unit serves, units of the pool tell nothing: a rule can't look
+    at it, and of all dependencies those with it are left out.
+    """
     if config.groups and known.group_key is None:
         raise InputError(f"rule {config.groups[0]!r} is for groups, but there is no group_key: give one")
     schema = known.learnt.without(known.group_key)
@@ -131,7 +135,15 @@ def rules_of(config: RulesConfig, table: Any, known: KnownColumns) -> UnitRules:
     for rule in written:
         for name in rule.columns:
             _check_rule(rule, name, known)
-    written += _dependencies(config, table, known)
+    found = _dependencies(config, table, known)
+    if not isinstance(config.dependencies, tuple):
+        found = [rule for rule in found if by not in rule.columns]
+    written += found
+    for rule in written:
+        if by is not None and by in rule.columns:
+            raise InputError(
+                f"rule {rule.text!r} looks at {by!r}, which says what stratum a unit serves: drop one of both"
+            )
     hidden = {name: known.unshown(name) for name in known.texts}
     return UnitRules(tuple(written), schema, hidden)
 

@@ -183,7 +183,7 @@ def _select(
     """Encode, search, write, and look at what was written."""
     n_units = work.config.units or known.n_units if asked is None else asked.n_units
     n_at_once = n_units if asked is None else asked.n_at_once
-    _check_inputs(work, known, pool, n_at_once)
+    _check_inputs(work, known, pool, n_units, n_at_once)
     with work.timed("encode"):
         codes = _encode(work, known, pool)
     _check_units(pool, codes.n_units, n_at_once, work.config)
@@ -298,7 +298,7 @@ def _check_config(config: SelectConfig, group_key: str | None) -> None:
         raise InputError("[select] start is 'coherence', but only groups have coherence: give a group_key, or 'trim'")
 
 
-def _check_inputs(work: _Work, known: KnownOriginal, pool: Pool, n_units: int) -> None:
+def _check_inputs(work: _Work, known: KnownOriginal, pool: Pool, n_units: int, n_at_once: int) -> None:
     """Say now, before anything long starts, what the pool lacks and which keys and ids would run out."""
     if known.group_key is not None and known.keys is not None:
         new_keys(known.schema[known.group_key], known.keys, n_units)
@@ -306,7 +306,7 @@ def _check_inputs(work: _Work, known: KnownOriginal, pool: Pool, n_units: int) -
         if known.group_key is None or ids.of_group:
             ids.check(n_units, work.seed)
     check_pool(pool, known.columns.needed, known.group_key)
-    _check_units(pool, pool.n_rows if known.group_key is None else pool.n_units, n_units, work.config)
+    _check_units(pool, pool.n_rows if known.group_key is None else pool.n_units, n_at_once, work.config)
 
 
 def _check_units(pool: Pool, n_pool: int | None, n_units: int, config: SelectConfig) -> None:

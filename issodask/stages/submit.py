@@ -8,7 +8,7 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
-from issodask.config import JobConfig
+from issodask.config import JobConfig, RulesConfig, TargetConfig
 from issodask.errors import InputError
 from issodask.models.external import PREFIX, is_callable_source
 from issodask.service.client import Service, mark
@@ -53,8 +53,25 @@ def _placed(job: JobConfig, out: str, service: Service) -> JobConfig:
             "out": out,
             "original": original.model_copy(update=changes),
             "generate": job.generate.model_copy(update={"source": source}),
+            "target": _placed_target(job.target, out, service),
+            "rules": _placed_rules(job.rules, out, service),
         }
     )
+
+
+def _placed_target(target: TargetConfig, out: str, service: Service) -> TargetConfig:
+    totals = [
+        one if one.table is None else one.model_copy(update={"table": _reachable(one.table, out, service)})
+        for one in target.totals
+    ]
+    return target.model_copy(update={"totals": tuple(totals)})
+
+
+def _placed_rules(rules: RulesConfig, out: str, service: Service) -> RulesConfig:
+    def placed(texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_placed_callable(text, out, service) if text.startswith(PREFIX) else text for text in texts)
+
+    return rules.model_copy(update={"rows": placed(rules.rows), "groups": placed(rules.groups)})
 
 
 def _placed_callable(source: str, out: str, service: Service) -> str:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from issodask.errors import InputError
+from issodask.store.casts import without_nan
 from issodask.table.rules import ColumnValue, Constant, Expression, RowRule
 
 _COMPARE = {
@@ -37,7 +38,7 @@ def keeps(table: pa.Table, rule: RowRule) -> NDArray[np.bool_]:
 
 def _computed(expression: Expression, table: pa.Table) -> Any:
     if isinstance(expression, ColumnValue):
-        return table[expression.name]
+        return without_nan(table[expression.name])
     if isinstance(expression, Constant):
         return expression.value
     operator = expression.operator
@@ -64,8 +65,8 @@ def _computed(expression: Expression, table: pa.Table) -> Any:
         return _COMPUTE[operator](left, right)
     left, right = (pc.cast(value, pa.float64()) for value in (left, right))
     if operator == "/":
-        return pc.divide(left, right)
-    return pc.subtract(left, pc.multiply(pc.floor(pc.divide(left, right)), right))
+        return without_nan(pc.divide(left, right))
+    return without_nan(pc.subtract(left, pc.multiply(pc.floor(pc.divide(left, right)), right)))
 
 
 def _alike(left: Any, right: Any) -> tuple[Any, Any]:

@@ -80,10 +80,9 @@ class RunFolder:
     def events(self) -> Path:
         return self.path / "events.jsonl"
 
-    @property
-    def imputer(self) -> Path:
-        """The generator that fills what is missing."""
-        return self.path / "imputer"
+    def imputer(self, key: str) -> Path:
+        """The generator that fills what is missing; the key says what it learnt from, and how."""
+        return self.path / f"imputer-{key}"
 
     def imputed(self, draw: int) -> Path:
         """The original without gaps, once per draw."""

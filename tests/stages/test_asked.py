@@ -152,8 +152,9 @@ def test_totals__that_the_pool_can_not_fill_are_named(world, tmp_path):
     )  # fmt: skip
     n_cooks = int((few.job == "cook").sum())
     assert n_cooks < 300
-    assert (pd.read_parquet(found.out).job == "cook").sum() == n_cooks
-    assert found.n_units == 600
+    subset = pd.read_parquet(found.out)
+    assert (subset.job == "cook").sum() == n_cooks
+    assert found.n_units == len(subset) == 600
     (unmet,) = [event for event in told if isinstance(event, Unmet)]
     assert f"job cook ({n_cooks} of 300)" in unmet.cells
 
@@ -482,6 +483,11 @@ def test_strata__units_may_serve_several_and_keep_the_same_bytes(world, tmp_path
 def test_strata__what_can_not_be(world, tmp_path, target, config, expected):
     with pytest.raises(InputError, match=expected):
         selected(world, tmp_path / "subset.parquet", target, config=QUICK.model_copy(update=config))
+
+
+def test_strata__no_rule_looks_at_their_column(world, tmp_path):
+    with pytest.raises(InputError, match="says what stratum"):
+        selected(world, tmp_path / "subset.parquet", {"by": "job"}, {"rows": ["job == 'cook' or age > 3"]})
 
 
 def test_strata__not_of_groups(world, tmp_path):

@@ -4,6 +4,7 @@ from contextlib import suppress
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,6 +100,13 @@ def test_row_rule__what_is_none(text):
 def test_row_rule__what_can_not_be_computed(text):
     with pytest.raises(InputError, match="rule"):
         kept(text)
+
+
+def test_row_rule__nan_is_missing_like_any_other():
+    table = pa.table({"a": [1.0, float("nan"), 3.0, 0.0], "b": [2.0, 2.0, 2.0, 0.0]})
+    assert keeps(table, row_rule("a > b")).tolist() == [False, True, True, False]
+    assert keeps(table, row_rule("a / b > 1")).tolist() == [False, True, True, True]
+    assert keeps(table, row_rule("a % b == 1")).tolist() == [True, True, True, True]
 
 
 @given(st.text(max_size=40))
