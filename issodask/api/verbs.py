@@ -4,26 +4,20 @@ All take their arguments in one order: original, pool, units, group_key, seed, r
 they share: where the work runs, what is shown of it, and what Ctrl-C leaves.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from issodask.api.folders import Folder
 from issodask.api.results import Finished, Plan, Pool, Report, Selection
 from issodask.api.settings import with_settings
 from issodask.api.target import Target, target_of
+from issodask.api.working import opened, work
 from issodask.config import EvaluateConfig, GenerateConfig, JobConfig, RulesConfig, SelectConfig, job_of, validated
-from issodask.display import listening
-from issodask.errors import InputError
 from issodask.events import Evaluating
 
 if TYPE_CHECKING:
-    from issodask.event_log import Events
-    from issodask.runtime import Runtime
-    from issodask.runtime.base import Client
-
-    Where: TypeAlias = Runtime | Client | str | None
+    from issodask.api.working import Where
 
 
 @with_settings("generate", leave_out=["csv"])
@@ -65,59 +59,9 @@ def generate(
     table = as_table(original, where="the original", csv=csv)
     n_units = pool_units(table, group_key, config, None)
     workers, default = place_to_make(config, workers, None) if runtime is None else (workers, None)
-    with _work("generate", kept, progress) as events, _opened(runtime or default, workers, events, kept.path) as place:
+    with work("generate", kept, progress) as events, opened(runtime or default, workers, events, kept.path) as place:
         made = generate(table, config, n_units, kept.path, seed, place, events, group_key, columns)
     return Pool(made, kept)
-
-
-@with_settings("generate", leave_out=["csv", "source", "units", "generators", "temperature", "top_p", "part_rows"])
-def impute(
-    original: Any,
-    fill: "str | Sequence[str]",
-    *,
-    draws: int = 1,
-    seed: int = 1,
-    runtime: "Where" = None,
-    folder: str | Path | None = None,
-    workers: int | None = None,
-    columns: Mapping[str, str] | None = None,
-    csv: Mapping[str, Any] | None = None,
-    progress: bool | None = None,
-    config: GenerateConfig,
-) -> Any:
-    """Fill missing values with what a generator draws given all other columns; observed values stay as they are.
-
-    original   a flat table: of pandas, Arrow, polars or Dask, or a path of Parquet or CSV
-    fill       the columns to fill
-    draws      how many tables to make: values are drawn, so that several show how sure they are
-    seed       the same seed gives the same values
-    runtime    serial, processes, cluster (of `issodask cluster up`), an address, or a Dask client; default: processes
-    folder     where what can be resumed is kept; default: one that goes with the results
-    workers    how many; default: one
-    columns    roles of columns by name, where they are not found right
-    csv        how CSV files are written, where that can't be found in them: separator, decimal and encoding
-    progress   show it; default: in a terminal or a notebook
-
-    Returns a table, of pandas if that was given, else of Arrow; of several draws a list.
-    """
-    import pandas as pd
-
-    from issodask.stages.generate import place_to_make
-    from issodask.stages.impute import impute
-    from issodask.store.frames import to_frame
-    from issodask.store.tables import as_table
-
-    if draws < 1:
-        raise InputError(f"draws is {draws}: ask for at least one")
-    kept = Folder(folder)
-    table = as_table(original, where="the original", csv=csv)
-    names = [fill] if isinstance(fill, str) else list(fill)
-    workers, default = place_to_make(config, workers or 1, None) if runtime is None else (workers, None)
-    with _work("impute", kept, progress) as events, _opened(runtime or default, workers, events, kept.path) as place:
-        found = impute(table, names, config, kept.path, place, seed=seed, draws=draws, roles=columns, events=events)
-    if isinstance(original, pd.DataFrame):
-        found = [to_frame(one).astype(original.dtypes.to_dict()).set_index(original.index) for one in found]
-    return found[0] if draws == 1 else found
 
 
 @with_settings("select")
@@ -169,7 +113,7 @@ def select(
         check_place(table)
     kept = Folder(folder or (Path(out).with_suffix(".work") if out is not None else None))
     path = Path(out) if out is not None else kept.files.subset
-    with _work("select", kept, progress) as events, _opened(runtime, workers, events, kept.path) as place:
+    with work("select", kept, progress) as events, opened(runtime, workers, events, kept.path) as place:
         selected = select(
             original,
             pool.opened if isinstance(pool, Pool) else pool,
@@ -228,7 +172,7 @@ def evaluate(
     chosen = subset if isinstance(subset, Selection) else None
     scratch = Folder()
     page, qa_page = scratch.files.report, scratch.files.qa_report
-    with _work("evaluate", scratch, progress) as events:
+    with work("evaluate", scratch, progress) as events:
         events.emit(Evaluating(n=0, of=1, what="accuracy, distances, report"))
         metrics = evaluate(
             read(original, "original"),
@@ -279,7 +223,7 @@ def run(
     scheduler, client = (runtime, None) if isinstance(runtime, str) else (None, runtime)
     place = {"workers": workers, "scheduler": scheduler, "performance_report": performance_report}
     config, kept = _job(job, folder, sections, place)
-    with _work("run", kept, progress) as events:
+    with work("run", kept, progress) as events:
         finished = run(config, events, client, columns)
     pool = Pool(finished.pool, kept)
     roles = {**config.columns, **(columns or {})}
@@ -334,30 +278,3 @@ def _job(
         changes["out"] = str(kept.path)
     config = job_of(job, changes)
     return config, kept or Folder(config.out)
-
-
-@contextmanager
-def _opened(where: "Where", workers: int | None, events: "Events", folder: Path) -> Iterator["Runtime"]:
-    """The runtime; whoever watches the cluster hears the events."""
-    from issodask.runtime import open_runtime, told
-
-    with open_runtime(workers, where) as runtime, told(runtime, events, folder):
-        yield runtime
-
-
-@contextmanager
-def _work(verb: str, folder: Folder, progress: bool | None) -> Iterator["Events"]:
-    """Events that are kept in the folder and shown; an interruption says how to go on."""
-    from issodask.event_log import Events
-
-    try:
-        with listening(progress) as listeners:
-            yield Events(folder.files.events, *listeners)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_how_to_go_on(verb, folder)) from None
-
-
-def _how_to_go_on(verb: str, folder: Folder) -> str:
-    if folder.is_kept:
-        return f"{verb} was stopped; call it again with the same folder ({folder.path}) to go on"
-    return f"{verb} was stopped; give a folder to be able to go on the next time"

@@ -49,24 +49,31 @@ def facts_of(
     """All that is told of a selection."""
     context = aimed.context
     return SelectionFacts(
-        pool_units=context.codes.n_units,
         aim=replace(aimed.facts, random=found.random_original_error, subset=found.original_error),
         objective=found.objective,
         stop_reason=found.stop_reason,
         rounds=found.rounds,
-        seed=context.seed,
-        timings=dict(timings),
         ipf=FittedWeights(**{**asdict(found.ipf), "unfillable": len(found.ipf.unfillable)}),
         start=found.start,
         unsupported=_unsupported(found, known),
         lineage=_lineage(context.codes, pool, found.unit_ids),
         objective_bound=bound,
         copies=copies,
-        unit="row" if known.group_key is None else "group",
-        roles=known.columns.facts(),
-        settings=context.config.model_dump(),
+        timings=dict(timings),
         asked=asked,
+        **_circumstances(context, known),
     )
+
+
+def _circumstances(context: SearchContext, known: KnownOriginal) -> dict[str, Any]:
+    """What is told of any selection, whatever it found."""
+    return {
+        "pool_units": context.codes.n_units,
+        "seed": context.seed,
+        "unit": "row" if known.group_key is None else "group",
+        "roles": known.columns.facts(),
+        "settings": context.config.model_dump(),
+    }
 
 
 def asked_for(
@@ -116,22 +123,18 @@ def facts_of_strata(
 ) -> SelectionFacts:
     """All that is told of a selection of strata; errors are means over their units."""
     return SelectionFacts(
-        pool_units=context.codes.n_units,
         objective=found.objective,
         stop_reason="effort spent",
         rounds="",
-        seed=context.seed,
-        timings=dict(timings),
         ipf=FittedWeights("skipped"),
         start=None,
         unsupported=Unsupported(0, 0.0),
         lineage=_lineage(context.codes, pool, np.sort(found.unit_ids)),
         objective_bound=None,
         copies=copies,
-        unit="row" if known.group_key is None else "group",
-        roles=known.columns.facts(),
-        settings=context.config.model_dump(),
+        timings=dict(timings),
         asked=asked,
+        **_circumstances(context, known),
     )
 
 

@@ -4,7 +4,7 @@ In: a pool, and what was asked. Out: a file of numbers per block of codes, and `
 `balance`: how much units of each class count, and how many of each the subset has.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,15 @@ from issodask.fitting.rake import rake
 from issodask.stages.asked import Asked, cells_of_groups
 from issodask.stages.context import SearchContext
 from issodask.stages.original import KnownOriginal
-from issodask.store.codes import Block, blocks_of_parts, read_note
-from issodask.store.folders import PartFile
-from issodask.store.parts import hash_keys, iter_rows
+from issodask.stages.pool_parts import PartTask, part_tasks
+from issodask.store.codes import Block, read_note
+from issodask.store.parts import iter_rows
 from issodask.store.plain import plain
 from issodask.store.pool import Pool
-from issodask.store.reader import BlockReader, Marks, save_weights, weights_path
+from issodask.store.reader import BlockReader, Marks, weights_path
 from issodask.store.receipts import Receipt, key_of
 from issodask.store.subset import with_constants
 from issodask.store.tables import joined_tables
-from issodask.table.groups import Groups
 from issodask.table.schema import Schema
 
 _VERSION = 1
@@ -138,14 +137,6 @@ def _check_enough(marked: Marked, asked: Asked, context: SearchContext) -> None:
 
 
 @dataclass(frozen=True)
-class _Task:
-    file: PartFile
-    group_key: str | None
-    first_unit: int
-    blocks: Sequence[Block]
-
-
-@dataclass(frozen=True)
 class _Look:
     """How parts are looked at: which columns are read and which, being constant, are known."""
 
@@ -156,12 +147,7 @@ class _Look:
 
 
 def _mark(context: SearchContext, pool: Pool, known: KnownOriginal, asked: Asked) -> tuple[dict[str, Any], list[str]]:
-    by_part = blocks_of_parts(context.codes, [part.name for part in pool.parts])
-    starts = np.cumsum([0, *context.codes.part_units])[:-1].tolist()
-    tasks = [
-        _Task(pool.file(part), known.group_key, first, blocks)
-        for part, first, blocks in zip(pool.parts, starts, by_part, strict=True)
-    ]
+    tasks = part_tasks(pool, context.codes, known.group_key)
     needed = [name for name in asked.columns if name in known.columns.needed.names]
     constants = known.columns.constants
     constants = constants.select([name for name in constants.column_names if name in asked.columns])
@@ -189,7 +175,7 @@ def _mark(context: SearchContext, pool: Pool, known: KnownOriginal, asked: Asked
 
 
 def _mark_part(
-    task: _Task, look: _Look
+    task: PartTask, look: _Look
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Write the numbers of a part's units. Returns the files' hashes, numbers and how often each occurs, and by rule
     how many units break it, and how many of them no other that is enforced."""
@@ -206,21 +192,17 @@ def _mark_part(
         broken = broken + breaks.sum(axis=0)
         alone = alone + of_enforced[n_broken == 1].sum(axis=0)
     all_numbers = np.concatenate(found)
-    hashes = [
-        save_weights(look.folder, block, all_numbers[block.first_unit - task.first_unit :][: block.n_units])
-        for block in task.blocks
-    ]
+    hashes = task.save(look.folder, all_numbers)
     numbers, counts = np.unique(all_numbers[all_numbers >= 0], return_counts=True)
     return hashes, numbers, counts, broken, alone
 
 
-def _units(task: _Task, look: _Look) -> Iterator[tuple[list[NDArray[np.int64]], NDArray[np.bool_]]]:
+def _units(task: PartTask, look: _Look) -> Iterator[tuple[list[NDArray[np.int64]], NDArray[np.bool_]]]:
     """The cells of a part's units in all controls, and which rules they break (units, rules), piece by piece."""
-    try:
+    with task.named():
         tables: Iterator[Any] = (with_constants(rows, look.constants) for rows in iter_rows(task.file, look.schema))
-        groups = None
-        if task.group_key is not None:
-            groups = Groups.of(hash_keys(task.file, task.group_key), where=f"part {task.file.name}")
+        groups = task.groups()
+        if groups is not None:
             tables = iter([joined_tables(tables)] if groups.n_groups else [])
         for table in tables:
             rows = plain(table, look.asked.rules.schema.only(table.column_names))
@@ -228,5 +210,3 @@ def _units(task: _Task, look: _Look) -> Iterator[tuple[list[NDArray[np.int64]], 
             if groups is not None:
                 cells = [cells_of_groups(own, groups) for own in cells]
             yield cells, look.asked.rules.broken(table, groups)
-    except InputError as error:
-        raise InputError(str(error) if task.file.name in str(error) else f"part {task.file.name}: {error}") from error

@@ -19,20 +19,18 @@ import xxhash
 from numpy.typing import NDArray
 
 from issodask import seeds, trees
-from issodask.errors import InputError
 from issodask.events import Damaged, OddsFound
 from issodask.runtime import Runtime
 from issodask.stages.context import Odds, SearchContext
 from issodask.stages.original import KnownOriginal
-from issodask.store.codes import Block, blocks_of_parts, read_note
-from issodask.store.folders import PartFile
-from issodask.store.parts import hash_keys, iter_part
+from issodask.stages.pool_parts import PartTask, part_tasks
+from issodask.store.codes import read_note
+from issodask.store.parts import iter_part
 from issodask.store.plain import plain
 from issodask.store.pool import Pool
-from issodask.store.reader import save_weights, weights_path
+from issodask.store.reader import weights_path
 from issodask.store.receipts import Receipt, key_of
 from issodask.table.features import Features
-from issodask.table.groups import Groups
 from issodask.table.schema import Schema
 
 EXPONENTS = (1.0, 0.75, 0.5, 0.25, 0.0)
@@ -73,11 +71,10 @@ def find_odds(context: SearchContext, pool: Pool, known: KnownOriginal, sample: 
     if found is not None:
         return Odds(**found, key=key)
     began = monotonic()
-    by_part = blocks_of_parts(context.codes, [part.name for part in pool.parts])
-    places = _Places(pool, known.group_key, context.codes.part_units, by_part)
-    models, n_trees, prior = _train(places, sample, context.runtime, context.seed)
+    tasks = part_tasks(pool, context.codes, known.group_key)
+    models, n_trees, prior = _train(tasks, sample, context.runtime, context.seed)
     context.folder.odds.mkdir(parents=True, exist_ok=True)
-    hashes, sums = _judge(places, sample, context.runtime, (models, prior), context.folder.odds)
+    hashes, sums = _judge(tasks, sample, context.runtime, (models, prior), context.folder.odds)
     odds = _tempered(sums, context.n_units, context.codes.n_units, n_trees)
     facts = asdict(odds)
     facts.pop("key")
@@ -86,45 +83,19 @@ def find_odds(context: SearchContext, pool: Pool, known: KnownOriginal, sample: 
     return Odds(**facts, key=key)
 
 
-@dataclass(frozen=True)
-class _Places:
-    """The parts of the pool, how many units each has, and the blocks that their codes are cut into."""
-
-    pool: Pool
-    group_key: str | None
-    n_units: Sequence[int]
-    blocks: Sequence[Sequence[Block]]
-
-    def tasks(self, chosen: Sequence[NDArray[np.int64] | None]) -> list["_Task"]:
-        """One for each part; `chosen` are places within it, None for all."""
-        starts = np.cumsum([0, *self.n_units])[:-1].tolist()
-        parts = zip(self.pool.parts, starts, self.blocks, chosen, strict=True)
-        return [_Task(self.pool.file(part), self.group_key, *rest) for part, *rest in parts]
-
-
-@dataclass(frozen=True)
-class _Task:
-    file: PartFile
-    group_key: str | None
-    first_unit: int
-    blocks: Sequence[Block]
-    chosen: NDArray[np.int64] | None
-
-
-def _train(places: _Places, sample: SampleOfOriginal, runtime: Runtime, seed: int) -> tuple[list[str], int, float]:
+def _train(
+    tasks: Sequence[PartTask], sample: SampleOfOriginal, runtime: Runtime, seed: int
+) -> tuple[list[str], int, float]:
     """Two models as text: of even places, which judges odd ones, and of odd ones.
 
     Also how many trees both have, and what log-odds rise by if the pool's units are as many as the original's.
     """
-    n_pool = sum(places.n_units)
+    n_pool = sum(task.n_units for task in tasks)
     n_wanted = min(_POOL_PER_ORIGINAL * len(sample.units), _MOST_OF_POOL)
     units = _some(n_pool, n_wanted, seeds.generator(seed, "pool told apart"))
-    stops = np.cumsum(places.n_units)
-    chosen = [
-        units[slice(*np.searchsorted(units, [stop - n, stop]))] - (stop - n)
-        for stop, n in zip(stops.tolist(), places.n_units, strict=True)
-    ]
-    read = runtime.map(_read_features, places.tasks(chosen), runtime.share(sample), label="sample")
+    chosen = [units[slice(*np.searchsorted(units, [t.first_unit, t.first_unit + t.n_units]))] for t in tasks]
+    wanted = list(zip(tasks, chosen, strict=True))
+    read = runtime.map(_read_features, wanted, runtime.share(sample), label="sample")
     of_pool = np.concatenate(list(read))
     models = []
     for side in (0, 1):
@@ -137,13 +108,12 @@ def _train(places: _Places, sample: SampleOfOriginal, runtime: Runtime, seed: in
 
 
 def _judge(
-    places: _Places, sample: SampleOfOriginal, runtime: Runtime, judges: tuple[list[str], float], folder: Path
+    tasks: Sequence[PartTask], sample: SampleOfOriginal, runtime: Runtime, judges: tuple[list[str], float], folder: Path
 ) -> tuple[list[str], NDArray[np.float64]]:
     """Write the log-odds of all blocks; returns the files' hashes, and by exponent the sums of odds and squares."""
     shared = runtime.share(sample), runtime.share(judges), runtime.share(folder)
     hashes: list[str] = []
     sums = np.zeros((len(EXPONENTS), 3))
-    tasks = places.tasks([None] * len(places.n_units))
     for own_hashes, own_sums in runtime.map(_judge_part, tasks, *shared, label="odds"):
         hashes += own_hashes
         sums += own_sums
@@ -151,16 +121,13 @@ def _judge(
 
 
 def _judge_part(
-    task: _Task, sample: SampleOfOriginal, trained: tuple[list[str], float], folder: Path
+    task: PartTask, sample: SampleOfOriginal, trained: tuple[list[str], float], folder: Path
 ) -> tuple[list[str], NDArray[np.float64]]:
     models, prior = trained
     judges = [trees.read(model) for model in models]
     judged = [_log_odds(units, first, judges) for first, units in _features(task, sample)]
     found = np.clip(np.concatenate([np.zeros(0), *judged]) + prior, -_LARGEST, _LARGEST)
-    hashes = [
-        save_weights(folder, block, found[block.first_unit - task.first_unit :][: block.n_units])
-        for block in task.blocks
-    ]
+    hashes = task.save(folder, found)
     powers = np.exp(np.outer(EXPONENTS, found))
     sums = np.column_stack([powers.sum(axis=1), (powers**2).sum(axis=1), np.full(len(powers), float(len(found)))])
     return hashes, sums
@@ -186,31 +153,28 @@ def _tempered(sums: NDArray[np.float64], n_units: int, n_pool: int, n_trees: int
     raise AssertionError("with an exponent of 0 all units count alike")
 
 
-def _read_features(task: _Task, sample: SampleOfOriginal) -> NDArray[np.float64]:
+def _read_features(item: tuple[PartTask, NDArray[np.int64]], sample: SampleOfOriginal) -> NDArray[np.float64]:
     """The features of the chosen units of a part."""
-    chosen = task.chosen if task.chosen is not None else np.zeros(0, np.int64)
+    task, chosen = item
     found = [np.zeros((0, len(sample.features.features)))]
     for first, units in _features(task, sample):
-        own = chosen - (first - task.first_unit)
+        own = chosen - first
         found.append(units[own[(own >= 0) & (own < len(units))]])
     return np.concatenate(found)
 
 
-def _features(task: _Task, sample: SampleOfOriginal) -> Iterator[tuple[int, NDArray[np.float64]]]:
+def _features(task: PartTask, sample: SampleOfOriginal) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """The features of a part's units, in the order of its codes, piece by piece, with the number of the first one."""
-    try:
+    with task.named():
         values = (sample.features.values(rows) for rows in iter_part(task.file, sample.schema))
-        if task.group_key is None:
+        groups = task.groups()
+        if groups is None:
             first = task.first_unit
             for units in values:
                 yield first, units
                 first += len(units)
-            return
-        groups = Groups.of(hash_keys(task.file, task.group_key), where=f"part {task.file.name}")
-        if groups.n_groups:
+        elif groups.n_groups:
             yield task.first_unit, sample.features.by_group(np.concatenate(list(values)), groups)
-    except InputError as error:
-        raise InputError(f"part {task.file.name}: {error}") from error
 
 
 def _some(n: int, n_wanted: int, random: np.random.Generator) -> NDArray[np.int64]:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from issodask.config import RulesConfig, SelectConfig, TargetConfig
 from issodask.errors import InputError
 from issodask.event_log import Events
-from issodask.events import ColumnsKnown, CsvRead, PartEncoded, RulesKnown, SubsetWritten, Unmet, Writing
+from issodask.events import ColumnsKnown, PartEncoded, Writing
 from issodask.fitting.budget import read_rounds
-from issodask.report.copies import Copies, Fingerprints
-from issodask.report.facts import AskedFor, SelectionFacts
+from issodask.report.copies import Fingerprints
+from issodask.report.facts import SelectionFacts
 from issodask.report.tables import Table
 from issodask.runtime import Runtime, open_runtime
 from issodask.runtime.local import ThreadTeam
@@ -36,11 +36,10 @@ from issodask.stages.odds import SampleOfOriginal
 from issodask.stages.original import KnownOriginal, groups_of
 from issodask.stages.search import search
 from issodask.stages.strata import find_strata
+from issodask.stages.telling import tell_csv, tell_rules, tell_unmet, tell_written
 from issodask.stages.write import write_subset
 from issodask.store.codes import Codes, read_note
-from issodask.store.dialects import Dialect
 from issodask.store.files import sole_writer
-from issodask.store.folders import describe_csv
 from issodask.store.frames import key_codes, to_frame
 from issodask.store.pool import Pool, check_pool
 from issodask.store.pool_writer import as_pool
@@ -52,9 +51,6 @@ from issodask.table.keys import new_keys
 
 if TYPE_CHECKING:
     from issodask.runtime.base import Client
-
-
-_MOST_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -137,14 +133,14 @@ def select(
             known = KnownOriginal.of(table, group_key, columns, held_out)
             work.events.emit(ColumnsKnown(**known.columns.facts(), told=known.columns.told()))
             asked = asked_of(target or TargetConfig(), rules or RulesConfig(), table, known, config.units)
-            _tell_rules(asked, work.events)
+            tell_rules(asked, work.events)
             fingerprints = Fingerprints.of(_units(table, group_key), known.columns.facts()["left_out"])
             sample = SampleOfOriginal.of(table, known, seed) if config.aim == "population" else None
             del table
             needed = known.columns.needed
             opened = pool if isinstance(pool, Pool) else as_pool(pool, place.pool, needed, group_key, pool_csv)
         running.check_seen(place.path, opened.folder)
-        _tell_csv(original, csv, opened, work.events)
+        tell_csv(original, csv, opened, work.events)
         return _select(work, known, opened, fingerprints, sample, asked)
 
 
@@ -210,9 +206,9 @@ def _select(
         copies = fingerprints.copies_in(_units(written, known.group_key))
         if asked is not None and marked is not None:
             answer = asked_for(asked, marked, context, found.unit_ids, (written, groups_of(written, known.group_key)))
-            _tell_unmet(answer, work.events)
+            tell_unmet(answer, work.events)
     facts = facts_of(found, aimed, known, pool, copies, bound, work.timings, answer)
-    _tell(work, facts, copies)
+    tell_written(work.out, facts, copies, work.events)
     return Selected(work.out, n_units, 1 - found.random_original_error, facts, asked)
 
 
@@ -234,7 +230,7 @@ def _select_strata(
         copies = fingerprints.copies_in(_units(written, known.group_key))
         answer = strata_for(asked, marked, found, written)
     facts = facts_of_strata(found, context, known, pool, copies, work.timings, answer)
-    _tell(work, facts, copies)
+    tell_written(work.out, facts, copies, work.events)
     return Selected(work.out, len(found.unit_ids), 1 - found.random_objective, facts, asked)
 
 
@@ -246,48 +242,12 @@ def _context(work: _Work, known: KnownOriginal, codes: Codes, n_units: int, aske
     return SearchContext(codes, objective, objective, marginals, work.config, work.seed, *places)
 
 
-def _tell_rules(asked: Asked | None, events: Events) -> None:
-    """Say which rules the original breaks."""
-    if asked is None or not asked.n_broken.any():
-        return
-    broken = {rule.text: int(n) for rule, n in zip(asked.rules.rules, asked.n_broken, strict=True) if n}
-    events.emit(RulesKnown(broken=broken, strict=bool(asked.enforced.all())))
-
-
-def _tell_unmet(answer: AskedFor, events: Events) -> None:
-    unmet = answer.unmet
-    if unmet:
-        told = [f"{cell.cell} ({cell.subset:,} of {cell.asked:,})" for cell in unmet[:_MOST_TOLD]]
-        events.emit(Unmet(cells=told, n_cells=len(unmet)))
-
-
-def _tell(work: _Work, facts: SelectionFacts, copies: Copies) -> None:
-    work.events.emit(
-        SubsetWritten(
-            out=str(work.out),
-            accuracy=1 - facts.original_error,
-            rounds=facts.rounds,
-            reason=facts.stop_reason,
-            random_accuracy=None if facts.aim.random is None else 1 - facts.aim.random,
-            copies=copies.to_dict(facts.unit),
-        )
-    )
-
-
 def _units(table: Any, group_key: str | None) -> Table:
     """The units of an Arrow table, as they are compared."""
     rows = to_frame(table)
     if group_key is None:
         return Table.flat(rows)
     return Table.grouped(rows.drop(columns=[group_key]), key_codes(table, group_key), "the table")
-
-
-def _tell_csv(original: Any, csv: Mapping[str, Any] | None, pool: Pool, events: Events) -> None:
-    """Say what was found of CSV files that are not written as usual."""
-    path = Path(original) if isinstance(original, str | Path) and Path(original).exists() else None
-    texts = [describe_csv(path, Dialect.given(csv)) if path is not None else None, pool.describe_csv()]
-    for text in filter(None, texts):
-        events.emit(CsvRead(text=text))
 
 
 def _check_config(config: SelectConfig, group_key: str | None) -> None:

@@ -27,7 +27,8 @@ from issodask.fitting.rake import effective_size, rake
 from issodask.fitting.schedule import GAINS_PER_ROUND, TrimPlan
 from issodask.fitting.trim import Trimming, TrimStart
 from issodask.runtime.local import ThreadTeam
-from issodask.stages.asked import Asked, Stratum
+from issodask.stages.asked import Asked
+from issodask.stages.asked_strata import Stratum
 from issodask.stages.context import SearchContext
 from issodask.stages.mark import Marked
 from issodask.stages.original import KnownOriginal
@@ -55,24 +56,27 @@ def find_strata(context: SearchContext, known: KnownOriginal, marked: Marked, as
     classes = np.concatenate([marked.marks.classes(block) for block in context.codes.blocks])
     order = np.argsort(classes, kind="stable")
     order = order[np.searchsorted(classes[order], 0) :]
-    world = _World(
+    by = known.bins.names.index(asked.by)
+    codes = np.array(known.codes)
+    codes[:, by] = 0
+    shared = _Shared(
         context.reader,
         context.codes.blocks,
         order,
         marked.counts,
         marked.cells,
-        known.codes,
+        codes,
         np.column_stack([np.zeros((known.n_units, 0), np.int64), *asked.cells_within]),
         asked.cells[0],
         context.objective,
-        known.bins.names.index(asked.by),
+        by,
         context.config.aim == "population",
         context.config.effort or usual_effort(context.some_units.cells_per_unit),
         context.seed,
     )
     strata, found = asked.strata, []
-    shared = context.runtime.share(world)
-    for n, one in enumerate(context.runtime.map(_search, list(enumerate(strata)), shared, label="stratum"), 1):
+    sent = context.runtime.share(shared)
+    for n, one in enumerate(context.runtime.map(_search, list(enumerate(strata)), sent, label="stratum"), 1):
         found.append(one)
         context.events.emit(StratumFound(n=n, of=len(strata), name=strata[n - 1].name, units=strata[n - 1].n_units))
     sizes = np.array([len(ids) for ids, *_ in found])
@@ -87,7 +91,7 @@ def find_strata(context: SearchContext, known: KnownOriginal, marked: Marked, as
 
 
 @dataclass(frozen=True)
-class _World:
+class _Shared:
     """What all strata share.
 
     order, counts, cells   the pool's units class by class; of each class how many, and its cell in each control
@@ -109,35 +113,30 @@ class _World:
     effort: float
     seed: int
 
-    def __post_init__(self) -> None:
-        without = np.array(self.codes)
-        without[:, self.by] = 0
-        object.__setattr__(self, "codes", without)
 
-
-def _search(item: tuple[int, Stratum], world: _World) -> tuple[NDArray[np.int64], float, float, int]:
+def _search(item: tuple[int, Stratum], shared: _Shared) -> tuple[NDArray[np.int64], float, float, int]:
     """The units of one stratum, its objective and that of random units, and how many units of its totals are missed."""
     place, stratum = item
-    random = seeds.generator(world.seed, "stratum", place)
-    quotas = _quotas(stratum, world)
-    sizes = _candidates(quotas, world)
-    firsts = np.cumsum(world.counts) - world.counts
+    random = seeds.generator(shared.seed, "stratum", place)
+    quotas = _quotas(stratum, shared)
+    sizes = _candidates(quotas, shared)
+    firsts = np.cumsum(shared.counts) - shared.counts
     chosen = [
-        world.order[first + np.sort(random.choice(count, size, replace=False))]
-        for first, count, size in zip(firsts.tolist(), world.counts.tolist(), sizes.tolist(), strict=True)
+        shared.order[first + np.sort(random.choice(count, size, replace=False))]
+        for first, count, size in zip(firsts.tolist(), shared.counts.tolist(), sizes.tolist(), strict=True)
         if size
     ]
     candidates = np.concatenate([np.zeros(0, np.int64), *chosen])
     classes = np.repeat(np.arange(len(sizes)), sizes)
-    codes = _codes(candidates, world)
-    objective = _objective(place, stratum, world)
+    codes = _codes(candidates, shared)
+    objective = _objective(place, stratum, shared)
     problem = Problem(objective, [Strip(0, 0, len(codes), 0)], lambda block: codes)
-    (kept, error), by_chance = _trimmed(problem, classes, quotas, place, world, random)
-    return np.sort(candidates[kept]), error, by_chance, _missed(quotas, stratum, world)
+    (kept, error), by_chance = _trimmed(problem, classes, quotas, place, shared, random)
+    return np.sort(candidates[kept]), error, by_chance, _missed(quotas, stratum, shared)
 
 
-def _quotas(stratum: Stratum, world: _World) -> NDArray[np.int64]:
-    n_pool = int(world.counts.sum())
+def _quotas(stratum: Stratum, shared: _Shared) -> NDArray[np.int64]:
+    n_pool = int(shared.counts.sum())
     if n_pool < stratum.n_units:
         raise InputError(
             f"stratum {stratum.name!r} needs {stratum.n_units:,} units, but only {n_pool:,} of the pool may be chosen: "
@@ -145,46 +144,46 @@ def _quotas(stratum: Stratum, world: _World) -> NDArray[np.int64]:
         )
     if not stratum.totals:
         return whole_quotas(
-            np.zeros((len(world.counts), 1), np.int64),
-            np.asarray(world.counts * (stratum.n_units / n_pool), np.float64),
-            world.counts,
+            np.zeros((len(shared.counts), 1), np.int64),
+            np.asarray(shared.counts * (stratum.n_units / n_pool), np.float64),
+            shared.counts,
             [np.array([stratum.n_units])],
         )
     shares = [totals / max(1, totals.sum()) for totals in stratum.totals]
-    raked = rake(world.cells, world.counts.astype(float), shares)
-    return whole_quotas(world.cells, raked.weights * stratum.n_units, world.counts, stratum.totals)
+    raked = rake(shared.cells, shared.counts.astype(float), shares)
+    return whole_quotas(shared.cells, raked.weights * stratum.n_units, shared.counts, stratum.totals)
 
 
-def _candidates(quotas: NDArray[np.int64], world: _World) -> NDArray[np.int64]:
+def _candidates(quotas: NDArray[np.int64], shared: _Shared) -> NDArray[np.int64]:
     """Of each class so many times its quota, if there are."""
     oversize = max(_OVERSIZE, _FEWEST_CANDIDATES / max(1, quotas.sum()))
     oversize = max(1.0, min(oversize, _MOST_CANDIDATES / max(1, quotas.sum())))
-    return np.minimum(np.rint(quotas * oversize).astype(np.int64), world.counts)
+    return np.minimum(np.rint(quotas * oversize).astype(np.int64), shared.counts)
 
 
-def _codes(candidates: NDArray[np.int64], world: _World) -> NDArray[np.uint8]:
+def _codes(candidates: NDArray[np.int64], shared: _Shared) -> NDArray[np.uint8]:
     by_id = np.argsort(candidates, kind="stable")
-    by_block: Any = rows_by_block(candidates[by_id], world.blocks)
-    pieces = [world.reader.codes(block)[rows] for block, rows in by_block]
-    codes = np.empty((len(candidates), world.codes.shape[1]), np.uint8)
+    by_block: Any = rows_by_block(candidates[by_id], shared.blocks)
+    pieces = [shared.reader.codes(block)[rows] for block, rows in by_block]
+    codes = np.empty((len(candidates), shared.codes.shape[1]), np.uint8)
     codes[by_id] = np.concatenate([codes[:0], *pieces])
-    codes[:, world.by] = 0
+    codes[:, shared.by] = 0
     return codes
 
 
-def _objective(place: int, stratum: Stratum, world: _World) -> Objective:
+def _objective(place: int, stratum: Stratum, shared: _Shared) -> Objective:
     """What the stratum's own units of the original show, raked to its totals; shrunk towards all of the original."""
-    cliques, own = world.objective.cliques, world.own_strata == place
+    cliques, own = shared.objective.cliques, shared.own_strata == place
     shares = [totals / max(1, totals.sum()) for totals in stratum.totals]
-    whole = _weights(world.own_cells, np.ones(len(own)), shares)
-    mine = _weights(world.own_cells, own.astype(float), shares) if own.any() else None
+    whole = _weights(shared.own_cells, np.ones(len(own)), shares)
+    mine = _weights(shared.own_cells, own.astype(float), shares) if own.any() else None
     whole = np.ones(len(own)) if whole is None else whole
-    parent = weigh_marginals(world.codes, cliques, whole / whole.sum())
+    parent = weigh_marginals(shared.codes, cliques, whole / whole.sum())
     target = parent
     if mine is not None:
         rows = np.flatnonzero(mine)
-        target = weigh_marginals(world.codes[rows], cliques, mine[rows] / mine.sum())
-        if world.shrinks:
+        target = weigh_marginals(shared.codes[rows], cliques, mine[rows] / mine.sum())
+        if shared.shrinks:
             target, _ = between(target, parent, effective_size(mine), cliques.family_starts)
     return Objective.of(target * stratum.n_units, cliques, stratum.n_units, stratum.n_units)
 
@@ -208,7 +207,7 @@ def _trimmed(
     classes: NDArray[np.int64],
     quotas: NDArray[np.int64],
     place: int,
-    world: _World,
+    shared: _Shared,
     random: np.random.Generator,
 ) -> tuple[tuple[NDArray[np.int64], float], float]:
     """The places of the units that are left and their objective, and the objective of random ones."""
@@ -225,19 +224,19 @@ def _trimmed(
         chance = problem.objective.value(problem.residual_by(team, by_chance))
         start = TrimStart(order, problem.residual_by(team, np.sort(order)), n_by_class=sizes[has_some])
         plan = TrimPlan.of(len(order), len(by_chance), (sizes[has_some], quotas[has_some]))
-        trimming = Trimming(start, plan, problem, team, seeds.integer(world.seed, "stratum trim", place))
+        trimming = Trimming(start, plan, problem, team, seeds.integer(shared.seed, "stratum trim", place))
         for i_step in range(plan.n_steps):
-            trimming.run_step(plan.picks(i_step, world.effort / GAINS_PER_ROUND))
+            trimming.run_step(plan.picks(i_step, shared.effort / GAINS_PER_ROUND))
         found = problem.objective.value(trimming.residual)
     return ((trimming.order, found) if found <= chance else (by_chance, chance)), chance
 
 
-def _missed(quotas: NDArray[np.int64], stratum: Stratum, world: _World) -> int:
+def _missed(quotas: NDArray[np.int64], stratum: Stratum, shared: _Shared) -> int:
     """Units that are in other cells than asked, or in none."""
     return int(
         sum(
             np.abs(np.bincount(own, quotas, len(totals)).astype(np.int64) - totals).sum()
-            for own, totals in zip(world.cells.T, stratum.totals, strict=True)
+            for own, totals in zip(shared.cells.T, stratum.totals, strict=True)
         )
         // 2
     )

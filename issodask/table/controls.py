@@ -22,6 +22,9 @@ from issodask.kernels.bins import NO_TIME
 from issodask.table.columns import Columns, Plain, Texts, Times
 from issodask.table.schema import Schema, quoted
 
+COUNT, SHARE = "count", "share"
+"""The column of a table of totals that has the numbers of units, or shares of them."""
+
 MOST_COLUMNS = 3
 _NUMBER = r"[-+]?\d[\d_]*(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _RANGES = (r"(.+?)\s*\.\.\s*(.+)", r"(.+?)\s+to\s+(.+)", rf"({_NUMBER})\s*[-–]\s*({_NUMBER})")

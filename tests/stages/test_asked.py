@@ -57,33 +57,15 @@ def world(tmp_path_factory):
     return folder
 
 
-def selected(world, out, target=None, rules=None, config=QUICK, scheduler="serial", **more):
+def selected(world, out, target=None, rules=None, config=QUICK, scheduler="serial", names=("original", "pool"), **more):
+    original, pool = names
+    asked = {"target": TargetConfig(**(target or {})), "rules": RulesConfig(**(rules or {}))}
     with open_runtime(2, scheduler) as runtime:
-        return select(
-            world / "original.parquet",
-            world / "pool",
-            out,
-            config,
-            target=TargetConfig(**(target or {})),
-            rules=RulesConfig(**(rules or {})),
-            runtime=runtime,
-            **more,
-        )
+        return select(world / f"{original}.parquet", world / pool, out, config, runtime=runtime, **asked, **more)
 
 
-def groups(world, out, target=None, rules=None, config=QUICK, scheduler="serial", **more):
-    with open_runtime(2, scheduler) as runtime:
-        return select(
-            world / "panel.parquet",
-            world / "panel",
-            out,
-            config,
-            group_key="who",
-            target=TargetConfig(**(target or {})),
-            rules=RulesConfig(**(rules or {})),
-            runtime=runtime,
-            **more,
-        )
+def groups(*args, **more):
+    return selected(*args, names=("panel", "panel"), group_key="who", **more)
 
 
 def check_totals(frame):
