@@ -255,11 +255,6 @@ class JobConfig(_Section):
     runtime: RuntimeConfig = RuntimeConfig()
 
 
-class _Wishes(_Section):
-    target: TargetConfig = TargetConfig()
-    rules: RulesConfig = RulesConfig()
-
-
 def section_of(name: str) -> type[BaseModel]:
     """The model of a section of the job file."""
     return type(JobConfig.model_fields[name].default)
@@ -289,8 +284,8 @@ def wishes_of(path: str | Path) -> tuple[TargetConfig, RulesConfig]:
     sections = {name: values.get(name, {}) for name in ("target", "rules")}
     if not any(sections.values()):
         raise InputError(f"{path} has neither [target] nor [rules]: write what is asked for there")
-    found = validated(_Wishes, sections, where=str(path))
-    return found.target, found.rules
+    target = validated(TargetConfig, sections["target"], where=f"{path}, [target]")
+    return target, validated(RulesConfig, sections["rules"], where=f"{path}, [rules]")
 
 
 def job_of(job: str | Path | Mapping[str, Any] | JobConfig, changes: Mapping[str, Any]) -> JobConfig:

@@ -109,6 +109,7 @@ def test_totals__from_a_file(world, tmp_path):
     assert ((ages < 40).sum(), ages.between(40, 59).sum(), (ages > 59).sum()) == (300, 150, 150)
 
 
+@pytest.mark.slow
 def test_totals__of_groups(world, tmp_path):
     target = {"shares": [{"column": "town", "shares": {"Graz": 0.1, "Linz": 0.6}}]}
     for config in (QUICK, POPULATION):
@@ -163,6 +164,7 @@ def test_rules__are_never_broken(world, tmp_path):
     assert kept[0].pool < 1
 
 
+@pytest.mark.slow
 def test_rules__that_the_original_breaks_are_told_and_not_enforced(world, tmp_path):
     told = []
     found = selected(world, tmp_path / "a.parquet", rules={"rows": ["age >= 30"]}, events=Events(None, told.append))
@@ -174,6 +176,7 @@ def test_rules__that_the_original_breaks_are_told_and_not_enforced(world, tmp_pa
     assert (pd.read_parquet(found.out).age >= 30).all()
 
 
+@pytest.mark.slow
 def test_rules__dependencies_go_on(world, tmp_path):
     original = mixed_table().assign(level=lambda frame: frame["size"].map({"S": 1, "M": 2, "L": 3}).astype(int))
     pool = biased_pool().assign(level=lambda frame: frame["size"].map({"S": 1, "M": 2, "L": 3}).astype(int))
@@ -201,6 +204,7 @@ def test_rules__of_groups(world, tmp_path):
     assert rule.pool < 1
 
 
+@pytest.mark.slow
 def test_rules__functions_of_ones_own(world, tmp_path):
     (tmp_path / "mine.py").write_text(
         "def adult(frame):\n    return frame['age'] >= 21\n\n\ndef short(group):\n    return len(group) < 6\n\n\n"
@@ -216,6 +220,7 @@ def test_rules__functions_of_ones_own(world, tmp_path):
             selected(world, tmp_path / "c.parquet", rules={"rows": [rule + name]})
 
 
+@pytest.mark.slow
 def test_rules__a_function_that_has_changed_is_asked_again(world, tmp_path):
     mine = tmp_path / "mine.py"
     for least in (21, 30):
@@ -225,6 +230,7 @@ def test_rules__a_function_that_has_changed_is_asked_again(world, tmp_path):
         assert pd.read_parquet(found.out).age.min() >= least
 
 
+@pytest.mark.slow
 def test_rules__too_few_units_left(world, tmp_path):
     with pytest.raises(InputError, match=r"only [\d,]+ of the pool's 6,000 units .* 'age == 33' costs most"):
         selected(world, tmp_path / "subset.parquet", rules={"rows": ["age == 33", "is_new"], "strict": True})
@@ -271,6 +277,7 @@ def test_asked__what_can_not_be_is_an_error_in_a_line(world, tmp_path, target, r
     assert out.read_bytes() == b"an earlier one"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["threads", pytest.param("processes", marks=pytest.mark.cluster)])
 def test_asked__same_bytes_wherever_it_runs(world, tmp_path, scheduler):
     rules = {"rows": ["`wage (€)` < 4000"], "strict": True}
@@ -288,6 +295,7 @@ class StoppedError(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stop_at", "n"), [("mark", 1), ("trim", 1), ("trim", 50), ("refine", 1)])
 def test_asked__an_interrupted_search_ends_in_the_same_bytes(world, tmp_path, stop_at, n):
     seen = []
@@ -307,6 +315,7 @@ def test_asked__an_interrupted_search_ends_in_the_same_bytes(world, tmp_path, st
     assert stop_at == "mark" or [event for event in told if isinstance(event, Resumed)]
 
 
+@pytest.mark.slow
 def test_asked__marks_are_made_once_and_again_when_damaged(world, tmp_path):
     for damage in (False, True):
         path = next(iter((tmp_path / "work" / "select" / "marks").glob("*.npy")), None) if damage else None
@@ -344,6 +353,7 @@ def test_asked__never_worse_than_random_and_always_as_asked(tmp_path_factory, ki
     assert len(pd.read_parquet(out)) == n_rows
 
 
+@pytest.mark.slow
 def test_run__a_job_that_asks(world, tmp_path):
     (tmp_path / "job.toml").write_text(
         f"""
@@ -431,6 +441,7 @@ def test_strata__of_the_original_where_no_totals_say(world, tmp_path):
     assert set(subset) == set(original)
 
 
+@pytest.mark.slow
 def test_strata__units_may_serve_several_and_keep_the_same_bytes(world, tmp_path):
     rows = [{"size": size, "count": 2_500} for size in ("S", "M", "L")]
     target = {"totals": [{"rows": rows}], "by": "size"}
