@@ -278,7 +278,7 @@ def load_job(path: str | Path) -> JobConfig:
     return validated(JobConfig, _read(Path(path)), where=str(path))
 
 
-def wishes_of(path: str | Path) -> tuple[TargetConfig, RulesConfig]:
+def asked_in(path: str | Path) -> tuple[TargetConfig, RulesConfig]:
     """What [target] and [rules] of a TOML file ask for; a job file has them too. Raises InputError as `load_job`."""
     values = _read(Path(path))
     sections = {name: values.get(name, {}) for name in ("target", "rules")}

@@ -164,9 +164,9 @@ def select(
 ) -> None:
     """Select the subset of a pool that matches a table best."""
     import issodask
-    from issodask.config import wishes_of
+    from issodask.config import asked_in
 
-    asked = {} if target is None else dict(zip(("target", "rules"), wishes_of(target), strict=True))
+    asked = {} if target is None else dict(zip(("target", "rules"), asked_in(target), strict=True))
     selection = issodask.select(
         original,
         pool,
