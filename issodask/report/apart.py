@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from issodask import seeds, trees
 from issodask.report.attack import Separation
-from issodask.report.tables import Table
+from issodask.report.tables import Table, synthetic_names
 from issodask.table.features import Features
 
 MIN_ROWS = 40
@@ -37,19 +37,20 @@ class ToldApart:
 
 
 def tell_apart(tables: Mapping[str, Table], seed: int) -> ToldApart | None:
-    """Tell subset and pool sample from real rows, and the original from the holdout; None for too few units."""
-    if min(table.n_units for table in tables.values()) < MIN_ROWS:
-        return None
+    """Tell tables from real rows, and the original from the holdout; None for too few units, of which none are told."""
     reference = "holdout" if "holdout" in tables else "original"
     original = tables["original"]
+    tables = {name: table for name, table in tables.items() if table.n_units >= MIN_ROWS}
+    if not {"original", reference} <= tables.keys() or not synthetic_names(tables):
+        return None
     features = Features.of(original.columns, original.is_grouped)
     units = {
         name: features.matrix(table.columns, table.groups if table.is_grouped else None)
         for name, table in tables.items()
     }
     found, driving = {}, np.zeros(len(features.features))
-    for name in ("subset", "pool_sample", "original"):
-        if name in tables and name != reference:
+    for name in [*synthetic_names(tables), "original"]:
+        if name != reference:
             found[name], amounts = _tell(units[name], units[reference], features, seed)
             driving = amounts if name == "subset" else driving
     return ToldApart(reference, found, _by_column(driving, features))

@@ -28,7 +28,7 @@ from scipy.stats import rankdata
 from issodask import seeds
 from issodask.kernels.units import Units, add_shares, total_values
 from issodask.report.scores import Scored
-from issodask.report.tables import Table
+from issodask.report.tables import Table, synthetic_names
 from issodask.table.blocks import SequenceCodes
 from issodask.table.cliques import Cliques
 from issodask.table.sequences import Layout, SequenceCliques
@@ -95,7 +95,7 @@ class Attack:
 
 @dataclass(frozen=True)
 class Membership:
-    """Attacks on tables, by table and method: "subset", "pool_sample", "original" (a copy of it, published), and
+    """Attacks on tables, by table and method: the given ones, "original" (a copy of it, published), and
     "control", real people who are neither members nor outsiders, where a fair attack finds nothing (0.5)."""
 
     unit: str
@@ -130,7 +130,7 @@ class _People:
 
 
 def attack_membership(tables: Mapping[str, Table], scored: Scored, seed: int, run: Map = map) -> Membership | None:
-    """Attack the subset, and for comparison a random sample of the pool and a copy of the original.
+    """Attack all tables that might be published, and for comparison a copy of the original.
 
     None without a holdout, or where there are too few people. `run` is `map`, or one that works side by side.
     """
@@ -139,10 +139,10 @@ def attack_membership(tables: Mapping[str, Table], scored: Scored, seed: int, ru
     codes = {name: _codes(table, scored) for name, table in tables.items()}
     layout = _layout(scored, seed)
     attackers = _Attackers(layout, codes, seed)
-    published = [name for name in ("subset", "pool_sample", "original") if name in tables]
-    tasks = [(name, side) for name in [*published, CONTROL] for side in (0, 1)]
+    names = [*synthetic_names(tables), "original", CONTROL]
+    tasks = [(name, side) for name in names for side in (0, 1)]
     found = dict(zip(tasks, run(attackers.attack, tasks), strict=True))
-    attacks = {name: _mean([found[name, side] for side in (0, 1)]) for name in [*published, CONTROL]}
+    attacks = {name: _mean([found[name, side] for side in (0, 1)]) for name in names}
     held = scored.cliques if scored.coherence is None else SequenceCliques.of(scored.coherence.bins, n_units=1)
     return Membership(
         unit="group" if tables["original"].is_grouped else "row",
@@ -164,7 +164,7 @@ class _Attackers:
         self._halves = np.array_split(order, 2)
         self._seed = seed
         self.members = self._people("original")
-        self._published = {name: self._people(name) for name in ("subset", "pool_sample") if name in codes}
+        self._published = {name: self._people(name) for name in synthetic_names(codes)}
         self._published["original"] = self.members
 
     def attack(self, task: tuple[str, int]) -> dict[str, Attack]:

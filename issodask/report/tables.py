@@ -1,6 +1,6 @@
 """A table as the report looks at it: its rows without the group key, and which of them belong together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +12,11 @@ from issodask.table.columns import Columns, Numbers
 from issodask.table.groups import SEQUENCE_LENGTH, Groups
 
 TABLES = ("original", "pool_sample", "subset", "holdout")
+
+
+def synthetic_names(names: Iterable[str]) -> list[str]:
+    """Of names of tables, those of tables that are to be published: all but the real ones."""
+    return [name for name in names if name not in ("original", "holdout")]
 
 
 @dataclass(frozen=True)

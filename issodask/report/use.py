@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from issodask import seeds, trees
 from issodask.errors import InputError
-from issodask.report.tables import Table
+from issodask.report.tables import Table, synthetic_names
 from issodask.table.features import MOST_CATEGORIES, Feature, Features
 from issodask.table.groups import SEQUENCE_LENGTH
 from issodask.table.schema import quoted
@@ -80,13 +80,26 @@ def measure_use(tables: Mapping[str, Table], columns: Sequence[str] | None, seed
     """
     if columns is not None:
         _check_known(columns, tables["original"])
-    if "holdout" not in tables or min(table.n_units for table in tables.values()) < MIN_ROWS:
-        return ()
     original = tables["original"]
+    tables = {name: table for name, table in tables.items() if table.n_units >= MIN_ROWS}
+    if not {"original", "holdout"} <= tables.keys() or not synthetic_names(tables):
+        return ()
     features = Features.of(original.columns, original.is_grouped)
     units = {name: _units(table, features, seed, name) for name, table in tables.items()}
     goals = _chosen(features, units, columns, seed)
     return tuple(_predict(goal, features, units, seed) for goal in goals)
+
+
+def taught_share(predictions: Sequence[Prediction], table: str) -> float | None:
+    """Of what the original teaches beyond knowing nothing, the share that `table` teaches: the mean, or None."""
+    shares = []
+    for one in predictions:
+        best, own = one.score("original"), one.score(table)
+        if best is None or own is None:
+            continue
+        nothing = 0.0 if one.task == "regression" else 0.5
+        shares.append(1 - (best - own) / max(best - nothing, 0.01))
+    return sum(shares) / len(shares) if shares else None
 
 
 @dataclass(frozen=True)
@@ -195,9 +208,7 @@ def _predict(goal: _Goal, features: Features, units: Mapping[str, NDArray[np.flo
     names = [features.features[i].name for i in goal.others]
     scores: dict[str, dict[str, Score]] = {}
     explained: dict[str, NDArray[np.float64]] = {}
-    for table in ("original", "pool_sample", "subset"):
-        if table not in units:
-            continue
+    for table in ["original", *synthetic_names(units)]:
         known, answers = goal.split(units[table])
         if len(known) < MIN_ROWS or len(np.unique(answers)) < 2:
             continue

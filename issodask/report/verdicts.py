@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from issodask.report.attack import CONTROL, Attack, Membership
 from issodask.report.findings import Findings
 from issodask.report.readings import HIGH_DCR_SHARE
-from issodask.report.use import Prediction
+from issodask.report.use import taught_share
 
 FAITHFUL, OF_USE, PRIVATE = "Faithful?", "Of use?", "Private?"
 GOOD, NOTE, WARNING, UNKNOWN = "good", "note", "warning", "unknown"
@@ -82,7 +82,7 @@ def _of_use(findings: Findings) -> Verdict:
     if not known:
         why = "No holdout was given, or no column can be predicted from the others: its use was not tried."
         return Verdict(question, UNKNOWN, "not measured", "–", why, "Keep some real rows as holdout.")
-    gap = _mean_gap(known, "subset")
+    gap = 1 - (taught_share(known, "subset") or 0.0)
     tone = GOOD if gap < USEFUL_WITHIN else NOTE if gap < USELESS_BEYOND else WARNING
     answer = {GOOD: "yes", NOTE: "with losses", WARNING: "hardly"}[tone]
     first = known[0]
@@ -104,18 +104,6 @@ def _of_use(findings: Findings) -> Verdict:
 
 _TAUGHT_BY = {"original": "original", "subset": "subset", "pool_sample": "random pool sample"}
 _MEASURES = {"auc": "AUC", "r2": "R²"}
-
-
-def _mean_gap(predictions: Sequence[Prediction], table: str) -> float:
-    """What is lost by learning from `table`: of what is better than knowing nothing, the mean share."""
-    gaps = []
-    for one in predictions:
-        best, own = one.score("original"), one.score(table)
-        if best is None or own is None:
-            continue
-        nothing = 0.0 if one.task == "regression" else 0.5
-        gaps.append((best - own) / max(best - nothing, 0.01))
-    return sum(gaps) / len(gaps)
 
 
 def _private(findings: Findings) -> Verdict:

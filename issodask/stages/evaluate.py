@@ -105,7 +105,7 @@ def tables_of(
 
     Raises InputError as `evaluate` does.
     """
-    return _flat_if_single(_checked(original, subset, holdout, pool_sample, known), seed)
+    return flat_if_single(_checked(original, subset, holdout, pool_sample, known), seed)
 
 
 def _as_asked(tables: Tables, sources: Mapping[str, Any], asked: Asked, group_key: str | None) -> dict[str, Table]:
@@ -191,11 +191,12 @@ def _checked(original: Any, subset: Any, holdout: Any | None, pool_sample: Any |
     if not known.matched.columns:
         raise InputError(f"the original has no columns beside its group key {group_key!r}: give a table that has some")
     return {
-        name: _conformed(table, known.matched, name, group_key) for name, table in given.items() if table is not None
+        name: conformed(table, known.matched, name, group_key) for name, table in given.items() if table is not None
     }
 
 
-def _conformed(source: Any, schema: Schema, name: str, group_key: str | None) -> Table:
+def conformed(source: Any, schema: Schema, name: str, group_key: str | None) -> Table:
+    """A table with the original's columns in `schema`; `name` is what errors call it. Raises InputError."""
     label = f"the {name.replace('_', ' ')}"
     table = as_table(source, where=label)
     rows = to_frame(noted_as(cast_table(table, schema, where=label), schema), schema)
@@ -204,7 +205,7 @@ def _conformed(source: Any, schema: Schema, name: str, group_key: str | None) ->
     return Table.grouped(rows, key_codes(table, group_key, label), label)
 
 
-def _flat_if_single(tables: Tables, seed: int) -> Tables:
+def flat_if_single(tables: Tables, seed: int) -> Tables:
     """The tables as they are, or where no original group has a second row: one row of each group.
 
     Source: mostlyai-qa, report: setup "1:1".
