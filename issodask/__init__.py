@@ -17,12 +17,16 @@ from issodask.errors import InputError, LostError
 
 if TYPE_CHECKING:
     from issodask.api import (
+        Comparison,
         Finished,
         Plan,
         Pool,
         Report,
         Selection,
+        Study,
         Target,
+        benchmark,
+        compare,
         evaluate,
         generate,
         impute,
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Comparison",
     "Finished",
     "InputError",
     "LostError",
@@ -41,8 +46,11 @@ __all__ = [
     "Pool",
     "Report",
     "Selection",
+    "Study",
     "Target",
     "__version__",
+    "benchmark",
+    "compare",
     "evaluate",
     "generate",
     "impute",

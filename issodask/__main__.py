@@ -7,7 +7,7 @@ from issodask.runtime.base import LEASH_VARIABLE
 
 if __name__ == "__main__":
     if os.environ.pop(LEASH_VARIABLE, None):
-        from issodask.service.driver import hold_leash
+        from issodask.runtime.children import end_with_parent
 
-        hold_leash()
+        end_with_parent(lambda: os._exit(247))
     main()

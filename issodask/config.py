@@ -19,11 +19,13 @@ from issodask.protocols import Generator, named
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Settings that belong together."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class CsvConfig(_Section):
+class CsvConfig(Section):
     """How CSV files are written; what is not given is found in each file."""
 
     separator: str | None = Field(default=None, min_length=1, max_length=1, description="between fields, such as ';'")
@@ -31,7 +33,7 @@ class CsvConfig(_Section):
     encoding: str | None = Field(default=None, description="such as cp1250; default: UTF-8, or else cp1252")
 
 
-class OriginalConfig(_Section):
+class OriginalConfig(Section):
     """The private table, and the real rows kept aside for the final score.
 
     `group_key` names the column that says which rows belong together: whole groups are synthesised then.
@@ -60,7 +62,7 @@ class OriginalConfig(_Section):
         return self
 
 
-class GenerateConfig(_Section):
+class GenerateConfig(Section):
     """How the pool is made.
 
     `source` is `mostlyai` (train generators here), `python:MODULE:NAME` (a callable `(original, n, seed) -> table`, or
@@ -99,7 +101,7 @@ class GenerateConfig(_Section):
         return self.source_name
 
 
-class SelectConfig(_Section):
+class SelectConfig(Section):
     """How the subset is chosen; the work is bounded by `effort` or `rounds`, the wait by `time_limit_s`.
 
     Units are the rows of a flat table, the groups of a sequential one.
@@ -156,7 +158,7 @@ class SelectConfig(_Section):
         return str(rounds) if isinstance(rounds, int) else rounds
 
 
-class SharesConfig(_Section):
+class SharesConfig(Section):
     """Shares of the units by values of one column; what is not named keeps its proportions."""
 
     column: str = Field(description="whose values are named")
@@ -172,7 +174,7 @@ class SharesConfig(_Section):
         return shares
 
 
-class TotalsConfig(_Section):
+class TotalsConfig(Section):
     """Control totals: one to three columns, and a `count` or a `share` of units for each combination of values."""
 
     table: str | None = Field(default=None, description="Parquet or CSV")
@@ -185,7 +187,7 @@ class TotalsConfig(_Section):
         return self
 
 
-class TargetConfig(_Section):
+class TargetConfig(Section):
     """What the subset should be, where that is not as the original is.
 
     The original's units are raked to shares and totals first; all else is matched as it is among them then.
@@ -198,7 +200,7 @@ class TargetConfig(_Section):
     )
 
 
-class RulesConfig(_Section):
+class RulesConfig(Section):
     """What every unit of the subset has to hold; units of the pool that don't are never chosen."""
 
     rows: tuple[str, ...] = Field(
@@ -214,7 +216,7 @@ class RulesConfig(_Section):
     strict: bool = Field(default=False, description="also enforce rules that the original itself breaks")
 
 
-class EvaluateConfig(_Section):
+class EvaluateConfig(Section):
     """What the report measures."""
 
     distance_rows: int = Field(default=10_000, gt=0, description="rows per table for DCR and NNDR")
@@ -229,7 +231,7 @@ class EvaluateConfig(_Section):
     )
 
 
-class RuntimeConfig(_Section):
+class RuntimeConfig(Section):
     """Where the work runs."""
 
     workers: int | None = Field(default=None, gt=0, description="how many; default: one per processor")
@@ -240,7 +242,7 @@ class RuntimeConfig(_Section):
     performance_report: bool = Field(default=False, description="on Dask: write its report to dask-report.html")
 
 
-class JobConfig(_Section):
+class JobConfig(Section):
     """One job: the sections of a job file."""
 
     out: str = Field(description="the run's directory")
@@ -275,12 +277,17 @@ def load_job(path: str | Path) -> JobConfig:
 
     Raises InputError for a missing file, text of another kind, and unknown or invalid keys (with their section).
     """
-    return validated(JobConfig, _read(Path(path)), where=str(path))
+    return job_of(path, {})
+
+
+def is_study(values: Mapping[str, Any]) -> bool:
+    """Whether a file of settings is a study (see study.py) rather than a job."""
+    return "tables" in values
 
 
 def asked_in(path: str | Path) -> tuple[TargetConfig, RulesConfig]:
     """What [target] and [rules] of a TOML file ask for; a job file has them too. Raises InputError as `load_job`."""
-    values = _read(Path(path))
+    values = read_settings(Path(path))
     sections = {name: values.get(name, {}) for name in ("target", "rules")}
     if not any(sections.values()):
         raise InputError(f"{path} has neither [target] nor [rules]: write what is asked for there")
@@ -299,7 +306,9 @@ def job_of(job: str | Path | Mapping[str, Any] | JobConfig, changes: Mapping[str
     elif isinstance(job, Mapping):
         values = job
     else:
-        values, where = _read(Path(job)), str(job)
+        values, where = read_settings(Path(job)), str(job)
+    if is_study(values):
+        raise InputError(f"{where} has tables, so it is a study and no job: issodask benchmark does it")
     merged = dict(values)
     for name, change in changes.items():
         before = merged.get(name)
@@ -308,7 +317,8 @@ def job_of(job: str | Path | Mapping[str, Any] | JobConfig, changes: Mapping[str
     return validated(JobConfig, merged, where)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_settings(path: Path) -> dict[str, Any]:
+    """What a TOML or JSON file says. Raises InputError for a missing file and text of another kind."""
     if not path.is_file():
         raise InputError(f"no job file at {path}: give the path of a TOML file (examples/ has some)")
     kind, parse = ("JSON", json.loads) if path.suffix == ".json" else ("TOML", tomllib.loads)

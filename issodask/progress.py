@@ -19,7 +19,7 @@ from issodask.events import (
 
 MAX_POINTS = 1_000
 
-STAGES = ("generate", "encode", "odds", "weigh", "trim", "preselect", "refine", "bound", "write", "evaluate")
+STAGES = ("trials", "generate", "encode", "odds", "weigh", "trim", "preselect", "refine", "bound", "write", "evaluate")
 """The stages in the order in which a run comes to them."""
 
 _LEAST_SHARE = 0.05

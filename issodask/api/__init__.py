@@ -4,18 +4,24 @@ In: tables of any kind or paths, settings by their names in a job file. Out: obj
 one is given. What is done lies in `issodask.stages`; the verbs here only open it for people.
 """
 
+from issodask.api.compared import Comparison, Study
+from issodask.api.comparing import benchmark, compare
 from issodask.api.filling import impute
 from issodask.api.results import Finished, Plan, Pool, Report, Selection
 from issodask.api.target import Target
 from issodask.api.verbs import evaluate, generate, plan, run, select
 
 __all__ = [
+    "Comparison",
     "Finished",
     "Plan",
     "Pool",
     "Report",
     "Selection",
+    "Study",
     "Target",
+    "benchmark",
+    "compare",
     "evaluate",
     "generate",
     "impute",

@@ -214,19 +214,19 @@ class Report:
 
     def to_html(self, path: str | Path) -> Path:
         """Write the page to `path`."""
-        return _write(path, self.page)
+        return write_text(path, self.page)
 
     def to_qa_html(self, path: str | Path) -> Path:
         """Write mostlyai-qa's own report to `path`. Raises InputError where there is none."""
         if self.qa_page is None:
             raise InputError("there is no report of mostlyai-qa's own: ask for it (qa_report=True), with larger tables")
-        return _write(path, self.qa_page)
+        return write_text(path, self.qa_page)
 
     def to_json(self, path: str | Path) -> Path:
         """Write the metrics to `path`, by mostlyai-qa's names."""
         from issodask.report.metrics import to_json
 
-        return _write(path, to_json(self.metrics))
+        return write_text(path, to_json(self.metrics))
 
     def __repr__(self) -> str:
         told = {"subset": "accuracy", "pool_sample": "of random units", "holdout": "of the holdout"}
@@ -238,7 +238,7 @@ class Report:
         return f'<iframe srcdoc="{page}" style="width: 100%; height: {_PAGE_HEIGHT_PX}px; border: 0"></iframe>'
 
 
-def _write(path: str | Path, text: str) -> Path:
+def write_text(path: str | Path, text: str) -> Path:
     from issodask.store.files import whole_file
 
     with whole_file(Path(path)) as work:

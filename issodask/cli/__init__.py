@@ -2,7 +2,7 @@
 
 import click
 
-from issodask.cli import hosts, jobs, verbs
+from issodask.cli import comparing, hosts, jobs, verbs
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -13,6 +13,7 @@ def main() -> None:
 
 for _command in (
     *(verbs.run, verbs.generate, verbs.select, verbs.evaluate, verbs.impute, verbs.plan),
+    *(comparing.compare, comparing.benchmark),
     *(jobs.submit, jobs.status, jobs.logs, jobs.cancel, jobs.result),
     hosts.cluster,
 ):

@@ -18,12 +18,13 @@ _WIDE = 1_000
 @scheduler_option
 @told
 def submit(job: Path, scheduler: str | None) -> None:
-    """Hand a JOB over to a cluster and leave; prints its id."""
-    from issodask.config import load_job
+    """Hand a JOB, or a study of benchmark, over to a cluster and leave; prints its id."""
+    from issodask.config import is_study, load_job, read_settings
     from issodask.service.client import open_service
     from issodask.stages.submit import submit
+    from issodask.study import study_of
 
-    config = load_job(job)
+    config = study_of(job, {}) if is_study(read_settings(job)) else load_job(job)
     with open_service(scheduler) as service:
         click.echo(submit(config, service, job.stem))
 
@@ -95,7 +96,8 @@ def result(id: str | None, to: Path | None, scheduler: str | None) -> None:
     """Tell where the results of the job with ID (default: the newest) are, or fetch them."""
     from issodask.errors import InputError
     from issodask.service.client import open_service
-    from issodask.store.run_folder import RunFolder
+    from issodask.service.manager import BENCHMARK
+    from issodask.store.run_folder import RunFolder, StudyFolder
 
     with open_service(scheduler) as service:
         job = service.job(id)
@@ -104,8 +106,10 @@ def result(id: str | None, to: Path | None, scheduler: str | None) -> None:
             raise InputError(f"job {job['id']} is {job['state']}{reason}; results are there when it is finished")
         if to is not None:
             to.mkdir(parents=True, exist_ok=True)
-        click.echo(f"accuracy  {job['accuracy']:.5f} against the original")
-        for path in RunFolder(Path(job["out"])).results:
+        if job["accuracy"] is not None:
+            click.echo(f"accuracy  {job['accuracy']:.5f} against the original")
+        folder = Path(job["out"])
+        for path in (StudyFolder if job["verb"] == BENCHMARK else RunFolder)(folder).results:
             if to is not None:
                 service.fetch(str(path), to / path.name)
             click.echo(f"written   {path if to is None else to / path.name}")

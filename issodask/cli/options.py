@@ -69,6 +69,11 @@ def _fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
+def given(settings: dict[str, Any]) -> dict[str, Any]:
+    """Those of the settings that were given."""
+    return {name: value for name, value in settings.items() if value is not None}
+
+
 def runtime_options(command: Command) -> Command:
     workers = click.option("--workers", type=click.IntRange(min=1), help="Default: one per processor.")
     scheduler = click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from issodask.cli.options import PATH, columns_option, group_key_option, runtime_options, told
+from issodask.cli.options import PATH, columns_option, given, group_key_option, runtime_options, told
 from issodask.cli.settings import command_with
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run(
         columns=columns,
         progress=True,
         performance_report=performance_report or None,
-        evaluate=_given({"qa_report": qa_report or None}),
+        evaluate=given({"qa_report": qa_report or None}),
     )
     _tell_selected(finished.selection)
     _tell_accuracies(finished.report)
@@ -81,7 +81,7 @@ def generate(
         workers=workers,
         columns=columns,
         progress=True,
-        **_given(settings),
+        **given(settings),
     )
     groups = "" if made.n_groups is None else f"{made.n_groups:,} groups, "
     click.echo(f"pool      {made.path}: {groups}{made.n_rows:,} rows in {made.n_files} parts")
@@ -129,7 +129,7 @@ def impute(
         workers=workers,
         columns=columns,
         progress=True,
-        **_given(settings),
+        **given(settings),
     )
     tables = [filled] if draws == 1 else filled
     for i, table in enumerate(tables, 1):
@@ -179,7 +179,7 @@ def select(
         columns=columns,
         progress=True,
         **asked,
-        **_given(settings),
+        **given(settings),
     )
     _tell_selected(selection)
     against = "what was asked for" if selection.selected.facts.asked is not None else "the original"
@@ -229,7 +229,7 @@ def evaluate(
         columns=columns,
         progress=True,
         qa_report=qa_path is not None,
-        **_given(settings),
+        **given(settings),
     )
     _tell_accuracies(report)
     write = {json_path: report.to_json, html_path: report.to_html, qa_path: report.to_qa_html}
@@ -257,10 +257,6 @@ def plan(job: Path, columns: dict[str, str]) -> None:
         for row in body:
             table.add_row(*map(escape, row))
         Console().print(table)
-
-
-def _given(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _tell_selected(selection: "Selection") -> None:

@@ -16,7 +16,9 @@ from issodask.events.job import (
     Resumed,
     RunFinished,
     Running,
+    StudyFinished,
     SubsetWritten,
+    TrialEnded,
     Writing,
 )
 from issodask.events.search import (
@@ -61,7 +63,9 @@ __all__ = [
     "SearchBegun",
     "StartChosen",
     "StratumFound",
+    "StudyFinished",
     "SubsetWritten",
+    "TrialEnded",
     "Trimmed",
     "Unmet",
     "WeightsPassed",

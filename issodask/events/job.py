@@ -160,6 +160,32 @@ class Evaluating(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialEnded(Event):
+    """A trial of a study is over, as `state` says: `n` of `of` are."""
+
+    KIND = "trial"
+    n: int
+    of: int
+    name: str
+    state: str
+    error: str = ""
+
+    def step(self) -> Step:
+        return Step("trials", self.n, self.of, f"{self.name}: {self.state}")
+
+    def said(self) -> tuple[str, ...]:
+        return (f"{self.name}: {self.state}: {self.error}",) if self.error else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFinished(Event):
+    """All trials of a study are over."""
+
+    KIND = "studied"
+    trials: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
     """All is done."""
 

@@ -9,6 +9,19 @@ from typing import Any
 
 from issodask.report.standings import A_COPY, REAL, Standing
 
+SHOWN = {
+    "univariate": "1 column",
+    "bivariate": "2 columns",
+    "trivariate": "3 columns",
+    "unseen": "unseen people",
+    "use": "use",
+    "told_apart": "told apart",
+    "attack": "attack",
+    "dcr_share": "DCR share",
+    "copies": "copies",
+}
+"""What is told of each table, by the field of its Standing."""
+
 LANDMARK_NAMES = {A_COPY: "The original itself", REAL: "Real people, held out"}
 
 
@@ -47,6 +60,18 @@ class Comparison:
             "versions": dict(self.versions),
         }
 
+    def shown(self) -> list[tuple[str, ...]]:
+        """A heading, and a line of texts for each table and landmark."""
+        body = [
+            (LANDMARK_NAMES.get(name, name), f"{one.n_units:,}", *(_text(getattr(one, measure)) for measure in SHOWN))
+            for name, one in self.standings.items()
+        ]
+        return [("table", f"{self.unit}s", *SHOWN.values()), *body]
+
     def rows(self) -> list[dict[str, Any]]:
         """A row for each table and landmark."""
         return [{"table": name, **standing.flat()} for name, standing in self.standings.items()]
+
+
+def _text(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"

@@ -39,9 +39,12 @@ class Service:
                 f"the scheduler can't import issodask ({error}): install it where scheduler and workers run"
             ) from error
 
-    def submit(self, name: str, out: str, job_path: str) -> str:
-        """Hand over the job whose file all workers see at `job_path`; its id. Raises InputError if `out` is in use."""
-        return str(self._ask("submit", name=name, out=out, job_path=job_path)["id"])
+    def submit(self, name: str, out: str, job_path: str, verb: str) -> str:
+        """Hand over the job whose file all workers see at `job_path`, for the verb that does it; return its id.
+
+        Raises InputError if `out` is in use.
+        """
+        return str(self._ask("submit", name=name, out=out, job_path=job_path, verb=verb)["id"])
 
     def jobs(self) -> list[Record]:
         """All jobs, as the manager lists them."""

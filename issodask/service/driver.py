@@ -9,7 +9,6 @@ import platform
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +35,12 @@ class Ended:
     tail: str
 
 
-def drive(job_id: str, job_path: str, scheduler: str) -> Ended:
-    """Run the job file at `job_path` on the cluster at `scheduler` until it ends. Runs on a worker, beside others."""
+def drive(job_id: str, job_path: str, verb: str, scheduler: str) -> Ended:
+    """Do the job of the file at `job_path` by the command `verb` on the cluster at `scheduler` until it ends. Runs on a worker, beside others."""
     secede()
     log_path = Path(job_path).parent / LOG
     environment = os.environ | _certificate() | {JOB_VARIABLE: job_id, LEASH_VARIABLE: "1", "COLUMNS": "160"}
-    command = [sys.executable, "-m", "issodask", "run", job_path, "--scheduler", scheduler]
+    command = [sys.executable, "-m", "issodask", verb, job_path, "--scheduler", scheduler]
     with log_path.open("ab") as log:
         start = log.tell()
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
@@ -86,14 +85,3 @@ def _tail(path: Path, start: int) -> str:
 
 def _tell(job_id: str, event: Event) -> None:
     get_worker().log_event(TOPIC, {"job": job_id, **event.record(), "time": round(time.time(), 3)})
-
-
-def hold_leash() -> None:
-    """End this process, from now on, as soon as its standard input does."""
-
-    def wait() -> None:
-        while os.read(0, 1):
-            pass
-        os._exit(-signal.SIGKILL % 256)
-
-    threading.Thread(target=wait, name="issodask-leash", daemon=True).start()

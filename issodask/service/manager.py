@@ -23,7 +23,7 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.scheduler import KilledWorker, Scheduler
 
 from issodask.event import Event
-from issodask.events import Driving, RunFinished, Running
+from issodask.events import Driving, RunFinished, Running, StudyFinished
 from issodask.progress import Progress
 from issodask.runtime.address import as_client
 from issodask.runtime.cluster import TOPIC
@@ -35,6 +35,8 @@ from issodask.service.told import Told
 logger = logging.getLogger("distributed.issodask")
 
 NAME = "issodask-jobs"
+RUN, BENCHMARK = "run", "benchmark"
+"""The commands that do jobs and studies."""
 
 _FINISHED, _BAD_INPUT, _LOST = 0, 2, 75
 _MOST_LOSSES = 10  # one after the other, with nothing told in between
@@ -45,7 +47,8 @@ _MOST_WATCHED = 50
 
 @dataclass
 class Job:
-    """A job at the manager. Times are seconds since 1970; `job_path` is the job file, in the run's folder.
+    """A job at the manager. Times are seconds since 1970; `job_path` is the job file, in the run's folder, and `verb`
+    the command that does it.
 
     state: queued, running, finished, failed, cancelled; or seen, when somebody else drives it and only tells of it
     """
@@ -64,6 +67,7 @@ class Job:
     host: str = ""
     worker: str = ""
     accuracy: float | None = None
+    verb: str = RUN
 
     @property
     def is_over(self) -> bool:
@@ -112,12 +116,12 @@ class JobManager(SchedulerPlugin):
         """How far a job is, as far as it has told."""
         return self.told[job.id].progress if job.id in self.told else Progress()
 
-    async def submit(self, name: str, out: str, job_path: str) -> dict[str, Any]:
+    async def submit(self, name: str, out: str, job_path: str, verb: str = RUN) -> dict[str, Any]:
         """Take a job; {"id"}, or {"error"} when another job writes to the same folder."""
         for other in self.jobs.values():
             if other.out == out and not other.is_over and other.state != "seen":
                 return {"error": f"job {other.id} writes to {out} already: wait for it, cancel it, or change out"}
-        job = Job(self._new_id(name), name, out, job_path)
+        job = Job(self._new_id(name), name, out, job_path, verb=verb)
         self.jobs[job.id] = job
         self._begin(job)
         return {"id": job.id}
@@ -187,8 +191,8 @@ class JobManager(SchedulerPlugin):
                 job.state, job.started = "running", job.started or event.time
                 job.pid, job.host, job.worker = event.pid, event.host, event.worker
                 self._save(job)
-            case RunFinished():
-                job.accuracy = event.accuracy
+            case RunFinished() | StudyFinished():
+                job.accuracy = event.accuracy if isinstance(event, RunFinished) else None
                 if job.state == "seen":
                     job.ended = event.time
 
@@ -235,6 +239,7 @@ class JobManager(SchedulerPlugin):
                 drive,
                 job.id,
                 job.job_path,
+                job.verb,
                 self._scheduler.address,
                 key=f"drive-{job.id}-{uuid4().hex[:8]}",
                 priority=100,

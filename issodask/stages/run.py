@@ -169,7 +169,7 @@ def read_original(job: JobConfig) -> tuple[Any, Any | None]:
         return table, as_table(job.original.holdout, csv=csv)
     if job.original.holdout_share is None:
         return table, None
-    units = _unit_of_rows(table, job.original.group_key)
+    units = unit_of_rows(table, job.original.group_key)
     n_units = int(units.max()) + 1
     n_holdout = round(n_units * job.original.holdout_share)
     if not 0 < n_holdout < n_units:
@@ -182,7 +182,7 @@ def read_original(job: JobConfig) -> tuple[Any, Any | None]:
     return take(table, np.flatnonzero(~is_held_out)), take(table, np.flatnonzero(is_held_out))
 
 
-def _unit_of_rows(table: Any, group_key: str | None) -> NDArray[np.int64]:
+def unit_of_rows(table: Any, group_key: str | None) -> NDArray[np.int64]:
     """The number of the unit that each row belongs to."""
     if group_key is None:
         return np.arange(table.num_rows)
@@ -228,7 +228,7 @@ def pool_units(
         is_balanced = group_key is None and config.source == "mostlyai"
         scarcity = asked.scarcity_beside(asked.balance if is_balanced else None)
         return round(POOL_UNITS_PER_UNIT * asked.n_units * min(MOST_TIMES_LARGER, max(1.0, scarcity / 2)))
-    return POOL_UNITS_PER_UNIT * (n_selected or int(_unit_of_rows(original, group_key).max()) + 1)
+    return POOL_UNITS_PER_UNIT * (n_selected or int(unit_of_rows(original, group_key).max()) + 1)
 
 
 def sample_pool(pool: Pool, selected: Selected, known: KnownColumns, seed: int, runtime: Runtime) -> Any:

@@ -12,28 +12,31 @@ from issodask.config import JobConfig, RulesConfig, TargetConfig
 from issodask.errors import InputError
 from issodask.models.external import PREFIX, is_callable_source
 from issodask.service.client import Service, mark
+from issodask.service.manager import BENCHMARK, RUN
 from issodask.stages.generate import makes_pool
 from issodask.store.pool import open_pool
 from issodask.store.tables import RDATASETS
+from issodask.study import StudyConfig
 
 MAX_SHIPPED_BYTES = 100_000_000
 
 
-def submit(job: JobConfig, service: Service, name: str) -> str:
-    """Hand `job` over; return its id.
+def submit(job: JobConfig | StudyConfig, service: Service, name: str) -> str:
+    """Hand a job or a study over; return its id.
 
     Raises InputError for inputs that are missing or can't be reached by all workers, for a folder `out` that is not one
     for all of them, and when another job writes there.
     """
     out = str(Path(job.out).absolute())
     service.make_folder(out)
-    job = _placed(job, out, service)
+    verb = BENCHMARK if isinstance(job, StudyConfig) else RUN
+    job = _placed_study(job, out, service) if isinstance(job, StudyConfig) else _placed(job, out, service)
     settings = job.model_dump()
     settings["runtime"]["scheduler"] = None  # it is the cluster that the job is handed to
     text = json.dumps(settings, indent=1)
     path = f"{out}/submitted-{_short(text)}.json"  # another job may be working here, which the manager will say
     service.write(path, text.encode())
-    return service.submit(name, out, path)
+    return service.submit(name, out, path, verb)
 
 
 def _placed(job: JobConfig, out: str, service: Service) -> JobConfig:
@@ -57,6 +60,15 @@ def _placed(job: JobConfig, out: str, service: Service) -> JobConfig:
             "rules": _placed_rules(job.rules, out, service),
         }
     )
+
+
+def _placed_study(study: StudyConfig, out: str, service: Service) -> StudyConfig:
+    """The study with all tables and callables where workers find them."""
+    tables = [table.model_copy(update={"path": _reachable(table.path, out, service)}) for table in study.tables]
+    synthesizers = [
+        _placed_callable(name, out, service) if name.startswith(PREFIX) else name for name in study.synthesizers
+    ]
+    return study.model_copy(update={"out": out, "tables": tuple(tables), "synthesizers": tuple(synthesizers)})
 
 
 def _placed_target(target: TargetConfig, out: str, service: Service) -> TargetConfig:

@@ -147,3 +147,48 @@ class RunFolder:
     def results(self) -> tuple[Path, ...]:
         """What a run is for."""
         return self.subset, self.lineage, self.metrics, self.report
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """Everything that a benchmark makes, below `path`."""
+
+    path: Path
+
+    @property
+    def settings(self) -> Path:
+        """The study with all its settings."""
+        return self.path / "study.json"
+
+    @property
+    def tables_of_rows(self) -> Path:
+        """What is learnt from and tested on: real rows, as long as trials need them."""
+        return self.path / "tables"
+
+    @property
+    def trials(self) -> Path:
+        """A folder for each trial, with its outcome."""
+        return self.path / "trials"
+
+    @property
+    def results_json(self) -> Path:
+        return self.path / "results.json"
+
+    @property
+    def results_csv(self) -> Path:
+        """A row for each trial and way."""
+        return self.path / "results.csv"
+
+    @property
+    def tables(self) -> Path:
+        """The same as tables of means, in Markdown."""
+        return self.path / "results.md"
+
+    @property
+    def page(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def results(self) -> tuple[Path, ...]:
+        """What a benchmark is for."""
+        return self.results_json, self.results_csv, self.tables, self.page

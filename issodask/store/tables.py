@@ -82,6 +82,11 @@ def write_rows(table: pa.Table, path: Path) -> None:
         pq.write_table(table, work)
 
 
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV; they may have different columns."""
+    return str(pd.DataFrame(list(rows)).to_csv(index=False))
+
+
 def joined_tables(tables: Iterable[pa.Table]) -> pa.Table:
     """The rows of tables of one schema, one after the other."""
     return pa.concat_tables(tables)

@@ -1,0 +1,153 @@
+"""A study's tables, as text: means by synthesizer and way, over all tables and for each, sizes, and what failed.
+
+In: `Studied`. Out: `Sheet`s, which the page and the Markdown file both show.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from issodask.report.standings import A_COPY, REAL
+from issodask.report.studied import ALL_POOLS, ALONE, SELECTED, Mean, Studied
+
+COLUMNS = {
+    "univariate": "1 column",
+    "bivariate": "2 columns",
+    "trivariate": "3 columns",
+    "unseen": "unseen people",
+    "use": "use",
+    "told_apart": "told apart",
+    "attack": "attack",
+    "dcr_share": "DCR share",
+    "seconds": "seconds",
+    "peak_gb": "GB",
+}
+MEANINGS = {
+    "1, 2, 3 columns": "1 - total variation distance to the table that was learnt from, the mean over all of them",
+    "unseen people": "the mean of the three against real people whom nothing has seen",
+    "use": "what trees learn from the table, tested on unseen people, as a share of what the original teaches",
+    "told apart": "AUC of a classifier that tells the table's rows from unseen people (0.5: not at all)",
+    "attack": "AUC of an attack that tells who was learnt from (0.5: not at all)",
+    "DCR share": "share of rows nearer to the original than to unseen people (0.5: no nearer)",
+    "seconds, GB": "of learning, filling the pool and (selected) selecting, on one core; the most memory at once",
+}
+SIZE_MEASURES = {"unseen": "accuracy against unseen people", "use": "use", "seconds": "seconds"}
+WAYS = {ALONE: "alone", SELECTED: "selected"}
+_DIGITS = {"seconds": 1, "peak_gb": 2}
+_LANDMARKS = {A_COPY: "the original itself", REAL: "unseen people"}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of texts, with a line of what it is."""
+
+    title: str
+    note: str
+    head: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def sheets(studied: Studied) -> list[Sheet]:
+    """All of them, the means over tables first."""
+    found = []
+    if len(studied.sizes) == 1:
+        if len(studied.tables) > 1:
+            title = f"All {len(studied.tables)} tables"
+            found.append(_means(studied, None, title, "Means of the tables' means, and their spread over tables."))
+        found += [_means(studied, name, name, "Means, and spread over repeats.") for name in studied.tables]
+    else:
+        found += [sheet for name in studied.tables for sheet in _by_size(studied, name)]
+    if studied.failures:
+        found.append(_failures(studied))
+    return found
+
+
+def _means(studied: Studied, table: str | None, title: str, note: str) -> Sheet:
+    rows = []
+    for synthesizer, way in studied.ways():
+        means = [studied.mean(measure, synthesizer, way, table) for measure in COLUMNS]
+        if any(mean is not None for mean in means):
+            rows.append((_called(synthesizer), WAYS[way], *map(_shown, means, COLUMNS)))
+    for which, name in _LANDMARKS.items():
+        means = [None if m in _DIGITS else studied.landmark(m, which, table) for m in COLUMNS]
+        rows.append((name, "", *map(_shown, means, COLUMNS)))
+    return Sheet(title, note, ("synthesizer", "", *COLUMNS.values()), rows)
+
+
+def _by_size(studied: Studied, table: str) -> Iterator[Sheet]:
+    head = ("synthesizer", "", *(f"{size:,}" for size in studied.sizes))
+    for measure, name in SIZE_MEASURES.items():
+        rows = [
+            (
+                _called(synthesizer),
+                WAYS[way],
+                *(_shown(studied.mean(measure, synthesizer, way, table, size), measure) for size in studied.sizes),
+            )
+            for synthesizer, way in studied.ways()
+        ]
+        yield Sheet(f"{table}: {name}", "By the number of units to learn from.", head, rows)
+
+
+def _failures(studied: Studied) -> Sheet:
+    rows = [
+        (row.table, row.synthesizer, f"{row.train_rows:,}", str(row.repeat), row.state, row.error)
+        for row in studied.failures
+    ]
+    note = "A trial that gave nothing is in no mean."
+    return Sheet("Trials without a result", note, ("table", "synthesizer", "units", "repeat", "", "why"), rows)
+
+
+def _called(synthesizer: str) -> str:
+    return "all pools together" if synthesizer == ALL_POOLS else synthesizer
+
+
+def _shown(found: Mean | None, measure: str) -> str:
+    if found is None:
+        return "–"
+    digits = _DIGITS.get(measure, 4)
+    spread = f" ± {found.spread:.{digits}f}" if found.spread is not None and measure not in _DIGITS else ""
+    return f"{found.mean:.{digits}f}{spread}"
+
+
+def conclusions(studied: Studied) -> list[str]:
+    """What selection changes, in sentences with their numbers."""
+    found = []
+    for measure, name in (("accuracy", "closer to the original"), ("unseen", "closer to unseen people")):
+        gains = studied.gains(measure)
+        all_gains = [gain for name, by_table in gains.items() if name != ALL_POOLS for _, gain in by_table]
+        if all_gains:
+            n_better = sum(gain > 0 for gain in all_gains)
+            found.append(
+                f"With selection on top of their pools synthesizers are {name} in {n_better} of {len(all_gains)} "
+                f"pairs of synthesizer and table; the mean gain is {100 * sum(all_gains) / len(all_gains):+.2f} points."
+            )
+    for measure, name in (("use", "Use"), ("told_apart", "The AUC of telling apart"), ("attack", "The attack's AUC")):
+        pairs = _pairs(studied, measure)
+        if pairs:
+            before, after = (sum(values) / len(pairs) for values in zip(*pairs, strict=True))
+            found.append(f"{name} goes from {before:.4f} to {after:.4f} in the mean.")
+    return [*found, *_of_all_pools(studied)]
+
+
+def _pairs(studied: Studied, measure: str) -> list[tuple[float, float]]:
+    pairs = []
+    for synthesizer in studied.synthesizers:
+        alone, selected = (studied.mean(measure, synthesizer, way) for way in (ALONE, SELECTED))
+        if synthesizer != ALL_POOLS and alone is not None and selected is not None:
+            pairs.append((alone.mean, selected.mean))
+    return pairs
+
+
+def _of_all_pools(studied: Studied) -> list[str]:
+    together = studied.mean("unseen", ALL_POOLS, SELECTED)
+    singles = {
+        name: found.mean
+        for name in studied.synthesizers
+        if name not in (ALL_POOLS, "copy") and (found := studied.mean("unseen", name, SELECTED)) is not None
+    }
+    if together is None or not singles:
+        return []
+    best = max(singles, key=lambda name: singles[name])
+    return [
+        f"Selected from all pools together a table reaches {together.mean:.4f} against unseen people, from the best "
+        f"single pool ({best}) {singles[best]:.4f}."
+    ]
