@@ -65,16 +65,18 @@ class OriginalConfig(Section):
 class GenerateConfig(Section):
     """How the pool is made.
 
-    `source` is `mostlyai` (train generators here), `python:MODULE:NAME` (a callable `(original, n, seed) -> table`, or
-    a generator of one's own: see issodask/protocols.py), in Python also such an object itself, or a folder of Parquet
-    or CSV that something else wrote.
+    `source` is `mostlyai` (train generators here), a synthesizer by its name (`cart`, `arf`, `sdv:CTGAN?epochs=50`,
+    `perturb:0.3`, `copy`), `python:MODULE:NAME` (a callable `(original, n, seed) -> table`, or a generator of one's
+    own: see issodask/protocols.py), in Python also such an object itself, or a folder of Parquet or CSV that something
+    else wrote; one that is called as a synthesizer is written as a path (`./cart`).
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     source: str | Callable[..., Any] | Generator = Field(
         default="mostlyai",
-        description="who makes rows: mostlyai (trains generators), python:MODULE:NAME, or a folder with a pool",
+        description="who makes rows: mostlyai (trains generators), cart, arf, sdv:CTGAN, perturb:0.3 or another "
+        "synthesizer by name, python:MODULE:NAME, or a folder with a pool",
     )
     csv: CsvConfig = Field(default=CsvConfig(), description="how the source is written, if it is CSV")
     units: int | None = Field(default=None, gt=0, description="units of the whole pool; default 20 per selected unit")

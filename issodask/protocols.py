@@ -37,7 +37,13 @@ class Generator(Protocol):
 
 
 def named(generator: Any) -> str:
-    """What a function, class or object is called in a job file that could name it."""
+    """What a function, class or object is called in a job file that could name it.
+
+    One that is known by a name of its own says so as `source_name`.
+    """
+    own = getattr(generator, "source_name", None)
+    if isinstance(own, str):
+        return own
     what = generator if hasattr(generator, "__qualname__") else type(generator)
     return f"python:{what.__module__}:{what.__qualname__}"
 

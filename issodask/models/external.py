@@ -1,5 +1,7 @@
 """Generators of one's own: any Python callable, or an object that learns first, itself or by its name.
 
+Beside them the synthesizers that are known by name (`cart`, `sdv:CTGAN`: see `synthesizers/`), which are such objects.
+
 `python:MODULE:NAME` is called as `function(original, n, seed)`, or is a generator (see issodask/protocols.py), or a
 class of such. MODULE is a module's name, or the path of a file (`python:examples/copula.py:draw`). The callable gets
 the original as a pandas frame and returns a table (of pandas, Arrow, polars: see `store/tables.py`) of at least `n`
@@ -19,7 +21,12 @@ from typing import Any
 import cloudpickle
 
 from issodask.errors import InputError
+from issodask.models.synthesizers import registry
+from issodask.models.synthesizers.base import Synthesizer
+from issodask.models.synthesizers.registry import check_no_name, check_spelling
 from issodask.protocols import Generator, named
+
+__all__ = ["PREFIX", "Source", "check", "check_no_name", "check_spelling", "identity_of", "is_callable_source", "load"]
 
 PREFIX = "python:"
 
@@ -27,7 +34,7 @@ Source = str | Callable[..., Any] | Generator
 
 
 def is_callable_source(source: Source) -> bool:
-    return not isinstance(source, str) or source.startswith(PREFIX)
+    return not isinstance(source, str) or source.startswith(PREFIX) or registry.is_name(source)
 
 
 def identity_of(source: Source) -> str:
@@ -47,11 +54,23 @@ def identity_of(source: Source) -> str:
     return f"{named(source)}#{hashlib.sha256(content).hexdigest()[:16]}"
 
 
+def check(source: Source, group_key: str | None = None) -> None:
+    """Raise InputError for what `load` can't load, and for one that makes rows where groups are wanted."""
+    made = load(source)
+    if group_key is not None and isinstance(made, Synthesizer) and not made.makes_groups:
+        raise InputError(
+            f"{made.source_name} makes single rows, but groups by {group_key!r} are wanted: take mostlyai or a "
+            "generator of your own, or leave group_key out"
+        )
+
+
 def load(source: Source) -> Callable[..., Any] | Generator:
     """The function or a fresh generator; a module is looked for in the current directory, and where Python looks.
 
     Raises InputError when a name is not of that form, the module can't be imported, or has no such function.
     """
+    if isinstance(source, str) and not source.startswith(PREFIX):
+        return registry.synthesizer(source)
     found = _named(source) if isinstance(source, str) else source
     if isinstance(found, type) and isinstance(found, Generator):
         return found()

@@ -74,11 +74,8 @@ def generate(
     learnt, and for a full disk.
     """
     if not makes_pool(config):
-        return open_pool(config.source_name, config.csv.model_dump())
-    if external.is_callable_source(config.source):
-        external.load(config.source)  # say what is wrong with it before anything starts
-    else:
-        check_installed("mostlyai.engine", "training generators")
+        return found_pool(config)
+    check_source(config, group_key)
     original = as_table(original)
     if group_key is not None:
         _check_groups(original, config, group_key)
@@ -107,6 +104,21 @@ def _run_all(tasks: list[GeneratorTask], runtime: Runtime, events: Events | None
 def makes_pool(config: GenerateConfig) -> bool:
     """Whether the pool is to be made, rather than found in a folder."""
     return config.source == "mostlyai" or external.is_callable_source(config.source)
+
+
+def check_source(config: GenerateConfig, group_key: str | None) -> None:
+    """Raise InputError unless what is to make the pool is there, and can make its units."""
+    if external.is_callable_source(config.source):
+        external.check(config.source, group_key)
+    elif makes_pool(config):
+        check_installed("mostlyai.engine", "training generators")
+
+
+def found_pool(config: GenerateConfig) -> Pool:
+    """The pool in the folder that `source` names. Raises InputError as `open_pool` does, and for a misspelt name."""
+    if not Path(config.source_name).exists():
+        external.check_no_name(config.source_name)
+    return open_pool(config.source_name, config.csv.model_dump())
 
 
 def place_to_make(

@@ -59,7 +59,8 @@ def _make(task: GeneratorTask, log: ProgressLog) -> int:
     if external.is_callable_source(task.config.source):
         needed = schema.learnt(task.group_key)
         per_chunk = _units_per_chunk(task, original)
-        tables = call(task.config.source, original, needed, task.n_units, task.seed, task.group_key, per_chunk)
+        learnt = original[list(needed.names)]
+        tables = call(task.config.source, learnt, needed, task.n_units, task.seed, task.group_key, per_chunk)
         return _write_parts(task, schema, tables)
     return _train_and_sample(task, original, schema, log)
 

@@ -16,14 +16,14 @@ from issodask.fitting.problem import Problem
 from issodask.fitting.schedule import Cooling, TrimPlan, units_to_start_from
 from issodask.fitting.trim import time_picks
 from issodask.host import n_processors
+from issodask.models import external
 from issodask.runtime.local import ThreadTeam
 from issodask.stages.asked import Asked, asked_of
-from issodask.stages.generate import makes_pool
+from issodask.stages.generate import found_pool, makes_pool
 from issodask.stages.original import KnownOriginal
 from issodask.stages.roles import KnownColumns
 from issodask.stages.run import pool_units, read_original, with_roles
 from issodask.store.codes import BLOCK_UNITS
-from issodask.store.pool import open_pool
 from issodask.store.reader import MAPPED_BLOCKS
 from issodask.table.blocks import Strip
 from issodask.table.cliques import Cliques
@@ -53,6 +53,8 @@ def plan(job: JobConfig, columns: Mapping[str, str] | None = None) -> list[Estim
     Raises InputError for a job or an original that can't be used.
     """
     job = with_roles(job, columns)
+    if external.is_callable_source(job.generate.source):
+        external.check(job.generate.source, job.original.group_key)
     original, _ = read_original(job)
     known = KnownOriginal.of(original, job.original.group_key, job.columns)
     asked = asked_of(job.target, job.rules, original, known, job.select.units)
@@ -79,7 +81,7 @@ def known_columns(job: JobConfig, columns: Mapping[str, str] | None = None) -> K
 def _pool_units(job: JobConfig, original: Any, n_units: int, asked: Asked | None) -> int:
     if makes_pool(job.generate):
         return pool_units(original, job.original.group_key, job.generate, n_units, asked)
-    pool = open_pool(job.generate.source_name, job.generate.csv.model_dump())
+    pool = found_pool(job.generate)
     return (pool.n_units if pool.n_units is not None else pool.n_rows) or 0
 
 
@@ -88,6 +90,9 @@ def _generating(job: JobConfig, n_pool: int, unit_bytes: float) -> Estimate:
     if not makes_pool(config):
         return Estimate("generate", f"the pool is there: {config.source_name}", 0.0, 0.0, 0.0)
     workers = min(config.generators, job.runtime.workers or config.generators)
+    if external.is_callable_source(config.source):
+        told = f"{config.generators} x {config.source_name}, {workers} at a time; as long as they take"
+        return Estimate("generate", told, None, workers * _BASE_BYTES, n_pool * unit_bytes / 10)
     waves = -(-config.generators // workers)
     what = f"{config.generators} generators, {workers} at a time; at most {config.max_training_time_min:g} min each"
     seconds = waves * config.max_training_time_min * 60

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from issodask.config import JobConfig, RulesConfig, TargetConfig
 from issodask.errors import InputError
-from issodask.models.external import PREFIX, is_callable_source
+from issodask.models.external import PREFIX, check_no_name, check_spelling, is_callable_source
 from issodask.service.client import Service, mark
 from issodask.service.manager import BENCHMARK, RUN
 from issodask.stages.generate import makes_pool
@@ -47,8 +47,11 @@ def _placed(job: JobConfig, out: str, service: Service) -> JobConfig:
         changes["holdout"] = _reachable(original.holdout, out, service)
     source = job.generate.source_name
     if is_callable_source(source):
+        check_spelling(source)
         source = _placed_callable(source, out, service)
     elif not makes_pool(job.generate):
+        if not Path(source).exists() and not service.is_seen_by_all(str(Path(source).absolute())):
+            check_no_name(source)
         found = str(open_pool(source, job.generate.csv.model_dump()).folder) if Path(source).exists() else source
         source = _reachable(found, out, service)
     return job.model_copy(

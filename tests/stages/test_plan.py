@@ -74,6 +74,17 @@ def test_plan__a_pool_that_is_there_needs_no_generating(job, tmp_path):
     assert "6,000" in estimates["select"].what
 
 
+def test_plan__a_synthesizer_takes_as_long_as_it_takes(job):
+    estimate = by_stage(job(generate={"source": "perturb:0.5"}))["generate"]
+    assert estimate.seconds is None
+    assert "perturb:0.5" in estimate.what
+
+
+def test_plan__a_misspelt_synthesizer(job):
+    with pytest.raises(InputError, match="neither a folder nor a synthesizer: did you mean cart?"):
+        plan(job(generate={"source": "card"}))
+
+
 def test_plan__memory_hardly_grows_with_a_large_pool(job):
     large, larger = (by_stage(job(generate={"units": n}))["select"] for n in (100_000_000, 200_000_000))
     assert larger.memory_bytes - large.memory_bytes == pytest.approx(100_000_000 * 8)

