@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -352,7 +352,8 @@ def _describe(fault: Any, model: type[BaseModel]) -> str:
 
 
 def _keys(model: type[BaseModel], section: list[str]) -> list[str]:
-    """What a section may have."""
+    """What a section may have; one of several is named by its place."""
     for name in section:
-        model = cast(type[BaseModel], model.model_fields[name].annotation)
+        kind = model.model_fields[name].annotation if not name.isdigit() else model
+        model = next(iter(get_args(kind)), kind) if get_origin(kind) is tuple else cast(type[BaseModel], kind)
     return list(model.model_fields)

@@ -36,7 +36,10 @@ class Ended:
 
 
 def drive(job_id: str, job_path: str, verb: str, scheduler: str) -> Ended:
-    """Do the job of the file at `job_path` by the command `verb` on the cluster at `scheduler` until it ends. Runs on a worker, beside others."""
+    """Do the job of the file at `job_path` by the command `verb`, on the cluster at `scheduler`, until it ends.
+
+    Runs on a worker, beside others.
+    """
     secede()
     log_path = Path(job_path).parent / LOG
     environment = os.environ | _certificate() | {JOB_VARIABLE: job_id, LEASH_VARIABLE: "1", "COLUMNS": "160"}

@@ -51,7 +51,7 @@ def compare(
     asked = rules_of(rules or RulesConfig(), original, known)
     given = {"original": original, **tables, **({} if holdout is None else {"holdout": holdout})}
     given = {name: as_table(table, where=_called(name)) for name, table in given.items()}
-    looked_at = {name: conformed(table, known.matched, name, group_key) for name, table in given.items()}
+    looked_at = {name: conformed(table, known.matched, _called(name), group_key) for name, table in given.items()}
     standings = standings_of(flat_if_single(looked_at, seed), config, seed)
     kept = {name: _kept(asked, table, name, group_key) for name, table in given.items()}
     order = [*tables, *(name for name in ("original", "holdout") if name in given)]

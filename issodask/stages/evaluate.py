@@ -191,13 +191,14 @@ def _checked(original: Any, subset: Any, holdout: Any | None, pool_sample: Any |
     if not known.matched.columns:
         raise InputError(f"the original has no columns beside its group key {group_key!r}: give a table that has some")
     return {
-        name: conformed(table, known.matched, name, group_key) for name, table in given.items() if table is not None
+        name: conformed(table, known.matched, f"the {name.replace('_', ' ')}", group_key)
+        for name, table in given.items()
+        if table is not None
     }
 
 
-def conformed(source: Any, schema: Schema, name: str, group_key: str | None) -> Table:
-    """A table with the original's columns in `schema`; `name` is what errors call it. Raises InputError."""
-    label = f"the {name.replace('_', ' ')}"
+def conformed(source: Any, schema: Schema, label: str, group_key: str | None) -> Table:
+    """A table with the original's columns in `schema`; `label` is what errors call it. Raises InputError."""
     table = as_table(source, where=label)
     rows = to_frame(noted_as(cast_table(table, schema, where=label), schema), schema)
     if group_key is None:
