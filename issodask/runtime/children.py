@@ -20,6 +20,7 @@ from typing import IO
 from issodask.runtime.base import is_abandoned
 
 _POLL_S = 0.1
+_START_S = 120.0
 _TAIL_BYTES = 10_000
 _BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -45,7 +46,7 @@ def run_child(module: str, argument: str, limit_s: float, told: Path) -> Ended:
     """Run `python -m MODULE ARGUMENT` in a process of its own, with one thread.
 
     It is ended when for `limit_s` seconds it has not written the file `told`, and when nobody waits for the task that
-    calls this.
+    calls this. Until it first does, it has two minutes at least: to start takes long where many processes do.
     """
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
     with tempfile.TemporaryFile() as said:
@@ -61,7 +62,7 @@ def run_child(module: str, argument: str, limit_s: float, told: Path) -> Ended:
         in_time = True
         try:
             while not (ended := _reaped(process)):
-                if _silence_s(told, began_at) > limit_s or is_abandoned():
+                if _is_late(told, began_at, limit_s) or is_abandoned():
                     in_time = False
                     _end(process)
                 time.sleep(_POLL_S)
@@ -85,12 +86,11 @@ def _reaped(process: "subprocess.Popen[bytes]") -> tuple[int, int] | None:
     return process.returncode, usage.ru_maxrss * _BYTES_PER_UNIT
 
 
-def _silence_s(told: Path, began_at: float) -> float:
-    """Seconds since the file was written, or since the beginning if that is not as long ago."""
+def _is_late(told: Path, began_at: float, limit_s: float) -> bool:
     try:
-        return time.time() - max(began_at, told.stat().st_mtime)
-    except OSError:
-        return time.time() - began_at
+        return time.time() - told.stat().st_mtime > limit_s
+    except FileNotFoundError:
+        return time.time() - began_at > max(limit_s, _START_S)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

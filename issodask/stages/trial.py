@@ -100,11 +100,12 @@ class Outcome:
 
 
 def known_outcome(trial: Trial, versions: Mapping[str, str]) -> Outcome | None:
-    """What an earlier run of the same trial ended in, if one did."""
+    """What an earlier run of the same trial ended in, if one did; with more time, what was late is tried again."""
     note = read_json(trial.outcome)
     if not isinstance(note, dict) or note.get("key") != trial.key(versions):
         return None
-    return Outcome(**note["outcome"])
+    outcome = Outcome(**note["outcome"])
+    return None if outcome.state == LATE and trial.limit_s > note["limit_s"] else outcome
 
 
 def run_trial(trial: Trial, versions: Mapping[str, str]) -> Outcome:
@@ -114,7 +115,8 @@ def run_trial(trial: Trial, versions: Mapping[str, str]) -> Outcome:
     write_json(trial.spec, asdict(trial))
     ended = run_child(_MODULE, trial.folder, trial.limit_s, trial.found)
     outcome = _outcome(trial, ended)
-    write_json(trial.outcome, {"key": trial.key(versions), "outcome": asdict(outcome)})
+    note = {"key": trial.key(versions), "limit_s": trial.limit_s, "outcome": asdict(outcome)}
+    write_json(trial.outcome, note)
     return outcome
 
 

@@ -15,6 +15,7 @@ MODULE = "tests.runtime.child_work"
 
 
 def run(how, folder, limit_s=60.0):
+    (folder / "told").touch()
     return run_child(MODULE, str(how), limit_s, folder / "told")
 
 
@@ -40,9 +41,9 @@ def test_child__that_hangs_is_ended_with_all_that_it_started(tmp_path):
 
 
 def test_child__that_tells_something_now_and_then_may_go_on(tmp_path):
-    (tmp_path / "told").write_text("")
+    (tmp_path / "told").touch()
     os.utime(tmp_path / "told", (time.time() + 5, time.time() + 5))
-    assert run(tmp_path / "pids", tmp_path, limit_s=0.5).seconds > 4
+    assert run_child(MODULE, str(tmp_path / "pids"), 0.5, tmp_path / "told").seconds > 4
 
 
 def test_child__ends_when_its_parent_dies(tmp_path):
