@@ -69,11 +69,9 @@ class Trial:
         return Path(self.folder) / "outcome.json"
 
     def key(self, versions: Mapping[str, str]) -> str:
-        """Names all that the outcome follows from, but the tables, which follow from the study's file."""
-        values = asdict(self)
-        return key_of(
-            {name: values[name] for name in values if name not in ("folder", "tables", "pools")}, dict(versions)
-        )
+        """Names all that an outcome that was reached in time follows from."""
+        places = ("folder", "tables", "pools", "limit_s")
+        return key_of({name: value for name, value in asdict(self).items() if name not in places}, dict(versions))
 
     @classmethod
     def read(cls, folder: Path) -> "Trial":
