@@ -20,7 +20,6 @@ EXTRAS = {
     "bokeh": ("bokeh", "cluster"),
     "psutil": ("psutil", "cluster"),
     "sdv": ("sdv", "synthesizers"),
-    "arfpy": ("arfpy", "synthesizers"),
     "sklearn": ("scikit-learn", "synthesizers"),
 }
 """Modules that not everybody installs: the package that has each, and the extra of issodask that brings it."""

@@ -48,6 +48,7 @@ def test_layers__hold():
         ("report/page.py", "import pyarrow.parquet", "Only store knows Arrow"),
         ("report/qa.py", "import torch", "Only models train"),
         ("stages/generate.py", "from mostlyai import engine", "Only models and report know mostlyai"),
+        ("stages/generate.py", "import sdv", "Only the synthesizers' adapters know SDV"),
         ("fitting/trim.py", "from numba import njit", "Only kernels are compiled"),
         ("kernels/cells.py", "import pandas", "Kernels see plain arrays"),
         ("fitting/trim.py", "from pathlib import Path", "Nouns, loops and algorithms touch no files"),

@@ -69,8 +69,13 @@ def test_synthesizer__settings_follow_the_name_or_are_keywords():
     ("name", "message"),
     [
         ("card", r"there is no synthesizer 'card': did you mean cart\? there are"),
-        ("sdv:CTGan", "there is no synthesizer 'sdv:CTGan'"),
-        ("nothing like it", "'nothing like it': there are cart, copy"),
+        ("sdv:CTGan", r"there is no synthesizer 'sdv:CTGan': did you mean sdv:CTGAN\? there are arf, cart, copy"),
+        ("sdv:CTGAN?epoch=5", r"sdv:CTGAN has no setting 'epoch': did you mean epochs\? it has epochs, batch_size"),
+        ("sdv:CTGAN?epochs=0", "epochs is '0', but input should be greater than 0"),
+        ("sdv:CTGAN?epochs=many", "epochs is 'many', but input should be a valid integer"),
+        ("sdv:CTGAN?batch_size=25", "batch_size is '25', but input should be a multiple of 10"),
+        ("sdv:GaussianCopula?distribution=any", "distribution is 'any', but input should be 'beta', 'norm'"),
+        ("nothing like it", "'nothing like it': there are arf, cart, copy"),
         (
             "cart?oder=given",
             r"cart has no setting 'oder': did you mean order\? it has order \(given or fewest\), smooth",
@@ -90,22 +95,22 @@ def test_synthesizer__says_in_a_line_what_is_wrong(name, message):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("module", ["sklearn"])
-def test_synthesizer__says_what_to_install(monkeypatch, module):
+@pytest.mark.parametrize(("name", "module"), [("cart", "sklearn"), ("arf", "sklearn"), ("sdv:TVAE", "sdv")])
+def test_synthesizer__says_what_to_install(monkeypatch, name, module):
     monkeypatch.setattr("issodask.host.is_installed", lambda name: name != module)
     with pytest.raises(InputError, match=r"pip install 'issodask\[synthesizers\]'"):
-        synthesizer("cart")
+        synthesizer(name)
 
 
 def test_names__are_sorted():
     assert list(names()) == sorted(names())
-    assert set(names()) >= {"cart", "copy", "perturb"}
+    assert set(names()) >= {"arf", "cart", "copy", "perturb", "sdv:CTGAN", "sdv:GaussianCopula"}
 
 
 # as the source of a pool
 
 
-@pytest.mark.parametrize("source", ["cart", "perturb:0.3", "perturb", "sdv:Anything", "cart?order=fewest"])
+@pytest.mark.parametrize("source", ["cart", "perturb:0.3", "arf?trees=9", "sdv:Anything", "cart?order=fewest"])
 def test_source__names_are_callable(source):
     assert is_callable_source(source)
 
@@ -141,11 +146,11 @@ def test_generate__gives_no_ids_to_learn(tmp_path):
 
 
 def test_generate__a_misspelt_name_is_no_folder(tmp_path):
-    with pytest.raises(InputError, match="'card' is neither a folder nor a synthesizer: did you mean cart?"):
+    with pytest.raises(InputError, match=r"'card' is neither a folder nor a synthesizer: did you mean cart\?"):
         pool_from("card", awkward(50), tmp_path)
 
 
-@pytest.mark.parametrize("source", ["cart", "perturb:0.2", synthesizer("copy")], ids=str)
+@pytest.mark.parametrize("source", ["cart", "perturb:0.2", "sdv:TVAE", synthesizer("copy")], ids=str)
 def test_generate__groups_are_refused(tmp_path, source):
     table = pd.DataFrame({"key": [1, 1, 2, 2], "a": [1, 2, 3, 4]})
     with pytest.raises(InputError, match="makes single rows, but groups by 'key' are wanted"):

@@ -81,7 +81,7 @@ def test_plan__a_synthesizer_takes_as_long_as_it_takes(job):
 
 
 def test_plan__a_misspelt_synthesizer(job):
-    with pytest.raises(InputError, match="neither a folder nor a synthesizer: did you mean cart?"):
+    with pytest.raises(InputError, match=r"neither a folder nor a synthesizer: did you mean cart\?"):
         plan(job(generate={"source": "card"}))
 
 

@@ -1,0 +1,97 @@
+"""SDV's models: quiet, from a seed, in the original's types, and refused where they would need too much."""
+
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from issodask.errors import InputError
+from issodask.models.synthesizers import sdv_models
+from issodask.models.synthesizers.sdv_process import first_line, prepared
+from issodask.synthesizers import synthesizer
+from issodask.testing import check_generator
+from tests.models.tables import awkward
+
+pytestmark = [pytest.mark.slow, pytest.mark.training]
+
+NASTY = [
+    "price €/m²",
+    "is new?",
+    "  spaced  ",
+    "all nan",
+    "constant",
+    "__key",
+    "maybe",
+    "object of booleans",
+    "date 1650",
+]
+MODELS = ["sdv:GaussianCopula", "sdv:CTGAN?epochs=1", "sdv:TVAE?epochs=1", "sdv:CopulaGAN?epochs=1"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_sdv__keeps_what_a_generator_promises(name, capfd):
+    check_generator(synthesizer(name), awkward(40)[NASTY], units=20)
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_sdv__draws_what_it_learnt_in_the_originals_range():
+    numbers = np.random.default_rng(1).gamma(2, 10, 400).round(1)
+    table = pd.DataFrame({"a": numbers, "b": np.where(numbers > 20, "much", "little"), "c": numbers.astype(int)})
+    model = synthesizer("sdv:GaussianCopula", distribution="norm")
+    model.fit(table, 1)
+    rows = model.sample(500, 2)
+    assert rows["a"].between(numbers.min(), numbers.max()).all()
+    assert rows["c"].dtype == table["c"].dtype
+    assert rows.groupby("b")["a"].mean().diff()["much"] > 5
+    assert rows["a"].equals(rows["a"].round(1))
+
+
+def test_sdv__pieces_of_a_sample_differ(monkeypatch):
+    monkeypatch.setattr(sdv_models, "_NUMBERS_AT_ONCE", 1)
+    model = synthesizer("sdv:GaussianCopula")
+    model.fit(pd.DataFrame({"a": np.random.default_rng(1).normal(size=50)}), 1)
+    rows = model.sample(2_000, 2)
+    assert len(rows) == 2_000
+    assert not np.array_equal(rows["a"][:1_000], rows["a"][1_000:])
+
+
+def test_sdv__columns_of_one_value_need_no_model():
+    model = synthesizer("sdv:CTGAN")
+    model.fit(pd.DataFrame({"a": [1, 1], "b": [None, None]}), 1)
+    assert model.sample(3, 1).to_dict("list") == {"a": [1, 1, 1], "b": [None, None, None]}
+
+
+def test_sdv__what_would_need_too_much_memory_is_refused():
+    n_rows = 20_000
+    table = pd.DataFrame({"name": [f"person {i}" for i in range(n_rows)], "number": np.arange(n_rows)})
+    with pytest.raises(InputError, match=r"20,000 x 20,011 numbers, 20,000 of them for 'name', at most 250,000,000"):
+        synthesizer("sdv:TVAE").fit(table, 1)
+
+
+def test_sdv__what_it_raises_is_told_in_a_line(monkeypatch):
+    def fail(self, table):
+        raise RuntimeError("no\nway")
+
+    monkeypatch.setattr(sdv_models.SdvModel, "_fitted", fail)
+    with pytest.raises(InputError, match=r"sdv:CTGAN can't learn the original \(RuntimeError: no way\): leave"):
+        synthesizer("sdv:CTGAN").fit(pd.DataFrame({"a": [1, 2]}), 1)
+    assert first_line(MemoryError()) == "MemoryError"
+
+
+def test_prepared__leaves_all_random_numbers_as_they_were():
+    import torch
+
+    def next_numbers():
+        return random.random(), np.random.random(), torch.rand(1).item(), torch.get_num_threads()
+
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    expected = next_numbers()
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    torch.set_rng_state(states[2])
+    with prepared(5):
+        first = next_numbers()[:3]
+    assert next_numbers() == expected
+    with prepared(5):
+        assert next_numbers()[:3] == first
