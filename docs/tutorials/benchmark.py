@@ -34,7 +34,8 @@ def draw(original, n, seed):
 
 # %% [markdown]
 # Beside it stand `cart`, SDV's Gaussian copula, classic perturbation, and both landmarks; on two real tables that
-# packages ship. Each trial is a process of its own: one that crashes or hangs is a row that says so, and the others go on.
+# packages ship. Each trial is a process of its own: one that crashes or hangs is a row that says so, and the others go
+# on.
 
 # %%
 study = iss.benchmark(
@@ -63,7 +64,8 @@ study.summary().round(3)
 # `all pools` are all real synthesizers together.
 #
 # - Selection brings every synthesizer closer to people whom nothing has seen.
-# - What it can't do is invent what a pool does not have: `use` stays low where the synthesizer loses what goes together.
+# - What it can't do is invent what a pool does not have: `use` stays low where the synthesizer loses what goes
+#   together.
 # - `copy` has the best numbers but one: the attack finds everybody.
 
 # %%
@@ -76,5 +78,5 @@ assert summary.attack["copy", "alone"] > 0.7
 
 # %% [markdown]
 # `study.to_html("study.html")` draws each synthesizer between closeness and privacy. The same study as a file is
-# `issodask benchmark study.toml`; stop it whenever you like, it goes on where it was. `issodask submit study.toml` has it
-# done on a cluster. [The study](../study.md) is a larger one of the same kind.
+# `issodask benchmark study.toml`; stop it whenever you like, it goes on where it was. `issodask submit study.toml` has
+# it done on a cluster. [The study](../study.md) is a larger one of the same kind.

@@ -5,8 +5,8 @@
 # safe to share? `iss.compare` measures tables beside one another, whoever made them: nothing of issodask has to have
 # made anything.
 #
-# The table is real: mortgages in Boston, and whether they were denied. A third of it is what the vendors got, a third is
-# kept aside, so that there are people whom nothing has seen.
+# The table is real: mortgages in Boston, and whether they were denied. A third of it is what the vendors got, a third
+# is kept aside, so that there are people whom nothing has seen.
 
 # %%
 import pandas as pd
@@ -62,7 +62,8 @@ found
 # %% [markdown]
 # `real` are people who were in neither part: what no vendor can beat. Read the columns from left to right.
 #
-# - **accuracy** against the original, and **unseen**, against people whom nothing has seen: of columns, pairs and triples.
+# - **accuracy** against the original, and **unseen**, against people whom nothing has seen: of columns, pairs and
+#   triples.
 # - **use**: what trees learn from the table, as a share of what the original teaches.
 # - **told_apart**: whether a classifier tells the table from real people (0.5: not at all).
 # - **attack**: whether somebody who knows a person can tell that they were in the original (0.5: not at all), and
@@ -77,8 +78,8 @@ assert abs(numbers.attack["real"] - 0.5) < 0.05
 numbers[["unseen", "attack", "attack_unusual", "dcr_share", "copies"]].round(3)
 
 # %% [markdown]
-# `found.to_html("vendors.html")` draws closeness against privacy, `to_json` and `to_csv` take the numbers along. From the
-# command line, with rules that are to hold:
+# `found.to_html("vendors.html")` draws closeness against privacy, `to_json` and `to_csv` take the numbers along. From
+# the command line, with rules that are to hold:
 #
 # ```sh
 # issodask compare --original loans.parquet --holdout others.parquet first=a.csv second=b.parquet \

@@ -171,3 +171,42 @@ def load_sums(path: Path, key: str) -> list[NDArray[np.float64]]:
             return np.split(saved["sums"], saved["bounds"][:-1])
     except _DAMAGED:
         return []
+
+
+@dataclass(frozen=True)
+class SubsetOfStratum:
+    """What the search of one stratum came to: units of the pool, int64, ascending; its objective and that of random
+    units; and how many units of its totals are missed."""
+
+    units: NDArray[np.int64]
+    objective: float
+    random_objective: float
+    n_missed: int
+
+
+def save_strata(path: Path, key: str, found: Sequence[SubsetOfStratum]) -> None:
+    """Write what was found of the first strata, in place of what was written before; `key` names the search."""
+    numbers = [(one.objective, one.random_objective, one.n_missed) for one in found]
+    with whole_file(path) as work, work.open("wb") as file:
+        np.savez(
+            file,
+            key=key,
+            bounds=np.cumsum([len(one.units) for one in found]),
+            units=np.concatenate([one.units for one in found]),
+            numbers=np.array(numbers, np.float64),
+        )
+
+
+def load_strata(path: Path, key: str) -> list[SubsetOfStratum]:
+    """Read what `save_strata` wrote for this search; none when there is none that is whole."""
+    try:
+        with path.open("rb") as file, np.load(file) as saved:
+            if str(saved["key"]) != key:
+                return []
+            units = np.split(saved["units"], saved["bounds"][:-1])
+            return [
+                SubsetOfStratum(own, a, b, int(n))
+                for own, (a, b, n) in zip(units, saved["numbers"].tolist(), strict=True)
+            ]
+    except _DAMAGED:
+        return []

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from issodask import seeds
 from issodask.errors import InputError
-from issodask.events import StratumFound
+from issodask.events import Resumed, StratumFound
 from issodask.fitting.budget import usual_effort
 from issodask.fitting.objective import Objective
 from issodask.fitting.population import between
@@ -29,10 +29,12 @@ from issodask.fitting.trim import Trimming, TrimStart
 from issodask.runtime.local import ThreadTeam
 from issodask.stages.asked import Asked
 from issodask.stages.asked_strata import Stratum
+from issodask.stages.checkpoint import Pacer, SubsetOfStratum, load_strata, save_strata
 from issodask.stages.context import SearchContext
 from issodask.stages.mark import Marked
 from issodask.stages.original import KnownOriginal
 from issodask.store.reader import BlockReader
+from issodask.store.receipts import key_of
 from issodask.table.blocks import Strip, rows_by_block
 from issodask.table.marginals import weigh_marginals
 
@@ -74,20 +76,41 @@ def find_strata(context: SearchContext, known: KnownOriginal, marked: Marked, as
         context.config.effort or usual_effort(context.some_units.cells_per_unit),
         context.seed,
     )
-    strata, found = asked.strata, []
-    sent = context.runtime.share(shared)
-    for n, one in enumerate(context.runtime.map(_search, list(enumerate(strata)), sent, label="stratum"), 1):
-        found.append(one)
-        context.events.emit(StratumFound(n=n, of=len(strata), name=strata[n - 1].name, units=strata[n - 1].n_units))
-    sizes = np.array([len(ids) for ids, *_ in found])
+    found = _all_found(context, asked.strata, shared, _key(context, marked, asked.strata))
+    sizes = np.array([len(one.units) for one in found])
     total = max(1, int(sizes.sum()))
     return FoundStrata(
-        np.concatenate([np.zeros(0, np.int64), *(ids for ids, *_ in found)]),
+        np.concatenate([np.zeros(0, np.int64), *(one.units for one in found)]),
         np.repeat(np.arange(len(found)), sizes),
-        float(sum(size * one[1] for size, one in zip(sizes, found, strict=True)) / total),
-        float(sum(size * one[2] for size, one in zip(sizes, found, strict=True)) / total),
-        int(sum(one[3] for one in found)),
+        float(sum(len(one.units) * one.objective for one in found) / total),
+        float(sum(len(one.units) * one.random_objective for one in found) / total),
+        int(sum(one.n_missed for one in found)),
     )
+
+
+def _key(context: SearchContext, marked: Marked, strata: Sequence[Stratum]) -> str:
+    """Names all that decides which units are found."""
+    totals = [(one.name, one.n_units, [own.tolist() for own in one.totals]) for one in strata]
+    return key_of(context.key, marked.counts.tolist(), marked.cells.tolist(), totals)
+
+
+def _all_found(context: SearchContext, strata: Sequence[Stratum], shared: "_Shared", key: str) -> list[SubsetOfStratum]:
+    """Search one after the other, from where an interrupted run stopped; what was found is saved now and then."""
+    path, pacer = context.folder.strata, Pacer(context.config.checkpoint_s)
+    found = load_strata(path, key)[: len(strata)]
+    if found:
+        context.events.emit(Resumed(stage="strata", next=len(found), next_round=0))
+    others = list(enumerate(strata))[len(found) :]
+    sent = context.runtime.share(shared)
+    for (place, stratum), one in zip(others, context.runtime.map(_search, others, sent, label="stratum"), strict=True):
+        found.append(one)
+        if pacer.is_due():
+            with pacer.saving():
+                save_strata(path, key, found)
+        told = StratumFound(n=place + 1, of=len(strata), name=stratum.name, units=stratum.n_units)
+        context.events.emit(told)
+    save_strata(path, key, found)
+    return found
 
 
 @dataclass(frozen=True)
@@ -114,8 +137,8 @@ class _Shared:
     seed: int
 
 
-def _search(item: tuple[int, Stratum], shared: _Shared) -> tuple[NDArray[np.int64], float, float, int]:
-    """The units of one stratum, its objective and that of random units, and how many units of its totals are missed."""
+def _search(item: tuple[int, Stratum], shared: _Shared) -> SubsetOfStratum:
+    """The units of one stratum."""
     place, stratum = item
     random = seeds.generator(shared.seed, "stratum", place)
     quotas = _quotas(stratum, shared)
@@ -132,7 +155,7 @@ def _search(item: tuple[int, Stratum], shared: _Shared) -> tuple[NDArray[np.int6
     objective = _objective(place, stratum, shared)
     problem = Problem(objective, [Strip(0, 0, len(codes), 0)], lambda block: codes)
     (kept, error), by_chance = _trimmed(problem, classes, quotas, place, shared, random)
-    return np.sort(candidates[kept]), error, by_chance, _missed(quotas, stratum, shared)
+    return SubsetOfStratum(np.sort(candidates[kept]), error, by_chance, _missed(quotas, stratum, shared))
 
 
 def _quotas(stratum: Stratum, shared: _Shared) -> NDArray[np.int64]:

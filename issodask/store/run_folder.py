@@ -51,6 +51,11 @@ class SearchFolder:
         return self.path / "state.npz"
 
     @property
+    def strata(self) -> Path:
+        """What was found of the first strata."""
+        return self.path / "strata.npz"
+
+    @property
     def bound(self) -> Path:
         """The receipt of the bound."""
         return self.path / "bound.json"

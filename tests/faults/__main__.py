@@ -28,6 +28,13 @@ from issodask.warm import warm_up
 from tests.faults import job as jobs
 from tests.faults.victims import VICTIMS, kill, read_lines, wait_for
 
+KINDS = {
+    "flat": (jobs.write_flat_job, jobs.STAGES),
+    "groups": (jobs.write_group_job, jobs.GROUP_STAGES),
+    "asked": (jobs.write_asked_job, jobs.ASKED_STAGES),
+}
+"""How the job of each kind is written, and the stages in which it is disturbed."""
+
 _JOB_S = 400.0
 
 
@@ -45,7 +52,7 @@ class Outcome:
 
 
 @click.command()
-@click.option("--kind", type=click.Choice(["flat", "groups", "both"]), default="both", show_default=True)
+@click.option("--kind", type=click.Choice([*KINDS, "all"]), default="all", show_default=True)
 @click.option("--only", multiple=True, metavar="STAGE:VICTIM", help="Of all pairs, just these.")
 @click.option("--seed", default=1, show_default=True, help="Of the moments.")
 @click.option("--keep", is_flag=True, help="Keep the folder with all runs.")
@@ -55,7 +62,7 @@ def main(kind: str, only: tuple[str, ...], seed: int, keep: bool) -> None:
     os.environ["ISSODASK_HOME"] = str(folder / "home")
     outcomes = []
     try:
-        for one in ("flat", "groups") if kind == "both" else (kind,):
+        for one in KINDS if kind == "all" else (kind,):
             outcomes += [_told(outcome) for outcome in disturbed_runs(folder, one, only, seed)]
     finally:
         host.stop(own_folder())
@@ -70,8 +77,7 @@ def main(kind: str, only: tuple[str, ...], seed: int, keep: bool) -> None:
 
 def disturbed_runs(folder: Path, kind: str, only: tuple[str, ...], seed: int) -> Iterator[Outcome]:
     """One run for each stage and victim, on one cluster."""
-    write = jobs.write_flat_job if kind == "flat" else jobs.write_group_job
-    stages = jobs.STAGES if kind == "flat" else jobs.GROUP_STAGES
+    write, stages = KINDS[kind]
     pairs = [(stage, victim) for stage in stages for victim in VICTIMS]
     if only:
         pairs = [pair for pair in pairs if ":".join(pair) in only]

@@ -1,5 +1,6 @@
 """The job that is disturbed: small, but with every stage, and each of them long enough to be hit."""
 
+import json
 import shutil
 from collections.abc import Iterable
 from itertools import pairwise
@@ -10,6 +11,7 @@ from tests.tables import mixed_table, panel_table, write_job
 
 STAGES = ("train", "sample", "encode", "ipf", "trim", "refine", "write")
 GROUP_STAGES = ("train", "sample", "encode", "trim", "refine", "write")
+ASKED_STAGES = ("mark", "stratum", "write")
 STAGES_OF_POOL = ("train", "sample")
 RESULTS = ("subset.parquet", "subset.lineage.parquet")
 
@@ -46,6 +48,34 @@ def write_group_job(folder: Path, out: Path) -> Path:
     )
 
 
+def write_asked_job(folder: Path, out: Path) -> Path:
+    """The flat job with a rule, and with strata that have their totals."""
+    original = folder / "original.parquet"
+    if not original.is_file():
+        mixed_table(4_000).to_parquet(original, index=False)
+    jobs = ("smith", "cook", "Köhler")
+    rows = [{"job": job, "age": age, "count": 9_000} for job in jobs for age in ("18-39", "40-90")]
+    job = {
+        "out": str(out),
+        "seed": 7,
+        "original": {"path": str(original), "holdout_share": 0.2},
+        "generate": {
+            "generators": 2,
+            "model": "MOSTLY_AI/Small",
+            "max_epochs": 3,
+            "units": 60_000,
+            "part_rows": 8_000,
+        },
+        "select": {"effort": 300.0},
+        "target": {"by": "job", "totals": [{"rows": rows}]},
+        "rules": {"rows": ["age < 89"], "strict": True},
+        "evaluate": {"distance_rows": 500},
+    }
+    path = folder / f"{out.name}.json"
+    path.write_text(json.dumps(job), encoding="utf-8")
+    return path
+
+
 def copy_pool(from_out: Path, to_out: Path) -> None:
     """Begin a run where another one of the same job has its generators and its pool."""
     for name in ("generators", "pool"):
@@ -56,7 +86,7 @@ def stage_of(event: dict[str, Any]) -> str | None:
     """The stage that an event belongs to."""
     if event["event"] == "generator":
         return {"train": "train", "train groups": "train", "sample": "sample"}.get(event["phase"])
-    return event["event"] if event["event"] in STAGES else None
+    return event["event"] if event["event"] in (*STAGES, *ASKED_STAGES) else None
 
 
 def has_begun(stage: str, events: Iterable[dict[str, Any]]) -> bool:

@@ -12,7 +12,7 @@ import issodask
 from issodask.config import RulesConfig, SelectConfig, TargetConfig, load_job
 from issodask.errors import InputError
 from issodask.event_log import Events
-from issodask.events import PoolMarked, Resumed, RulesKnown, Unmet
+from issodask.events import PoolMarked, Resumed, RulesKnown, StratumFound, Unmet
 from issodask.runtime import open_runtime
 from issodask.stages.plan import plan
 from issodask.stages.run import run
@@ -451,6 +451,26 @@ def test_strata__units_may_serve_several_and_keep_the_same_bytes(world, tmp_path
         assert pd.read_parquet(found.out)["size"].value_counts().to_dict() == {"S": 2_500, "M": 2_500, "L": 2_500}
         outs.append(found.out.read_bytes())
     assert outs[0] == outs[1]
+
+
+def test_strata__an_interrupted_run_goes_on_with_the_next(world, tmp_path):
+    undisturbed = selected(world, tmp_path / "undisturbed.parquet", {"by": "job"})
+    events = []
+
+    def stop(event):
+        events.append(event)
+        if isinstance(event, StratumFound) and event.n == 2:
+            raise StoppedError
+
+    config = QUICK.model_copy(update={"checkpoint_s": 0.0})
+    with pytest.raises(StoppedError):
+        selected(world, tmp_path / "subset.parquet", {"by": "job"}, config=config, events=Events(None, stop))
+    events.clear()
+    heard = Events(None, events.append)
+    found = selected(world, tmp_path / "subset.parquet", {"by": "job"}, config=config, events=heard)
+    assert found.out.read_bytes() == undisturbed.out.read_bytes()
+    assert next(event.n for event in events if isinstance(event, StratumFound)) == 3
+    assert [event.next for event in events if isinstance(event, Resumed)] == [2]
 
 
 @pytest.mark.parametrize(
