@@ -3,26 +3,16 @@
 In: a TOML file (`load_job`) or keyword arguments. Out: a `JobConfig`, never changed after loading.
 """
 
-import json
-import tomllib
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from issodask.errors import InputError
 from issodask.protocols import Generator, named
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class Section(BaseModel):
-    """Settings that belong together."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from issodask.validation import Section, read_settings, validated
 
 
 class CsvConfig(Section):
@@ -317,43 +307,3 @@ def job_of(job: str | Path | Mapping[str, Any] | JobConfig, changes: Mapping[str
         both_tables = isinstance(before, Mapping) and isinstance(change, Mapping)
         merged[name] = {**before, **change} if both_tables else change  # type: ignore[dict-item]
     return validated(JobConfig, merged, where)
-
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """What a TOML or JSON file says. Raises InputError for a missing file and text of another kind."""
-    if not path.is_file():
-        raise InputError(f"no job file at {path}: give the path of a TOML file (examples/ has some)")
-    kind, parse = ("JSON", json.loads) if path.suffix == ".json" else ("TOML", tomllib.loads)
-    try:
-        values = parse(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # of either kind, or of text that is not UTF-8
-        raise InputError(f"{path} is not valid {kind} ({error}): mend that line") from error
-    return values
-
-
-def validated(model: type[Model], values: dict[str, Any], where: str) -> Model:
-    """Build `model` from `values`; every fault becomes part of one InputError line that names its section and key."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        faults = "; ".join(_describe(fault, model) for fault in error.errors())
-        raise InputError(f"{where}: {faults}") from error
-
-
-def _describe(fault: Any, model: type[BaseModel]) -> str:
-    *section, key = [str(step) for step in fault["loc"]] or ["job"]
-    place = f"[{'.'.join(section)}] {key}" if section else key
-    if fault["type"] == "extra_forbidden":
-        near = get_close_matches(key, _keys(model, section), n=1, cutoff=0.5)
-        return f"unknown key {place}: " + (f"did you mean {near[0]}?" if near else "remove it")
-    if fault["type"] == "missing":
-        return f"key {place} is missing: add it"
-    return f"{place} is {fault['input']!r}, but {fault['msg'][0].lower()}{fault['msg'][1:]}"
-
-
-def _keys(model: type[BaseModel], section: list[str]) -> list[str]:
-    """What a section may have; one of several is named by its place."""
-    for name in section:
-        kind = model.model_fields[name].annotation if not name.isdigit() else model
-        model = next(iter(get_args(kind)), kind) if get_origin(kind) is tuple else cast(type[BaseModel], kind)
-    return list(model.model_fields)

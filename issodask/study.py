@@ -15,13 +15,11 @@ from issodask.config import (
     GenerateConfig,
     RulesConfig,
     RuntimeConfig,
-    Section,
     SelectConfig,
     is_study,
-    read_settings,
-    validated,
 )
 from issodask.errors import InputError
+from issodask.validation import Section, read_settings, validated
 
 SYNTHESIZERS = (
     "mostlyai", "sdv:GaussianCopula", "sdv:CTGAN", "sdv:TVAE", "sdv:CopulaGAN", "arf", "cart", "perturb:0.3", "copy",

@@ -3,8 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from issodask.config import GenerateConfig, JobConfig, OriginalConfig, SelectConfig, job_of, load_job, validated
+from issodask.config import GenerateConfig, JobConfig, OriginalConfig, SelectConfig, job_of, load_job
 from issodask.errors import InputError
+from issodask.validation import validated
 
 SMALLEST = 'out = "runs/one"\n[original]\npath = "people.parquet"\n'
 

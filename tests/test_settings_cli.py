@@ -5,7 +5,8 @@ from click.testing import CliRunner
 
 from issodask.cli import main
 from issodask.cli.settings import option_name, options_of
-from issodask.config import EvaluateConfig, GenerateConfig, SelectConfig, validated
+from issodask.config import EvaluateConfig, GenerateConfig, SelectConfig
+from issodask.validation import validated
 from tests.tables import biased_pool, mixed_table, narrow, write_pool
 
 TABLES = {"csv"}  # settings that have settings of their own

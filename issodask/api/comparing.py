@@ -9,9 +9,10 @@ from issodask.api.folders import Folder
 from issodask.api.results import Pool, Selection
 from issodask.api.settings import with_settings
 from issodask.api.working import opened, work
-from issodask.config import EvaluateConfig, RulesConfig, validated
+from issodask.config import EvaluateConfig, RulesConfig
 from issodask.errors import InputError
 from issodask.events import Evaluating
+from issodask.validation import validated
 
 if TYPE_CHECKING:
     from issodask.api.working import Where

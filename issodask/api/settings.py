@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from pydantic.fields import FieldInfo
 
-from issodask.config import described, section_of, validated
+from issodask.config import described, section_of
+from issodask.validation import validated
 
 _DOC_WIDTH = 100
 

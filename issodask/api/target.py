@@ -10,8 +10,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from issodask.config import TargetConfig, validated
+from issodask.config import TargetConfig
 from issodask.errors import InputError
+from issodask.validation import validated
 
 
 @dataclass(frozen=True)

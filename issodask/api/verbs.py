@@ -13,8 +13,9 @@ from issodask.api.results import Finished, Plan, Pool, Report, Selection
 from issodask.api.settings import with_settings
 from issodask.api.target import Target, target_of
 from issodask.api.working import opened, work
-from issodask.config import EvaluateConfig, GenerateConfig, JobConfig, RulesConfig, SelectConfig, job_of, validated
+from issodask.config import EvaluateConfig, GenerateConfig, JobConfig, RulesConfig, SelectConfig, job_of
 from issodask.events import Evaluating
+from issodask.validation import validated
 
 if TYPE_CHECKING:
     from issodask.api.working import Where

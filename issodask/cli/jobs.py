@@ -19,10 +19,11 @@ _WIDE = 1_000
 @told
 def submit(job: Path, scheduler: str | None) -> None:
     """Hand a JOB, or a study of benchmark, over to a cluster and leave; prints its id."""
-    from issodask.config import is_study, load_job, read_settings
+    from issodask.config import is_study, load_job
     from issodask.service.client import open_service
     from issodask.stages.submit import submit
     from issodask.study import study_of
+    from issodask.validation import read_settings
 
     config = study_of(job, {}) if is_study(read_settings(job)) else load_job(job)
     with open_service(scheduler) as service:

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from issodask.config import EvaluateConfig, GenerateConfig, RulesConfig, SelectConfig, validated
+from issodask.config import EvaluateConfig, GenerateConfig, RulesConfig, SelectConfig
 from issodask.errors import InputError
 from issodask.report.studied import ALONE, SELECTED
 from issodask.runtime.children import end_group, end_with_parent
@@ -25,6 +25,7 @@ from issodask.stages.trial import BAD_INPUT, Trial
 from issodask.store.files import write_json
 from issodask.store.pool import Pool, open_pool
 from issodask.store.tables import read_table, write_rows
+from issodask.validation import validated
 
 
 def main() -> None:
