@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo quick test test-faults docs bench zoo aims lint lock clean always cluster-up cluster-status cluster-down
+.PHONY: help setup demo quick test test-faults docs bench zoo aims study lint lock clean always cluster-up cluster-status cluster-down
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -59,6 +59,11 @@ bench: $(STAMP) ## Measure time, memory and accuracy, compare them with NumPy an
 
 aims: $(STAMP) ## Compare what subsets can aim at, on the zoo's trained pools (make zoo), write docs/aims.md
 	@$(BIN)/python -m tests.zoo.aims run $(AIMS)
+
+study: $(STAMP) ## Try ten ways to make rows on six real tables, and sizes of tables, write docs/study.md: an hour on two cores, resumable
+	@$(BIN)/issodask benchmark examples/study.toml
+	@$(BIN)/issodask benchmark examples/sizes.toml
+	@$(BIN)/python -m tests.docs study
 
 zoo: $(STAMP) ## Select from pools of all kinds for 32 real tables, write docs/zoo.md: an hour on two cores, resumable
 	@$(BIN)/python -m tests.zoo run $(ZOO)

@@ -35,6 +35,14 @@ def pictures() -> None:
 
 
 @main.command()
+def study() -> None:
+    """Write docs/study.md and its pictures from what `make study` measured; needs Chromium."""
+    from tests.docs.study import page
+
+    (DOCS / "study.md").write_text(page(), encoding="utf-8")
+
+
+@main.command()
 @click.argument("names", nargs=-1)
 def tutorials(names: tuple[str, ...]) -> None:
     """Run the tutorials (default: all) whose pages are not of now, and write these with their outputs."""

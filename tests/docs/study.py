@@ -1,0 +1,87 @@
+"""docs/study.md from what `make study` measured: the tables of both studies, and their pictures.
+
+In: the folders of examples/study.toml and examples/sizes.toml. Out: a page, and SVG pictures beside it.
+"""
+
+import tomllib
+from pathlib import Path
+from urllib.parse import unquote
+
+from issodask.store.run_folder import StudyFolder
+from tests.bench.measure import machine
+from tests.browser import browser
+
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "docs" / "pictures"
+STUDY, SIZES = (ROOT / "examples" / name for name in ("study.toml", "sizes.toml"))
+_SIZE = 900, 480
+
+
+def page() -> str:
+    """The whole page; its pictures are written."""
+    return "\n".join(
+        [
+            "# The study",
+            "",
+            "What the published benchmarks of synthesizers compare, for anyone to run again: `make study`, or on tables of",
+            f"your own [`issodask benchmark`](how-to/benchmark.md). Measured on {machine()}.",
+            "",
+            "## Synthesizers, alone and with selection on top",
+            "",
+            "`issodask benchmark examples/study.toml`: "
+            + _caps(STUDY)
+            + " Each synthesizer makes a pool ten times as large as the table that it learns from; *alone* are random rows "
+            "of the pool, *selected* is the subset. Up is closer to people whom nothing has seen, left is more private.",
+            "",
+            f"![Synthesizers by closeness and privacy](pictures/{_drawn(STUDY, 'places0', 'study')})",
+            "",
+            _folder(STUDY).tables.read_text(encoding="utf-8"),
+            "",
+            "## How much data is enough?",
+            "",
+            "`issodask benchmark examples/sizes.toml`: "
+            + _caps(SIZES)
+            + " 2,000 synthetic rows each time, measured against the same people, whatever the size.",
+            "",
+            *(
+                f"![Accuracy against unseen people by size](pictures/{_drawn(SIZES, f'size{i}_unseen', f'sizes_{i}')})"
+                for i in range(len(_settings(SIZES)["tables"]))
+            ),
+            "",
+            _folder(SIZES).tables.read_text(encoding="utf-8").strip(),
+            "",
+        ]
+    )
+
+
+def _settings(study: Path) -> dict:
+    return tomllib.loads(study.read_text(encoding="utf-8"))
+
+
+def _folder(study: Path) -> StudyFolder:
+    return StudyFolder(ROOT / _settings(study)["out"])
+
+
+def _caps(study: Path) -> str:
+    """What a trial may cost, in a sentence."""
+    said = _settings(study)
+    generate, sizes = said["generate"], said["train_rows"]
+    learnt = f"{sizes:,}" if isinstance(sizes, int) else f"{min(sizes):,} to {max(sizes):,}"
+    return (
+        f"{learnt} rows to learn from, {said['repeats']} repeats, at most {generate['max_epochs']} epochs and "
+        f"{generate['max_training_time_min']:g} minutes for mostlyai, {said['limit_s']} seconds for each phase of a trial."
+    )
+
+
+def _drawn(study: Path, figure: str, name: str) -> str:
+    """A chart of the study's page as an SVG file; its name."""
+    place = f"document.querySelector('[data-figure={figure}]')"
+    width, height = _SIZE
+    with browser() as opened:
+        opened.open(_folder(study).page)
+        opened.run(f"{place}.scrollIntoView()")
+        opened.wait_for(f"{place}.querySelector('svg') !== null")
+        url = opened.run(f"Plotly.toImage({place}, {{format: 'svg', width: {width}, height: {height}}})")
+    text = unquote(url.partition(",")[2])
+    (PICTURES / f"{name}.svg").write_text(text + "\n", encoding="utf-8")
+    return f"{name}.svg"
