@@ -1,7 +1,7 @@
 """What every page has in common: one self-contained HTML file that asks the network for nothing.
 
 In: the name of a template that extends `shell.html`, and charts by name. Out: HTML text with styles, script, charts and
-plotly.js inside. plotly.js (4.8 MB) and the charts are packed, and unpacked by the browser when a chart comes into view.
+plotly.js inside. plotly.js (4.8 MB) and the charts are packed; the browser unpacks them when a chart comes into view.
 
 A template puts a chart where it calls `plot(name, label)` of `parts.html`, and a table in a call of its `table`.
 """
