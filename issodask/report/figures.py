@@ -1,9 +1,10 @@
-"""The report's pictures as plain plotly figures (dicts), drawn in the browser.
+"""The report's pictures as plotly figures, drawn in the browser.
 
-In: `Findings` or a part of it. Out: {"data": [...], "layout": {...}}. A colour or font that starts with @ names a CSS
+In: `Findings` or a part of it. Out: `Chart`s. A colour or font that starts with @ names a CSS
 variable of the page, so that one figure serves the light and the dark scheme; the page's script puts the values in.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from issodask.report.findings import Findings, Point
 from issodask.report.metrics import thinned
 from issodask.report.privacy import Neighbours, Privacy
 from issodask.report.scores import CATEGORIES, DISTINCT, SUCCESSORS
-from issodask.report.style import Figure, axis, figure, legend, text
+from issodask.report.style import Along, Chart, Json, axis, chart, legend, text
 
 TABLE_NAMES = {
     "original": "Original",
@@ -37,7 +38,7 @@ SHARES = [[0, "@heat2"], [1, "@subset"]]
 DIFFERENCES = [[0, "@pool"], [0.5, "@heat2"], [1, "@subset"]]
 
 
-def headline(findings: Findings) -> Figure:
+def headline(findings: Findings) -> Chart:
     """Accuracy per level: random pool sample, subset, holdout, expected maximum; one row of dots each."""
     levels = [level for level in LEVELS if getattr(findings.subset, level) is not None][::-1]
     names = [LEVEL_NAMES[level] for level in levels]
@@ -59,7 +60,7 @@ def headline(findings: Findings) -> Figure:
     data.append(_dots("Expected maximum", expected, rows, line))
     lowest = min(value for trace in data for value in trace["x"] if value is not None)
     shown = [lowest - 0.08 * (1 - lowest) - 1e-4, 1 + 0.02 * (1 - lowest)]
-    return figure(
+    return chart(
         data,
         height=90 + 82 * len(levels),
         xaxis=axis(tickformat=".1~%", range=shown, nticks=6),
@@ -70,7 +71,7 @@ def headline(findings: Findings) -> Figure:
     )
 
 
-def _path(findings: Findings, levels: list[str]) -> Figure:
+def _path(findings: Findings, levels: list[str]) -> Json:
     """A line from the pool sample to the subset in each row; None breaks the line between rows."""
     x: list[float | None] = []
     y: list[int | None] = []
@@ -81,15 +82,15 @@ def _path(findings: Findings, levels: list[str]) -> Figure:
     return {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": line, "hoverinfo": "skip", "showlegend": False}
 
 
-def _dots(name: str, x: list[float], y: list[int], marker: Figure) -> Figure:
+def _dots(name: str, x: list[float], y: list[int], marker: Json) -> Json:
     hover = f"{name}: %{{x:.2%}}<extra></extra>"
     dots = {"type": "scatter", "mode": "markers", "cliponaxis": False, "hovertemplate": hover}
     return {**dots, "name": name, "x": x, "y": y, "marker": marker}
 
 
-def objective(history: tuple[Point, ...]) -> Figure:
+def objective(history: tuple[Point, ...]) -> Chart:
     """The objective (1 − overall accuracy) over the seconds of the search, one line per stage, on a log axis."""
-    colours = ["@subset", "@pool", "@holdout", "@ink"]
+    colours, dashes = ["@subset", "@pool", "@holdout", "@ink"], ["solid", "dash", "dot", "dashdot"]
     data = []
     for i, stage in enumerate(dict.fromkeys(point.stage for point in history)):
         points = thinned(tuple(point for point in history if point.stage == stage), MAX_POINTS)
@@ -100,16 +101,18 @@ def objective(history: tuple[Point, ...]) -> Figure:
                 "name": text(stage, 24),
                 "x": [round(point.seconds, 3) for point in points],
                 "y": [point.objective for point in points],
-                "line": {"color": colours[i % len(colours)], "width": 2},
+                "line": {"color": colours[i % len(colours)], "width": 2, "dash": dashes[i % len(dashes)]},
                 "marker": {"color": colours[i % len(colours)], "size": 8},
+                "cliponaxis": False,
                 "hovertemplate": "%{x:.1f} s: %{y:.5f}<extra></extra>",
             }
         )
     values = [point.objective for point in history if point.objective > 0]
-    return figure(
+    longest = max(point.seconds for point in history) or 1.0
+    return chart(
         data,
         height=300,
-        xaxis=axis(title={"text": "seconds", "font": {"size": 12}}, rangemode="tozero"),
+        xaxis=axis(title={"text": "seconds", "font": {"size": 12}}, range=[-0.015 * longest, 1.015 * longest]),
         yaxis=axis(type="log", title={"text": "1 − accuracy", "font": {"size": 12}}, **_log_ticks(values)),
         margin={"l": 62, "r": 12, "t": 36, "b": 44},
         showlegend=len(data) > 1,
@@ -117,7 +120,7 @@ def objective(history: tuple[Point, ...]) -> Figure:
     )
 
 
-def _log_ticks(values: list[float]) -> Figure:
+def _log_ticks(values: list[float]) -> Json:
     """Tick labels for a log axis over these values, also when they span less than a decade."""
     if not values:
         return {}
@@ -131,7 +134,7 @@ def _log_ticks(values: list[float]) -> Figure:
     return {"tickvals": ticks, "ticktext": [f"{tick:.3g}" for tick in ticks], "range": np.log10([low, high]).tolist()}
 
 
-def marginal(labels: tuple[str, ...], shares: dict[str, np.ndarray]) -> Figure:
+def marginal(labels: tuple[str, ...], shares: dict[str, np.ndarray]) -> Chart:
     """One column's bins: the original as bars, the pool sample as ticks, the subset as dots.
 
     `shares[table]` is (n_bins,); bins that are empty in every table are left out.
@@ -140,7 +143,7 @@ def marginal(labels: tuple[str, ...], shares: dict[str, np.ndarray]) -> Figure:
     rows = list(range(len(shown)))
     names = [text(labels[i], 40) for i in shown]
 
-    def trace(table: str, **style: Any) -> Figure:
+    def trace(table: str, **style: Any) -> Json:
         values = [round(float(shares[table][i]), 5) for i in shown]
         hover = f"%{{text}}<br>{TABLE_NAMES[table]}: %{{x:.2%}}<extra></extra>"
         return {"name": TABLE_NAMES[table], "x": values, "y": rows, "text": names, "hovertemplate": hover, **style}
@@ -154,17 +157,18 @@ def marginal(labels: tuple[str, ...], shares: dict[str, np.ndarray]) -> Figure:
     data.append(trace("subset", **dots, marker={"size": 7, "color": "@subset"}))
     short = [text(labels[i], 17) for i in shown]
     widest = max(max(each["x"]) for each in data)
-    return figure(
+    return chart(
         data,
         height=46 + max(3, len(rows)) * 17,
         xaxis=axis(tickformat=".0%", range=[-0.025 * widest, 1.06 * widest], nticks=4, tickfont={"size": 10}),
         yaxis=axis(tickvals=rows, ticktext=short, range=[len(rows) - 0.4, -0.6], tickfont={"size": 10.5}),
         margin={"l": 112, "r": 10, "t": 4, "b": 24},
         bargap=0.2,
+        along=Along("y", "Bin", tuple(names)),
     )
 
 
-def lengths(groups: GroupFindings) -> Figure:
+def lengths(groups: GroupFindings) -> Chart:
     """Shares of groups by their number of rows: the original as bars, the other tables as marks."""
     places = list(range(len(groups.length_labels)))
     names = [f"{label} rows" for label in groups.length_labels]
@@ -174,7 +178,7 @@ def lengths(groups: GroupFindings) -> Figure:
         "subset": {"symbol": "circle", "size": 7, "color": "@subset"},
     }
 
-    def trace(table: str, **style: Any) -> Figure:
+    def trace(table: str, **style: Any) -> Json:
         shares = [round(float(share), 5) for share in groups.lengths[table]]
         hover = f"%{{text}}<br>{TABLE_NAMES[table]}: %{{y:.2%}}<extra></extra>"
         return {"name": TABLE_NAMES[table], "x": places, "y": shares, "text": names, "hovertemplate": hover, **style}
@@ -184,7 +188,7 @@ def lengths(groups: GroupFindings) -> Figure:
     data = [trace("original", **bars)]
     data += [trace(table, **dots, marker=marker) for table, marker in styles.items() if table in groups.lengths]
     step = -(-len(places) // MAX_LENGTH_TICKS)
-    return figure(
+    return chart(
         data,
         height=320,
         xaxis=axis(
@@ -197,10 +201,11 @@ def lengths(groups: GroupFindings) -> Figure:
         margin={"l": 62, "r": 12, "t": 40, "b": 44},
         showlegend=True,
         legend=legend(),
+        along=Along("x", "Rows per group", groups.length_labels),
     )
 
 
-def successors(found: SuccessorMap) -> dict[str, Figure]:
+def successors(found: SuccessorMap) -> dict[str, Chart]:
     """Maps of a bin and the bin in the next row: original and subset on one scale, and their difference.
 
     Rows and columns that are empty in every table are left out.
@@ -220,7 +225,7 @@ def successors(found: SuccessorMap) -> dict[str, Figure]:
     }
 
 
-def _map(values: np.ndarray, labels: tuple[list[str], list[str]], value: str, **style: Any) -> Figure:
+def _map(values: np.ndarray, labels: tuple[list[str], list[str]], value: str, **style: Any) -> Chart:
     rows, columns = labels
     data = {
         "type": "heatmap",
@@ -234,7 +239,7 @@ def _map(values: np.ndarray, labels: tuple[list[str], list[str]], value: str, **
     }
     ticks = {"tickfont": {"size": 9.5}, "showgrid": False}
     short = [[text(label, 12) for label in names] for names in labels]
-    return figure(
+    return chart(
         [data],
         height=310,
         xaxis=axis(**ticks, tickvals=list(range(len(columns))), ticktext=short[1], tickangle=-60),
@@ -243,19 +248,19 @@ def _map(values: np.ndarray, labels: tuple[list[str], list[str]], value: str, **
     )
 
 
-def pairs(accuracy: Accuracy, lowest: float) -> Figure:
-    """Accuracy of every pair as a symmetric heatmap, the columns on the diagonal; colours run from `lowest` to 1."""
-    n_columns = len(accuracy.names)
-    grid = np.full((n_columns, n_columns), np.nan)
-    np.fill_diagonal(grid, accuracy.by_clique[1])
-    first, second = accuracy.cliques[2].T
-    grid[first, second] = grid[second, first] = accuracy.by_clique[2]
+def pairs(accuracy: Accuracy, lowest: float, columns: Sequence[int]) -> Chart:
+    """Accuracy of every pair as a symmetric heatmap, the columns on the diagonal; colours run from `lowest` to 1.
+
+    columns  the positions of those to show
+    """
+    grid = _grid(accuracy)[np.ix_(columns, columns)]
+    n_columns = len(columns)
     few = n_columns <= MAX_NAMED_AXIS
-    names = [text(name, 14 if few else 30) for name in accuracy.names]
+    names = [text(accuracy.names[column], 14 if few else 30) for column in columns]
     ticks = {"tickvals": list(range(n_columns)), "ticktext": names, "tickfont": {"size": 10}, "showticklabels": few}
     data = {
         "type": "heatmap",
-        "z": [[None if np.isnan(value) else round(float(value), 5) for value in row] for row in grid],
+        "z": [[None if np.isnan(value) else round(float(value), 4) for value in row] for row in grid],
         "hovertemplate": "%{y} × %{x}: %{z:.2%}<extra></extra>",
         "zmin": lowest,
         "zmax": 1,
@@ -264,7 +269,7 @@ def pairs(accuracy: Accuracy, lowest: float) -> Figure:
         "xgap": 1 if few else 0,
         "ygap": 1 if few else 0,
     }
-    return figure(
+    return chart(
         [data],
         height=470,
         xaxis=axis(**ticks, tickangle=-60, showgrid=False),
@@ -273,7 +278,15 @@ def pairs(accuracy: Accuracy, lowest: float) -> Figure:
     )
 
 
-def distances(privacy: Privacy) -> Figure:
+def _grid(accuracy: Accuracy) -> np.ndarray:
+    """(columns, columns): of each pair, and of each column on the diagonal."""
+    grid = np.diag(accuracy.by_clique[1].astype(float))
+    first, second = accuracy.cliques[2].T
+    grid[first, second] = grid[second, first] = accuracy.by_clique[2]
+    return grid
+
+
+def distances(privacy: Privacy) -> Chart:
     """Histograms of the distance to the closest record, as shares of rows, on common bins."""
     compared = {"Subset → original": (privacy.training, {"color": "@subset", "width": 2.5})}
     if privacy.holdout is not None and privacy.training_holdout is not None:
@@ -282,7 +295,7 @@ def distances(privacy: Privacy) -> Figure:
     longest = max(float(np.quantile(neighbours.dcr, 0.999)) for neighbours, _ in compared.values())
     edges = np.linspace(0, longest or 1, 41)
     data = [_steps(name, neighbours, line, edges) for name, (neighbours, line) in compared.items()]
-    return figure(
+    return chart(
         data,
         height=320,
         xaxis=axis(title={"text": "distance to the closest record", "font": {"size": 12}}),
@@ -293,7 +306,7 @@ def distances(privacy: Privacy) -> Figure:
     )
 
 
-def _steps(name: str, neighbours: Neighbours, line: Figure, edges: np.ndarray) -> Figure:
+def _steps(name: str, neighbours: Neighbours, line: Json, edges: np.ndarray) -> Json:
     counts, _ = np.histogram(np.minimum(neighbours.dcr, edges[-1]), bins=edges)
     shares = np.append(counts, counts[-1]) / len(neighbours.dcr)
     return {

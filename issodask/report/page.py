@@ -1,26 +1,23 @@
-"""report.html: one self-contained page that shows what was measured, and how to read it.
+"""report.html: what was measured of a subset, and how to read it; verdicts first, then what stands behind them.
 
-In: `Findings`. Out: HTML text with plotly.js, figures and styles inside; it opens offline and asks the network for
-nothing.
+In: `Findings`. Out: HTML text, one self-contained page (see `shell.py`).
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 
 from issodask.report import figures, figures_of_use, readings
 from issodask.report.accuracy import LEVELS, Accuracy
 from issodask.report.attack import CONTROL, LIKELIHOOD, METHODS, WHITENED
-from issodask.report.coherence import Panel
+from issodask.report.coherence import Panel, SuccessorMap
 from issodask.report.facts import SelectionFacts, Unsupported
 from issodask.report.figures import LEVEL_NAMES, PART_NAMES, TABLE_NAMES
-from issodask.report.findings import PROTECTED_ROWS, Findings
-from issodask.report.style import Figure, shorten
+from issodask.report.findings import PROTECTED_ROWS, Findings, Point
+from issodask.report.shell import render_shell
+from issodask.report.style import Chart
 from issodask.report.use import N_SEEDS
 from issodask.report.verdicts import verdicts
 
@@ -32,89 +29,75 @@ ATTACKED_NAMES = {
     "original": "The original itself",
     CONTROL: "Unrelated real sample",
 }
-MAX_PANELS = 40
+MAX_PANELS, MAX_MAPPED = 30, 60  # columns with a chart of their own, and in the map of pairs
 MAX_UNSUPPORTED = 15
 MAX_ASKED = 40
+MAX_SUCCESSORS = 20
 
 
 def render_page(findings: Findings, title: str = "Synthetic table") -> str:
     """The whole page; what is not known, such as how the subset was made, is left out."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("issodask.report", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters.update(percent=percent, points=points, count=count, short=shorten, plain=plain)
-    environment.filters["at_most"] = readings.rounded_up
-    drawn, facts = _figures(findings), findings.facts
-    template = environment.get_template("report.html")
-    return template.render(
-        title=title,
+    charts, facts = _charts(findings), findings.facts
+    unsupported = None if facts is None else _shown(facts.unsupported)
+    return render_shell(
+        "report.html",
+        title,
+        charts,
+        sections=_sections(findings, charts),
         findings=findings,
+        before=findings.against_original.get("pool_sample"),
+        subset=findings.subset,
+        groups=findings.groups,
+        unit=findings.unit,
+        facts=facts,
         verdicts=verdicts(findings),
         taught=[table for table in TABLE_NAMES if any(table in one.scores for one in findings.use)],
         n_seeds=N_SEEDS,
         measure_names=MEASURE_NAMES,
         attack_methods=[ATTACK_NAMES[method] for method in METHODS],
         attacked_names=ATTACKED_NAMES,
-        facts=facts,
         scores=_score_rows(findings),
         levels=[LEVEL_NAMES[level] for level in _levels(findings)],
+        stages=list(_stages(findings.history)),
+        mapped=MAX_MAPPED,
+        column_rows=list(_column_rows(findings)),
         parts=_part_rows(findings),
         part_names=list(PART_NAMES.values()),
         coherence_panels=_coherence_panels(findings),
+        successor_rows=[_successor_rows(found) for found in findings.groups.successors] if findings.groups else [],
         table_names=TABLE_NAMES,
         readings=readings.read(findings),
         start="" if facts is None else readings.start(facts, findings.unit),
         panels=_panels(findings),
-        unsupported=None if facts is None else _shown(facts.unsupported),
+        unsupported=unsupported,
         settings=[] if facts is None else _settings(facts),
         protected_rows=PROTECTED_ROWS,
         asked_rows=MAX_ASKED,
-        drawn=set(drawn),
-        heights={name: figure["layout"]["height"] for name, figure in drawn.items()},
-        figures_json=_inline_json(drawn),
-        plotly_js=_plotly_js(),
     )
 
 
-def percent(value: float | None, digits: int = 2) -> str:
-    """0.99304 as 99.30%; a dash for what could not be measured; 100% only for what is exactly that."""
-    if value is None:
-        return "–"
-    scale = 10**digits
-    rounded = round(100 * scale * value) / scale
-    if rounded == 100 and value < 1:
-        rounded = (100 * scale - 1) / scale
-    return f"{rounded:.{digits}f}%"
+def _sections(findings: Findings, charts: Mapping[str, Chart]) -> dict[str, str]:
+    """The sections that there is something for, by the name of their template, with their headings."""
+    facts = findings.facts
+    found = {
+        "verdicts": ("Verdicts", True),
+        "asked": ("What was asked", facts is not None and facts.asked is not None),
+        "accuracy": ("Accuracy", True),
+        "search": ("Search", "objective" in charts),
+        "columns": ("Columns", True),
+        "pairs": ("Pairs", "pairs_subset" in charts),
+        "coherence": ("Coherence", findings.groups is not None),
+        "worst": ("Worst cliques", True),
+        "support": ("Support", facts is not None),
+        "use": ("Use", bool(findings.use) or findings.told_apart is not None),
+        "privacy": ("Privacy", True),
+        "made": ("How it was made", True),
+        "definitions": ("Definitions", True),
+    }
+    return {name: heading for name, (heading, is_there) in found.items() if is_there}
 
 
-def points(value: float) -> str:
-    """A difference of shares in percentage points, with its sign."""
-    return f"{100 * value:+.2f} points".replace("-", "−")
-
-
-def count(value: Any) -> str:
-    """1234567 as 1,234,567."""
-    return f"{value:,}" if isinstance(value, int | np.integer) else plain(value)
-
-
-def plain(value: Any) -> str:
-    """Any setting as a reader wants to see it."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, int):
-        return str(value)
-    return ", ".join(plain(item) for item in value) if isinstance(value, list | tuple) else str(value)
-
-
-def _figures(findings: Findings) -> dict[str, Figure]:
+def _charts(findings: Findings) -> dict[str, Chart]:
     drawn = {"headline": figures.headline(findings)}
     if findings.history:
         drawn["objective"] = figures.objective(findings.history)
@@ -133,16 +116,17 @@ def _figures(findings: Findings) -> dict[str, Figure]:
     return drawn
 
 
-def _pair_figures(findings: Findings) -> dict[str, Figure]:
+def _pair_figures(findings: Findings) -> dict[str, Chart]:
     shown = {t: a for t, a in findings.against_original.items() if t in ("pool_sample", "subset") and 2 in a.cliques}
     if not shown:
         return {}
     lowest = min(float(accuracy.by_clique[arity].min()) for accuracy in shown.values() for arity in (1, 2))
     lowest = min(lowest, 0.999)
-    return {f"pairs_{table}": figures.pairs(accuracy, lowest) for table, accuracy in shown.items()}
+    columns = _worst_columns(findings, MAX_MAPPED)
+    return {f"pairs_{table}": figures.pairs(accuracy, lowest, columns) for table, accuracy in shown.items()}
 
 
-def _group_figures(findings: Findings) -> dict[str, Figure]:
+def _group_figures(findings: Findings) -> dict[str, Chart]:
     if findings.groups is None:
         return {}
     drawn = {"lengths": figures.lengths(findings.groups)}
@@ -176,7 +160,6 @@ def _panels(findings: Findings) -> list[dict[str, Any]]:
     """The columns to draw, in table order: all, or the least accurate MAX_PANELS."""
     accuracy = findings.subset.by_clique[1]
     before = findings.against_original.get("pool_sample")
-    chosen = np.sort(np.argsort(accuracy, kind="stable")[:MAX_PANELS])
     return [
         {
             "column": column,
@@ -185,8 +168,14 @@ def _panels(findings: Findings) -> list[dict[str, Any]]:
             "accuracy": float(accuracy[column]),
             "before": float(before.by_clique[1][column]) if before else None,
         }
-        for column in chosen.tolist()
+        for column in _worst_columns(findings, MAX_PANELS)
     ]
+
+
+def _worst_columns(findings: Findings, most: int) -> list[int]:
+    """The positions of the columns in table order: of all, or of the least accurate so many."""
+    columns: list[int] = np.sort(np.argsort(findings.subset.by_clique[1], kind="stable")[:most]).tolist()
+    return columns
 
 
 def _score_rows(findings: Findings) -> list[dict[str, Any]]:
@@ -246,15 +235,40 @@ def _settings(facts: SelectionFacts) -> list[dict[str, Any]]:
     return [*sections, {"name": "ipf", "values": asdict(facts.ipf)}, {"name": "search", "values": found}]
 
 
-def _inline_json(drawn: dict[str, Figure]) -> Markup:
-    """JSON that can stand inside a script element: nothing in it can end the element or open another."""
-    text = json.dumps(drawn, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for mark in "<>&\u2028\u2029":
-        text = text.replace(mark, f"\\u{ord(mark):04x}")
-    return Markup(text)
+def _stages(history: tuple[Point, ...]) -> Iterator[list[Point]]:
+    """The points of each stage of the search."""
+    for stage in dict.fromkeys(point.stage for point in history):
+        yield [point for point in history if point.stage == stage]
 
 
-def _plotly_js() -> Markup:
-    from plotly.offline import get_plotlyjs
+def _column_rows(findings: Findings) -> Iterator[dict[str, Any]]:
+    """Each column's accuracy, the mean of its pairs, and the worst of them: the pool sample's beside the subset's."""
+    before, subset = findings.against_original.get("pool_sample"), findings.subset
+    scored = [accuracy for accuracy in (before, subset) if accuracy is not None]
+    if 2 not in subset.cliques:
+        return
+    for column in _worst_columns(findings, MAX_MAPPED):
+        pairs = [accuracy.by_clique[2][(accuracy.cliques[2] == column).any(axis=1)] for accuracy in scored]
+        own = [float(accuracy.by_clique[1][column]) for accuracy in scored]
+        yield {
+            "name": subset.names[column],
+            "values": [*own, *(float(each.mean()) for each in pairs), float(pairs[-1].min())],
+        }
 
-    return Markup(get_plotlyjs())
+
+def _successor_rows(found: SuccessorMap) -> list[dict[str, Any]]:
+    """The cells of a map in which the subset is furthest off, of those that may be shown."""
+    original, subset = found.shares["original"], found.shares["subset"]
+    difference = np.where(found.is_used, subset - original, 0.0)
+    furthest = np.argsort(-np.abs(difference), axis=None, kind="stable")[:MAX_SUCCESSORS]
+    cells = [np.unravel_index(cell, difference.shape) for cell in furthest if difference.flat[cell] != 0]
+    return [
+        {
+            "value": found.labels[cell[0]],
+            "next": found.next_labels[cell[1]],
+            "original": float(original[cell]),
+            "subset": float(subset[cell]),
+            "difference": float(difference[cell]),
+        }
+        for cell in cells
+    ]

@@ -2,12 +2,36 @@
 
 import html
 import unicodedata
+from dataclasses import dataclass
 from typing import Any
 
-Figure = dict[str, Any]
+Json = dict[str, Any]
 
 
-def figure(data: list[Figure], *, height: int, **layout: Any) -> Figure:
+@dataclass(frozen=True)
+class Along:
+    """What a chart shows along an axis, place by place; upwards: the first label is the lowest."""
+
+    axis: str
+    what: str
+    labels: tuple[str, ...]
+    is_upwards: bool = False
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture as plotly knows it, and what it shows along an axis, where a table can say the same."""
+
+    data: list[Json]
+    layout: Json
+    along: Along | None = None
+
+    @property
+    def height_px(self) -> int:
+        return int(self.layout["height"])
+
+
+def chart(data: list[Json], *, height: int, along: Along | None = None, **layout: Any) -> Chart:
     common = {
         "height": height,
         "autosize": True,
@@ -19,14 +43,14 @@ def figure(data: list[Figure], *, height: int, **layout: Any) -> Figure:
         "dragmode": False,
         "showlegend": False,
     }
-    return {"data": data, "layout": {**common, **layout}}
+    return Chart(data, {**common, **layout}, along)
 
 
-def axis(**settings: Any) -> Figure:
+def axis(**settings: Any) -> Json:
     return {"gridcolor": "@rule", "zeroline": False, "fixedrange": True, "ticks": "", "automargin": False, **settings}
 
 
-def legend() -> Figure:
+def legend() -> Json:
     return {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "font": {"size": 12.5}}
 
 

@@ -17,6 +17,7 @@ GOOD, NOTE, WARNING, UNKNOWN = "good", "note", "warning", "unknown"
 FAITHFUL_WITHIN, UNFAITHFUL_BEYOND = 0.005, 0.03  # of the original's own accuracy on unseen rows
 USEFUL_WITHIN, USELESS_BEYOND = 0.02, 0.10  # of what the original teaches
 FAINT_ATTACK, CLEAR_ATTACK = 0.55, 0.62  # areas under the ROC curve
+FIND_OUT = "Find out why the pool is so near to the original before this table is shared."
 LITTLE_OF_A_COPY = 0.5  # of what the attack finds in the original itself; in large tables that is little
 
 
@@ -117,14 +118,19 @@ def _private(findings: Findings) -> Verdict:
     is_faint = auc <= FAINT_ATTACK and findings.attack.share_of_a_copy <= LITTLE_OF_A_COPY
     tone = GOOD if is_faint else NOTE if auc <= CLEAR_ATTACK else WARNING
     answer = {GOOD: "next to no traces", NOTE: "faint traces", WARNING: "members can be told"}[tone]
+    meaning, better = _of_attack(findings.attack, found, unit), "" if tone == GOOD else _more_private(findings)
     share = findings.privacy.dcr_share if findings.privacy is not None else None
     if copies is not None and copies.are_beyond_chance:
         tone, answer = WARNING, "copies"
+        seen = f"{copies.n_of_once:,} {unit}s equal one that the original has only once; chance explains "
+        meaning, better = f"{seen}{copies.by_chance:,.0f} at most. {meaning}", f"{FIND_OUT} {better}".strip()
     elif share is not None and share >= HIGH_DCR_SHARE:
         tone, answer = WARNING, "rows too close"
-    drivers = list(findings.drivers.columns)[:3] if findings.drivers is not None else []
-    better = "" if tone == GOOD else _more_private(findings, drivers)
-    return Verdict(question, tone, answer, f"{auc:.3f}", _of_attack(findings.attack, found, unit), better)
+        seen = (
+            f"{share:.1%} of the rows lie closer to an original row than to a holdout row; without copying it is 50%."
+        )
+        meaning, better = f"{seen} {meaning}", f"{FIND_OUT} {better}".strip()
+    return Verdict(question, tone, answer, f"{auc:.3f}", meaning, better)
 
 
 def _of_attack(attack: Membership, found: Attack, unit: str) -> str:
@@ -143,7 +149,8 @@ def _of_attack(attack: Membership, found: Attack, unit: str) -> str:
     return f"{meaning} The same attack: {', '.join(told)}. So the subset tells {share}."
 
 
-def _more_private(findings: Findings, drivers: Sequence[str]) -> str:
+def _more_private(findings: Findings) -> str:
+    drivers = list(findings.drivers.columns)[:3] if findings.drivers is not None else []
     ways = []
     if findings.facts is not None and findings.facts.aim.at == "original":
         ways.append('aim at the population (aim = "population")')
