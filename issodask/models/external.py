@@ -44,6 +44,8 @@ def identity_of(source: Source) -> str:
     """
     if isinstance(source, str):
         return source
+    if isinstance(source, Synthesizer):
+        return source.source_name  # which is how the job file of its run names it
     try:
         content = cloudpickle.dumps(source)
     except Exception as error:  # whatever its parts raise

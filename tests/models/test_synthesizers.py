@@ -52,6 +52,7 @@ def test_named__says_what_is_not_the_default():
     assert synthesizer("perturb").source_name == "perturb:0.3"
     assert synthesizer("cart?order=given").source_name == "cart"
     assert synthesizer("cart", min_leaf=9).source_name == "cart?min_leaf=9"
+    assert identity_of(synthesizer("perturb", share=0.5)) == identity_of("perturb:0.5")
     assert identity_of(synthesizer("cart")) != identity_of(synthesizer("cart", min_leaf=9))
 
 

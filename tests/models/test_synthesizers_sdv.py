@@ -15,23 +15,18 @@ from tests.models.tables import awkward
 
 pytestmark = [pytest.mark.slow, pytest.mark.training]
 
-NASTY = [
-    "price €/m²",
-    "is new?",
-    "  spaced  ",
-    "all nan",
-    "constant",
-    "__key",
-    "maybe",
-    "object of booleans",
-    "date 1650",
+NASTY = ["price €/m²", "  spaced  ", "all nan", "constant", "__key", "maybe", "date 1650"]
+MODELS = [
+    "sdv:GaussianCopula?distribution=norm",  # the default takes longest to fit
+    "sdv:CTGAN?epochs=1",
+    "sdv:TVAE?epochs=1",
+    "sdv:CopulaGAN?epochs=1&distribution=norm",
 ]
-MODELS = ["sdv:GaussianCopula", "sdv:CTGAN?epochs=1", "sdv:TVAE?epochs=1", "sdv:CopulaGAN?epochs=1"]
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_sdv__keeps_what_a_generator_promises(name, capfd):
-    check_generator(synthesizer(name), awkward(40)[NASTY], units=20)
+    check_generator(synthesizer(name), awkward(25)[NASTY], units=10)
     assert "".join(capfd.readouterr()) == ""
 
 
@@ -65,7 +60,7 @@ def panel(n_groups=40):
 
 
 def test_par__keeps_what_a_generator_promises():
-    check_generator(synthesizer("sdv:PAR", epochs=1), panel(), group_key="person", units=15)
+    check_generator(synthesizer("sdv:PAR", epochs=1), panel(20), group_key="person", units=8)
 
 
 def test_par__columns_of_a_group_stay_its_own():
