@@ -26,7 +26,7 @@ from issodask.models.synthesizers.base import Synthesizer
 from issodask.models.synthesizers.registry import check_no_name, check_spelling
 from issodask.protocols import Generator, named
 
-__all__ = ["PREFIX", "Source", "check", "check_no_name", "check_spelling", "identity_of", "is_callable_source", "load"]
+__all__ = ["PREFIX", "Source", "check_no_name", "check_spelling", "identity_of", "is_callable_source", "load"]
 
 PREFIX = "python:"
 
@@ -44,6 +44,8 @@ def identity_of(source: Source) -> str:
     """
     if isinstance(source, str):
         return source
+    if isinstance(source, Synthesizer):
+        return source.source_name  # which is how the job file of its run names it
     try:
         content = cloudpickle.dumps(source)
     except Exception as error:  # whatever its parts raise
@@ -54,21 +56,17 @@ def identity_of(source: Source) -> str:
     return f"{named(source)}#{hashlib.sha256(content).hexdigest()[:16]}"
 
 
-def check(source: Source, group_key: str | None = None) -> None:
-    """Raise InputError for what `load` can't load, and for one that makes rows where groups are wanted."""
-    made = load(source)
-    if group_key is not None and isinstance(made, Synthesizer) and not made.makes_groups:
-        raise InputError(
-            f"{made.source_name} makes single rows, but groups by {group_key!r} are wanted: take mostlyai or a "
-            "generator of your own, or leave group_key out"
-        )
-
-
-def load(source: Source) -> Callable[..., Any] | Generator:
+def load(source: Source, group_key: str | None = None) -> Callable[..., Any] | Generator:
     """The function or a fresh generator; a module is looked for in the current directory, and where Python looks.
 
-    Raises InputError when a name is not of that form, the module can't be imported, or has no such function.
+    Raises InputError when a name is not of that form, the module can't be imported, or has no such function, and for a
+    synthesizer of rows where groups by `group_key` are wanted.
     """
+    loaded = _loaded(source)
+    return loaded.use_groups(group_key) if isinstance(loaded, Synthesizer) else loaded
+
+
+def _loaded(source: Source) -> Callable[..., Any] | Generator:
     if isinstance(source, str) and not source.startswith(PREFIX):
         return registry.synthesizer(source)
     found = _named(source) if isinstance(source, str) else source

@@ -38,7 +38,7 @@ def call(
     Raises InputError when it returns no table, another table's columns, fewer units, or rows without a group key.
     """
     name = source if isinstance(source, str) else named(source)
-    made = external.load(source)
+    made = external.load(source, group_key)
     if not isinstance(made, Generator):
         yield _checked(made(original, n_units, seed), original, schema, n_units, group_key, name)
         return

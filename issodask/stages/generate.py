@@ -109,7 +109,7 @@ def makes_pool(config: GenerateConfig) -> bool:
 def check_source(config: GenerateConfig, group_key: str | None) -> None:
     """Raise InputError unless what is to make the pool is there, and can make its units."""
     if external.is_callable_source(config.source):
-        external.check(config.source, group_key)
+        external.load(config.source, group_key)  # say what is wrong with it before anything starts
     elif makes_pool(config):
         check_installed("mostlyai.engine", "training generators")
 

@@ -54,7 +54,7 @@ def plan(job: JobConfig, columns: Mapping[str, str] | None = None) -> list[Estim
     """
     job = with_roles(job, columns)
     if external.is_callable_source(job.generate.source):
-        external.check(job.generate.source, job.original.group_key)
+        external.load(job.generate.source, job.original.group_key)
     original, _ = read_original(job)
     known = KnownOriginal.of(original, job.original.group_key, job.columns)
     asked = asked_of(job.target, job.rules, original, known, job.select.units)

@@ -53,7 +53,7 @@ def shares(table, edges):
 
 @pytest.mark.slow
 def test_arf__is_as_near_to_the_original_as_arfpys(monkeypatch):
-    table = related()
+    table = related(300)
     edges = {
         name: [-np.inf, *np.quantile(table[name], np.arange(1, 8) / 8), np.inf]
         for name in table
@@ -67,7 +67,7 @@ def test_arf__is_as_near_to_the_original_as_arfpys(monkeypatch):
     theirs, ours = distance(drawn_by_arfpy(table, 600, monkeypatch)), distance(drawn(table, 600))
     shuffled = {name: table[name].sample(frac=1, random_state=i).array for i, name in enumerate(table)}
     independent = distance(pd.DataFrame(shuffled))
-    assert abs(ours - theirs) < 0.02
+    assert abs(ours - theirs) < 0.03
     assert ours < independent - 0.1
 
 

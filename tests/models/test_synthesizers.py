@@ -7,7 +7,7 @@ import pytest
 
 from issodask.config import GenerateConfig
 from issodask.errors import InputError
-from issodask.models.external import check, identity_of, is_callable_source, load
+from issodask.models.external import identity_of, is_callable_source, load
 from issodask.protocols import Generator, named
 from issodask.runtime import open_runtime
 from issodask.stages.generate import generate
@@ -52,6 +52,7 @@ def test_named__says_what_is_not_the_default():
     assert synthesizer("perturb").source_name == "perturb:0.3"
     assert synthesizer("cart?order=given").source_name == "cart"
     assert synthesizer("cart", min_leaf=9).source_name == "cart?min_leaf=9"
+    assert identity_of(synthesizer("perturb", share=0.5)) == identity_of("perturb:0.5")
     assert identity_of(synthesizer("cart")) != identity_of(synthesizer("cart", min_leaf=9))
 
 
@@ -158,8 +159,17 @@ def test_generate__groups_are_refused(tmp_path, source):
     assert not list(tmp_path.iterdir())
 
 
-def test_check__groups_of_ones_own_generator_are_its_own_matter():
-    check(lambda original, n, seed: original, "key")
+def test_load__groups_of_ones_own_generator_are_its_own_matter():
+    assert callable(load(lambda original, n, seed: original, "key"))
+
+
+def test_par__takes_the_key_of_the_job():
+    assert load("sdv:PAR", "person").group_key == "person"
+    assert load("sdv:PAR?group_key=person").group_key == "person"
+    with pytest.raises(InputError, match="sdv:PAR makes groups: give the group_key"):
+        load("sdv:PAR")
+    with pytest.raises(InputError, match=r"sdv:PAR[?]group_key=person is of other groups than those by 'household'"):
+        load("sdv:PAR?group_key=person", "household")
 
 
 # landmarks

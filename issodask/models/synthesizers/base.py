@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from issodask.errors import InputError
+
 Positions = NDArray[np.int64]
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -22,15 +24,13 @@ STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 class Synthesizer:
     """A generator with a name; those below say what they learn and draw.
 
-    main         the setting that may follow the name after a colon
-    needs        the module that it computes with, where not everybody has it
-    makes_groups whether it learns which rows belong together
+    main    the setting that may follow the name after a colon
+    needs   the module that it computes with, where not everybody has it
     """
 
     name: ClassVar[str]
     main: ClassVar[str | None] = None
     needs: ClassVar[str | None] = None
-    makes_groups: ClassVar[bool] = False
 
     @property
     def source_name(self) -> str:
@@ -40,6 +40,15 @@ class Synthesizer:
         main = "" if self.main is None else f":{given.pop(self.main)}"
         changed = [f"{name}={value}" for name, value in given.items() if value != defaults[name]]
         return f"{self.name}{main}" + ("?" if changed else "") + "&".join(changed)
+
+    def use_groups(self, group_key: str | None) -> "Synthesizer":
+        """One for groups by that column, or for rows. Raises InputError where that can't be."""
+        if group_key is not None:
+            raise InputError(
+                f"{self.source_name} makes single rows, but groups by {group_key!r} are wanted: take mostlyai, sdv:PAR "
+                "or a generator of your own, or leave group_key out"
+            )
+        return self
 
     @abstractmethod
     def fit(self, original: pd.DataFrame, seed: int) -> Any:

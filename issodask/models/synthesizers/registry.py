@@ -17,9 +17,10 @@ from issodask.models.synthesizers.arf import Arf
 from issodask.models.synthesizers.base import Synthesizer
 from issodask.models.synthesizers.cart import Cart
 from issodask.models.synthesizers.resampled import Copy, Perturb
+from issodask.models.synthesizers.sdv_groups import SdvPar
 from issodask.models.synthesizers.sdv_models import CopulaGan, Ctgan, GaussianCopula, Tvae
 
-_ALL: tuple[type[Synthesizer], ...] = (Arf, Cart, Copy, Perturb, GaussianCopula, Ctgan, Tvae, CopulaGan)
+_ALL: tuple[type[Synthesizer], ...] = (Arf, Cart, Copy, Perturb, GaussianCopula, Ctgan, Tvae, CopulaGan, SdvPar)
 _BY_NAME = {kind.name: kind for kind in _ALL}
 _LIBRARIES = ("sdv:",)
 """What begins like this is never a folder."""

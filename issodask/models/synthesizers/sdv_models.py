@@ -30,7 +30,7 @@ _NUMBERS_OF_A_MEASURE = 11
 _MOST_NUMBERS = 250_000_000
 """Of a network's table, 2 GB, of which there are up to four at a time."""
 _NUMBERS_AT_ONCE = 50_000_000
-_TABLE = "table"
+TABLE = "table"
 _SDV_NAMES = {"distribution": "default_distribution"}
 
 
@@ -45,13 +45,12 @@ class SdvModel(Synthesizer):
     def fit(self, original: pd.DataFrame, seed: int) -> None:
         self.original = original.reset_index(drop=True)
         self.columns = Coded.of(original).columns
-        self.model = None
-        if self.is_network:
-            self._check_size()
+        self.model: Any = None
+        self._check_size()
         if self.columns:
             with prepared(seed):
                 try:
-                    self.model = self._fitted(_as_told(self.columns))
+                    self.model = self._fitted(self._as_told())
                 except Exception as error:  # its parts raise anything
                     raise InputError(
                         f"{self.source_name} can't learn the original ({first_line(error)}): leave columns out, or "
@@ -64,21 +63,26 @@ class SdvModel(Synthesizer):
         step = max(1_000, _NUMBERS_AT_ONCE // self._width)
         with prepared(seed):
             reseed(self.model, seed)
-            drawn = [self.model.sample(min(step, n - start))[_TABLE] for start in range(0, n, step)]
+            drawn = [self.model.sample(min(step, n - start))[TABLE] for start in range(0, n, step)]
         return self._back(pd.concat(drawn, ignore_index=True))
 
     def _fitted(self, table: pd.DataFrame) -> Any:
         from sdv import single_table
-        from sdv.metadata import Metadata
 
-        types = {name: {"sdtype": "categorical" if table[name].dtype == object else "numerical"} for name in table}
-        metadata = Metadata.load_from_dict({"tables": {_TABLE: {"columns": types}}})
         settings = {_SDV_NAMES.get(field.name, field.name): getattr(self, field.name) for field in fields(self)}
         if self.is_network:
             settings["enable_gpu"] = False  # the same seed gives the same rows on all workers
-        model = getattr(single_table, self.sdv_name)(metadata, **settings)
-        model.fit({_TABLE: table})
+        model = getattr(single_table, self.sdv_name)(metadata_of(table), **settings)
+        model.fit({TABLE: table})
         return model
+
+    def _as_told(self) -> pd.DataFrame:
+        """Columns under plain names: float64 with NaN, or texts of codes."""
+        told = {
+            f"c{i}": column.values if isinstance(column, Measure) else column.codes.astype(str).astype(object)
+            for i, column in enumerate(self.columns.values())
+        }
+        return pd.DataFrame(told)
 
     def _back(self, drawn: pd.DataFrame) -> pd.DataFrame:
         """What SDV drew, as the original's columns."""
@@ -100,7 +104,11 @@ class SdvModel(Synthesizer):
         return sum(widths)
 
     def _check_size(self) -> None:
-        n_rows, width = len(self.original), self._width
+        if self.is_network:
+            self._refuse_more_than(len(self.original))
+
+    def _refuse_more_than(self, n_rows: int) -> None:
+        width = self._width
         if n_rows * width <= _MOST_NUMBERS:
             return
         n_categories = {name: column.n for name, column in self.columns.items() if isinstance(column, Categories)}
@@ -112,13 +120,16 @@ class SdvModel(Synthesizer):
         )
 
 
-def _as_told(columns: dict[str, Measure | Categories]) -> pd.DataFrame:
-    """Columns under plain names: float64 with NaN, or texts of codes."""
-    told = {
-        f"c{i}": column.values if isinstance(column, Measure) else column.codes.astype(str).astype(object)
-        for i, column in enumerate(columns.values())
-    }
-    return pd.DataFrame(told)
+def metadata_of(table: pd.DataFrame, sequence_key: str | None = None) -> Any:
+    """What SDV is told of the columns: floating ones are numbers, all others categories."""
+    from sdv.metadata import Metadata
+
+    types = {str(name): {"sdtype": "categorical" if table[name].dtype == object else "numerical"} for name in table}
+    told: dict[str, Any] = {"columns": types}
+    if sequence_key is not None:
+        types[sequence_key] = {"sdtype": "id"}
+        told["sequence_key"] = sequence_key
+    return Metadata.load_from_dict({"tables": {TABLE: told}})
 
 
 @checked_dataclass(config=STRICT)

@@ -45,8 +45,9 @@ def reseed(model: Any, seed: int) -> None:
     for i, transformer in enumerate(model.get_transformers().values()):
         if transformer is not None:
             transformer.random_seed = (seed + i) % 2**31
-    model.reset_sampling()  # its transformers begin anew, with these
-    model._set_random_state(seed)
+    model._data_processor.reset_sampling()  # its transformers begin anew, with these
+    if hasattr(model._model, "set_random_state"):  # PAR draws from torch's own numbers
+        model._set_random_state(seed)
 
 
 def first_line(error: Exception) -> str:
