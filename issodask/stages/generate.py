@@ -48,6 +48,9 @@ from issodask.table.schema import Schema
 if TYPE_CHECKING:
     from issodask.runtime.base import Client
 
+WAY_OF_SAMPLING = 2
+"""Raise it when the same settings lead to other units or parts: what was drawn in another way is not gone on with."""
+
 
 def generate(
     original: Any,
@@ -143,7 +146,7 @@ def _plan(
     training_settings = config.model_dump(include={"model", "max_epochs", "max_training_time_min", "batch_size"}) | {
         "source": external.identity_of(config.source)
     }
-    sampling_settings = config.model_dump(include={"temperature", "top_p", "part_rows"})
+    sampling_settings = config.model_dump(include={"temperature", "top_p", "part_rows"}) | {"way": WAY_OF_SAMPLING}
     n_generators = min(config.generators, n_units)
     if balance is not None:
         training_settings["first"] = balance.column
