@@ -211,7 +211,7 @@ def fill(folder: Path, known: pd.DataFrame, names: Sequence[str], seed: int, dev
 
     None of what is drawn is missing. Rows keep their order.
     """
-    with engine_in(folder, device.n_threads) as (engine, workspace), quicker_draws():
+    with engine_in(folder, device.n_threads, is_trained=True) as (engine, workspace), quicker_draws():
         engine.set_random_state(seed)
         engine.generate(
             seed_data=known,
@@ -225,10 +225,8 @@ def fill(folder: Path, known: pd.DataFrame, names: Sequence[str], seed: int, dev
 
 
 def _drawn(workspace: Path) -> pd.DataFrame:
-    """What the engine wrote, which is removed."""
-    drawn = workspace / "SyntheticData"
-    frames = [pd.read_parquet(path) for path in sorted(drawn.glob("*.parquet"))]
-    shutil.rmtree(drawn)
+    """What the engine wrote."""
+    frames = [pd.read_parquet(path) for path in sorted((workspace / "SyntheticData").glob("*.parquet"))]
     return pd.concat(frames, ignore_index=True)
 
 
@@ -241,7 +239,7 @@ def _draw(
     groups: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Samples of one model: of a flat table, or the rows of `groups`."""
-    with engine_in(folder, device.n_threads) as (engine, workspace), quicker_draws():
+    with engine_in(folder, device.n_threads, is_trained=True) as (engine, workspace), quicker_draws():
         engine.set_random_state(seed)
         engine.generate(
             ctx_data=groups,

@@ -25,9 +25,10 @@ from issodask.runtime import open_runtime
 from issodask.runtime.base import attempt
 from issodask.runtime.local import Serial
 from issodask.stages import generator_task, generator_work
+from issodask.stages.chunk_work import make_chunk
 from issodask.stages.generate import generate
-from issodask.stages.generator_task import AbandonedError, GeneratorTask
-from issodask.stages.generator_work import make_part_of_pool
+from issodask.stages.generator_task import AbandonedError, ChunkTask
+from issodask.stages.generator_work import make_share
 from issodask.table.groups import Groups
 from tests.models.dying import died
 from tests.models.in_legs import InLegs
@@ -156,7 +157,7 @@ def test_generate__damaged_part_is_named_and_made_again(tmp_path, engine):
     engine.calls.clear()
     heard = Heard()
     assert bytes_of(make(tmp_path, events=heard)) == before
-    assert engine.calls == ["sample 00/1", "sample 00/2"]
+    assert engine.calls == ["sample 00/1"]
     assert heard.events[1] == {"event": "damaged", "file": str(path), "generator": 0}
 
 
@@ -271,6 +272,9 @@ def test_generate__bad_callable_leaves_earlier_results(tmp_path, own_source):
 SEQUENCES = sequences()
 
 
+UNITS_PER_CHUNK = 100 * 120 // len(SEQUENCES)
+
+
 def make_groups(folder, config=CONFIG, original=SEQUENCES, n_units=150, **more):
     return make(folder, config, original, n_units, group_key="person", **more)
 
@@ -286,20 +290,26 @@ def test_groups__are_shared_out_whole(tmp_path):
     for generator in (0, 1):
         own = [frames[part.name] for part in pool.parts if part.generator == generator]
         assert sum(frame["person"].nunique() for frame in own) == 75, "no group lies in two parts"
-        assert all(100 <= len(frame) < 112 for frame in own[:-1])
+        assert [frame["person"].nunique() for frame in own[:-1]] == [UNITS_PER_CHUNK] * (len(own) - 1)
     assert whole.groupby("person")["step"].apply(lambda steps: steps.tolist() == list(range(len(steps)))).all()
 
 
-@pytest.mark.usefixtures("engine")
 def test_groups__of_a_chunk_have_the_rows_of_a_part_on_average(tmp_path, engine):
-    make_groups(tmp_path)
-    mean_length = len(SEQUENCES) / 120
-    n_chunks = -(-75 // int(100 / mean_length))
-    assert engine.calls == [
+    pool = make_groups(tmp_path)
+    n_chunks = -(-75 // UNITS_PER_CHUNK)
+    assert sorted(engine.calls) == sorted(
         call
         for generator in ("00", "01")
         for call in [f"train {generator}", *(f"sample {generator}/{i_chunk}" for i_chunk in range(n_chunks))]
-    ]
+    )
+    assert len(pool.parts) == 2 * n_chunks
+    assert np.mean([part.n_rows for part in pool.parts if part.n_units == UNITS_PER_CHUNK]) == pytest.approx(100, 0.2)
+
+
+def test_chunks__come_after_the_first_of_each_generator_which_trains(tmp_path, engine):
+    make(tmp_path)
+    first = [call for g in "01" for call in (f"train 0{g}", f"sample 0{g}/0")]
+    assert engine.calls == [*first, *(f"sample 0{g}/{i}" for g in "01" for i in (1, 2))]
 
 
 @pytest.mark.parametrize("i_chunk", [0, 1, 2])
@@ -318,7 +328,7 @@ def test_groups__damaged_part_is_made_again(tmp_path, engine):
     pool.path(pool.parts[1]).unlink()
     engine.calls.clear()
     assert bytes_of(make_groups(tmp_path)) == before
-    assert engine.calls[0] == "sample 00/0" or engine.calls[0] == "sample 00/1"
+    assert engine.calls == ["sample 00/1"]
     engine.calls.clear()
     assert bytes_of(make_groups(tmp_path)) == before
     assert engine.calls == []
@@ -427,7 +437,7 @@ class DyingDriver(Serial):
     """Hands tasks out, and dies."""
 
     def __init__(self) -> None:
-        self.tasks: list[GeneratorTask] = []
+        self.tasks: list[Any] = []
 
     def map(self, function, items, *shared, label, exclusive=False, retries=0):
         self.tasks = list(items)
@@ -444,14 +454,14 @@ def tasks_of_a_dead_driver(folder, config=CONFIG):
 class Orphan(threading.Thread):
     """A task whose driver died, still running."""
 
-    def __init__(self, task: GeneratorTask) -> None:
+    def __init__(self, task: ChunkTask) -> None:
         super().__init__(name="orphan", daemon=True)
         self.task = task
         self.error: Exception | None = None
 
     def run(self) -> None:
         try:
-            make_part_of_pool(self.task)
+            make_chunk(self.task)
         except Exception as error:
             self.error = error
 
@@ -496,12 +506,14 @@ def test_orphans__successor_waits_and_goes_on_from_what_they_finish(tmp_path, en
     heard = Listening(engine)
     assert bytes_of(make(tmp_path / "run", events=heard)) == whole
     assert orphan.ended_with() is None
-    assert sorted(engine.calls) == sorted(
+    assert set(engine.calls) == {
         call for g in "01" for call in [f"train 0{g}", *(f"sample 0{g}/{i}" for i in range(3))]
-    )
+    }
+    assert engine.calls.count("train 00") == 1
     assert {"event": "generator", "index": 0, "phase": "wait"} in heard.events
     phases = [record["phase"] for record in read_progress(tmp_path / "run/generators/00")]
-    assert phases == ["start", "wait", "train", "sample", "sample", "sample", "done", "start", "done"]
+    assert phases[:4] == ["start", "wait", "train", "sample"]
+    assert phases[-1] == "done"
 
 
 @pytest.mark.usefixtures("orphans_are_abandoned")
@@ -536,15 +548,15 @@ def test_orphans__of_other_settings_are_waited_for_before_anything_is_removed(tm
 
 def test_orphans__between_chunks_end_with_whole_parts(tmp_path, engine, monkeypatch):
     whole = bytes_of(make(tmp_path / "whole"))
-    task = tasks_of_a_dead_driver(tmp_path / "run")[0]
+    tasks = tasks_of_a_dead_driver(tmp_path / "run")
+    first, second = (task for task in tasks if task.generator.index == 0 and task.i_chunk < 2)
     monkeypatch.setattr(generator_task, "is_abandoned", lambda: "sample 00/1" in engine.calls)
     engine.calls.clear()
+    make_chunk(first)
     with pytest.raises(AbandonedError):
-        attempt(make_part_of_pool, task, (), 3)
+        attempt(make_chunk, second, (), 3)
     assert engine.calls == ["train 00", "sample 00/0", "sample 00/1"]
-    assert sorted(path.name for path in (tmp_path / "run/pool").iterdir()) == [
-        f"g00-part-000{i}.parquet" for i in (0, 1)
-    ]
+    assert [path.name for path in (tmp_path / "run/pool").iterdir()] == ["g00-part-0000.parquet"]
     monkeypatch.setattr(generator_task, "is_abandoned", lambda: False)
     assert bytes_of(make(tmp_path / "run")) == whole
 
@@ -560,12 +572,12 @@ def test_orphans__on_a_cluster_end_soon_and_change_no_byte(tmp_path):
     with open_runtime(2, "processes") as runtime:
         runtime.client.register_plugin(InLegs(2))
         with Client(runtime.client.scheduler.address, set_as_default=False) as driver:
-            left = driver.submit(make_part_of_pool, task, resources={"generator": 1})
-            while not any(record.get("epoch", 0) >= 1 for record in read_progress(task.folder)):
+            left = driver.submit(make_chunk, task, resources={"generator": 1})
+            while not any(record.get("epoch", 0) >= 1 for record in read_progress(task.generator.folder)):
                 assert left.status == "pending"
                 time.sleep(0.02)
         pool = generate(ORIGINAL, config, 450, tmp_path / "run", 1, runtime)
-    progress = read_progress(task.folder)
+    progress = read_progress(task.generator.folder)
     starts = [i for i, record in enumerate(progress) if record["phase"] == "start"]
     assert len(starts) == 2
     assert not {"sample", "done"} & {record["phase"] for record in progress[: starts[1]]}
@@ -585,7 +597,7 @@ def test_orphans__that_start_late_change_nothing(tmp_path, engine, monkeypatch, 
     engine.calls.clear()
     monkeypatch.setattr(generator_task, "is_abandoned", lambda: is_told)
     with pytest.raises(AbandonedError):
-        attempt(make_part_of_pool, task, (), 3)
+        attempt(make_chunk, task, (), 3)
     assert tree(tmp_path) == before
     assert engine.calls == []
 
@@ -595,9 +607,9 @@ def test_orphans__of_a_generator_that_is_gone_leave_nothing(tmp_path, engine):
     make(tmp_path, CONFIG.model_copy(update={"generators": 1}))
     engine.calls.clear()
     with pytest.raises(AbandonedError, match="generator 1 is not wanted any more"):
-        make_part_of_pool(task)
+        make_chunk(task)
     assert engine.calls == []
-    assert not task.folder.exists()
+    assert not task.generator.folder.exists()
 
 
 def test_orphans__of_a_finished_run_write_nothing_again(tmp_path, own_source):
@@ -605,7 +617,7 @@ def test_orphans__of_a_finished_run_write_nothing_again(tmp_path, own_source):
     tasks = tasks_of_a_dead_driver(tmp_path, config)
     pool = make(tmp_path, config)
     before = tree(pool.folder)
-    assert [make_part_of_pool(task) for task in tasks] == [0, 1]
+    assert [make_share(task) for task in tasks] == [0, 1]
     assert tree(pool.folder) == before
 
 
@@ -614,9 +626,9 @@ def test_orphans__never_learn_another_original(tmp_path, engine):
     other = DyingDriver()
     with pytest.raises(LostError):
         generate(ORIGINAL.head(150), CONFIG, 450, tmp_path, 1, other)
-    assert task.original_key != other.tasks[0].original_key
+    assert task.generator.original_key != other.tasks[0].generator.original_key
     assert [path.name for path in (tmp_path / "generators").glob("original*")] == [
-        f"original-{other.tasks[0].original_key}"
+        f"original-{other.tasks[0].generator.original_key}"
     ]
 
 
@@ -660,13 +672,13 @@ def test_dying__at_any_moment_of_a_change_of_settings(tmp_path, change):
 @pytest.mark.parametrize("note", ["", "{", "[]", "{}", "half"])
 def test_notes__that_are_not_whole_are_not_trusted(tmp_path, engine, note):
     before = bytes_of(make(tmp_path))
-    for name in ("sampled.json", "trained.json"):
+    for name in ("chunks/0001.json", "trained.json"):
         path = tmp_path / "generators/00" / name
         text = path.read_text()
         path.write_text(text[: len(text) // 2] if note == "half" else note)
     engine.calls.clear()
     assert bytes_of(make(tmp_path)) == before
-    assert engine.calls == ["train 00"]
+    assert engine.calls == ["train 00", "sample 00/1"]
 
 
 def test_device__threads_do_not_follow_from_the_workers(tmp_path, engine, monkeypatch):
