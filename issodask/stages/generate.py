@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from issodask import seeds
 from issodask.config import GenerateConfig
 from issodask.event_log import Events
 from issodask.events import ColumnsKnown, Damaged, GeneratorTold
-from issodask.host import check_installed, is_installed, memory_bytes, n_processors
+from issodask.host import check_installed
 from issodask.models import external, mostly
 from issodask.models.progress_log import watched
 from issodask.runtime import Runtime
@@ -43,6 +43,7 @@ from issodask.stages.generator_task import (
     unfinished_chunks,
 )
 from issodask.stages.generator_work import make_share
+from issodask.stages.place import makes_pool
 from issodask.stages.roles import KnownColumns
 from issodask.store.files import write_json
 from issodask.store.frames import key_codes
@@ -52,15 +53,6 @@ from issodask.store.run_folder import RunFolder
 from issodask.store.tables import as_table
 from issodask.table.groups import Groups
 from issodask.table.schema import Schema
-
-if TYPE_CHECKING:
-    from issodask.runtime.base import Client
-
-SAMPLING_SECONDS_PER_VALUE = 5e-6
-"""Of one core; a column of thousands of categories takes several times that."""
-
-PROCESS_BYTES = 0.7e9
-WORTH_A_PROCESS_S = 30.0
 
 WAY_OF_SAMPLING = 2
 """Raise it when the same settings lead to other units or parts: what was drawn in another way is not gone on with."""
@@ -134,41 +126,6 @@ def _in_order(chunks: list[list[ChunkTask]]) -> list[ChunkTask]:
     """The first chunk of each generator, which trains it, before all others."""
     first = [replace(own[0], trains=True) for own in chunks if own]
     return first + [chunk for own in chunks for chunk in own[1:]]
-
-
-def makes_pool(config: GenerateConfig) -> bool:
-    """Whether the pool is to be made, rather than found in a folder."""
-    return config.source == "mostlyai" or external.is_callable_source(config.source)
-
-
-def place_to_make(
-    config: GenerateConfig, workers: int | None, scheduler: "str | Client | None", n_values: float = 0
-) -> "tuple[int | None, str | Client | None]":
-    """Workers and scheduler to make a pool of `n_values` with, where None is given: processes, see `n_processes`.
-
-    A pool that is there needs nothing. Without `distributed` the trainings are in this process, one after the other.
-    """
-    if not makes_pool(config):
-        return 1, "serial"
-    if scheduler is not None:
-        return workers, scheduler
-    if not is_installed("distributed"):
-        return 1, "serial"
-    return n_processes(config, workers or n_processors(), n_values), "processes"
-
-
-def n_processes(config: GenerateConfig, at_most: int, n_values: float) -> int:
-    """A process for each generator, and more where sampling a pool of `n_values` pays for their start.
-
-    One takes 7 s to start, and half a gigabyte: so each of those beyond the generators is to save several times that,
-    and together they take half of the memory at most. A generator of the user's own samples by itself.
-    """
-    of_generators = min(config.generators, at_most)
-    if external.is_callable_source(config.source):
-        return of_generators
-    worth_it = int(n_values * SAMPLING_SECONDS_PER_VALUE / WORTH_A_PROCESS_S)
-    fitting = int(memory_bytes() / 2 / PROCESS_BYTES)
-    return max(of_generators, min(at_most, worth_it, fitting))
 
 
 # what is to be made, and from what

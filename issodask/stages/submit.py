@@ -12,7 +12,7 @@ from issodask.config import JobConfig, RulesConfig, TargetConfig
 from issodask.errors import InputError
 from issodask.models.external import PREFIX, is_callable_source
 from issodask.service.client import Service, mark
-from issodask.stages.generate import makes_pool
+from issodask.stages.place import makes_pool
 from issodask.store.pool import open_pool
 from issodask.store.tables import RDATASETS
 
