@@ -79,7 +79,10 @@ def drawn_from(
 
 def knows_engine() -> bool:
     """Whether the engine that is installed is the one whose draws are replaced here, in version and in what it does."""
-    version = metadata.version("mostlyai-engine")
+    try:
+        version = metadata.version("mostlyai-engine")
+    except metadata.PackageNotFoundError:
+        return False
     if version.split(".")[:2] != KNOWN_ENGINE.split("."):
         return False
     from mostlyai.engine._tabular import argn
