@@ -35,6 +35,11 @@ def n_processors() -> int:
     return os.cpu_count() or 1
 
 
+def memory_bytes() -> int:
+    """Memory of this host, whoever uses it."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def lock_at(path: Path) -> FileLock:
     """A lock among processes, and threads, that is free again when its holder ends, however that happens.
 

@@ -57,6 +57,7 @@ def _describe(fault: Any, model: type[BaseModel]) -> str:
 def _keys(model: type[BaseModel], section: list[str]) -> list[str]:
     """What a section may have; one of several is named by its place."""
     for name in section:
-        kind = model.model_fields[name].annotation if not name.isdigit() else model
-        model = next(iter(get_args(kind)), kind) if get_origin(kind) is tuple else cast(type[BaseModel], kind)
+        if not name.isdigit():
+            kind = model.model_fields[name].annotation
+            model = cast(type[BaseModel], get_args(kind)[0] if get_origin(kind) is tuple else kind)
     return list(model.model_fields)

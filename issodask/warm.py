@@ -1,6 +1,7 @@
 """What a worker preloads: it compiles all kernels, or loads them where that was done, before it takes its first task.
 
-It selects from a tiny table, once rows and once groups: what is compiled is then just what a selection needs.
+It selects from a tiny table, once rows and once groups, and draws as generators do: what is compiled is then just what
+a run needs.
 """
 
 import tempfile
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from issodask.config import SelectConfig
+from issodask.kernels.draws import draw
 from issodask.runtime import open_runtime
 from issodask.stages.select import select
 
@@ -19,7 +21,8 @@ _EFFORT = 2_000.0  # enough that swaps are found, of rows and of groups
 
 
 def warm_up() -> None:
-    """Compile, or load, everything that a selection of rows or of groups calls."""
+    """Compile, or load, everything that sampling and a selection of rows or of groups call."""
+    draw(np.ones((1, 2), np.float32), np.ones(2, np.float32), np.zeros(1), np.empty(1, np.int64))
     original, pool = _table(_ROWS, seed=1), _table(4 * _ROWS, seed=2)
     config = SelectConfig(effort=_EFFORT, ipf_passes=2, bound=True)
     with tempfile.TemporaryDirectory(prefix="issodask-warm-") as folder, open_runtime(1, "serial") as runtime:

@@ -395,3 +395,13 @@ def codes_of_values(values, edges, codes, missing, is_missing) -> list[int]:
         int(missing) if nothing else int(codes[sum(bool(value >= edge) for edge in edges)])
         for value, nothing in zip(values, is_missing, strict=True)
     ]
+
+
+# draws
+
+
+def category_at(uniform: float, weights, is_drawn) -> int:
+    """The first category at which the sum of the weights passes this share of all; -1 when there are none."""
+    shares = [Fraction(weight) * bool(may) for weight, may in zip(weights, is_drawn, strict=True)]
+    passed = (i for i in range(len(shares)) if sum(shares[: i + 1]) > Fraction(uniform) * sum(shares))
+    return next(passed, -1)

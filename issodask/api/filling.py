@@ -46,8 +46,8 @@ def impute(
     """
     import pandas as pd
 
-    from issodask.stages.generate import place_to_make
     from issodask.stages.impute import impute
+    from issodask.stages.place import place_to_make
     from issodask.store.frames import to_frame
     from issodask.store.tables import as_table
 

@@ -43,7 +43,7 @@ def generate(
     group_key  the column that says which rows belong together, where units are groups
     seed       the same seed gives the same pool
     runtime    serial, threads, processes, cluster (of `issodask cluster up`), an address, a Dask client, or an object
-               of your own (issodask.protocols.Runtime); default: processes, one per generator
+               of your own (issodask.protocols.Runtime); default: processes, one per generator, more for a large pool
     folder     where the pool and its generators are kept, to go on from there; default: one that goes with the pool
     workers    how many; default: one per processor
     columns    roles of columns by name, where they are not found right: number, time, category, text, id, constant
@@ -52,14 +52,16 @@ def generate(
 
     `source` may also be a function (original, n, seed) -> table, or an object as issodask.protocols.Generator says.
     """
-    from issodask.stages.generate import generate, place_to_make
+    from issodask.stages.generate import generate
+    from issodask.stages.place import PoolSize, makes_pool, place_to_make
     from issodask.stages.run import pool_units
     from issodask.store.tables import as_table
 
     kept = Folder(folder)
     table = as_table(original, where="the original", csv=csv)
     n_units = pool_units(table, group_key, config, None)
-    workers, default = place_to_make(config, workers, None) if runtime is None else (workers, None)
+    size = PoolSize.of(table, n_units, group_key) if makes_pool(config) else None
+    workers, default = place_to_make(config, workers, None, size) if runtime is None else (workers, None)
     with work("generate", kept, progress) as events, opened(runtime or default, workers, events, kept.path) as place:
         made = generate(table, config, n_units, kept.path, seed, place, events, group_key, columns)
     return Pool(made, kept)

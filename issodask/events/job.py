@@ -70,8 +70,10 @@ class GeneratorTold(Event):
     host: str | None = None
     pid: int | None = None
 
-    def step(self) -> Step:
+    def step(self) -> Step | None:
         name = f"generator {self.index}"
+        if self.phase == "own draws":
+            return None
         if self.phase == "train" and self.epoch is not None:
             return Step(name, self.epoch, self.max_epochs, self._training(), is_open=True)
         if self.phase == "sample":
@@ -79,6 +81,14 @@ class GeneratorTold(Event):
         if self.phase == "done":
             return Step(name, 1, 1, f"{self.n_rows:,} rows written")
         return Step(name, 0, None, self.phase)
+
+    def said(self) -> tuple[str, ...]:
+        if self.phase != "own draws":
+            return ()
+        return (
+            "this version of mostlyai-engine is not known here: it draws in its own way, which takes several times as "
+            "long where columns have thousands of values",
+        )
 
     def _training(self) -> str:
         loss = f", loss {self.loss:.3f}" if self.loss is not None else ""

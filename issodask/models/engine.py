@@ -29,8 +29,11 @@ _ALIVE = ".alive"
 
 
 @contextmanager
-def engine_in(folder: Path, n_threads: int) -> Iterator[tuple[ModuleType, Path]]:
-    """mostlyai.engine, and the workspace in `folder` for it; the process is as before once the block ends."""
+def engine_in(folder: Path, n_threads: int, is_trained: bool = False) -> Iterator[tuple[ModuleType, Path]]:
+    """mostlyai.engine, and the workspace in `folder` for it; the process is as before once the block ends.
+
+    Of a generator that is trained the workspace has the model, but is this process's own: many may sample at once.
+    """
     _sweep_caches()
     with _cache() as cache, warnings.catch_warnings(), _environment(cache):
         warnings.simplefilter("ignore")
@@ -44,7 +47,7 @@ def engine_in(folder: Path, n_threads: int) -> Iterator[tuple[ModuleType, Path]]
         n_threads_before = torch.get_num_threads()
         torch.set_num_threads(n_threads)
         try:
-            yield engine, _plainly_named(workspace_of(folder), Path(cache))
+            yield engine, (_own if is_trained else _plainly_named)(workspace_of(folder), Path(cache))
         finally:
             torch.set_num_threads(n_threads_before)
             torch.set_flush_denormal(False)  # the engine's training turns it on, for all that this thread does later
@@ -82,6 +85,14 @@ def _plainly_named(workspace: Path, cache: Path) -> Path:
     link = cache / "workspace"
     link.symlink_to(workspace.absolute())
     return link
+
+
+def _own(workspace: Path, cache: Path) -> Path:
+    """A workspace whose model is that of another."""
+    own = cache / "workspace"
+    own.mkdir()
+    (own / "ModelStore").symlink_to((workspace / "ModelStore").absolute())
+    return own
 
 
 @contextmanager

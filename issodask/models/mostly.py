@@ -27,6 +27,7 @@ from issodask import seeds
 from issodask.errors import InputError
 from issodask.models.codec import GROUP
 from issodask.models.device import Device
+from issodask.models.draws import quicker_draws
 from issodask.models.engine import engine_in, quicker_steps, rare_by_group, workspace_of
 from issodask.models.legs import Legs, carried_over, epochs_per_leg, remove_legs
 from issodask.models.training import NowAndThen, Report, Training, TrainingProgress
@@ -210,7 +211,7 @@ def fill(folder: Path, known: pd.DataFrame, names: Sequence[str], seed: int, dev
 
     None of what is drawn is missing. Rows keep their order.
     """
-    with engine_in(folder, device.n_threads) as (engine, workspace):
+    with engine_in(folder, device.n_threads, is_trained=True) as (engine, workspace), quicker_draws():
         engine.set_random_state(seed)
         engine.generate(
             seed_data=known,
@@ -224,10 +225,8 @@ def fill(folder: Path, known: pd.DataFrame, names: Sequence[str], seed: int, dev
 
 
 def _drawn(workspace: Path) -> pd.DataFrame:
-    """What the engine wrote, which is removed."""
-    drawn = workspace / "SyntheticData"
-    frames = [pd.read_parquet(path) for path in sorted(drawn.glob("*.parquet"))]
-    shutil.rmtree(drawn)
+    """What the engine wrote."""
+    frames = [pd.read_parquet(path) for path in sorted((workspace / "SyntheticData").glob("*.parquet"))]
     return pd.concat(frames, ignore_index=True)
 
 
@@ -240,7 +239,7 @@ def _draw(
     groups: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Samples of one model: of a flat table, or the rows of `groups`."""
-    with engine_in(folder, device.n_threads) as (engine, workspace):
+    with engine_in(folder, device.n_threads, is_trained=True) as (engine, workspace), quicker_draws():
         engine.set_random_state(seed)
         engine.generate(
             ctx_data=groups,

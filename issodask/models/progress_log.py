@@ -31,6 +31,7 @@ class ProgressLog:
     def write(self, phase: str, **fields: Any) -> None:
         """`phase` is what the generator does now: wait (for an earlier task), start, prepare, train, sample or done.
 
+        "own draws" says that the engine samples in its own, slower way; "damaged" names a file that is made again.
         Where groups have a model of their own, "prepare groups" and "train groups" come before "prepare". At the end of
         each epoch, train has `epoch`, `train_loss` and `val_loss`; one that was killed tells some epochs again.
         """

@@ -4,7 +4,6 @@ In: `Findings`. Out: `Verdict`s in plain words, and what would make the number b
 who were not in the original reach, or random rows of the pool; closeness beyond a second real sample is no merit.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from issodask.report.attack import CONTROL, Attack, Membership

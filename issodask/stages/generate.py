@@ -1,40 +1,49 @@
-"""Generate: K generators learn the original and fill a pool, each as one task on a worker of its own.
+"""Generate: K generators learn the original and fill a pool, chunk by chunk, on all workers.
 
 In: the original and how to make the pool. Out: the pool in `pool/`; what the generators leave is in `generators/NN/`.
-A generator that fails is tried again and goes on from its last leg of training or its last whole part; what an earlier
-run finished from the same original with the same settings is kept when it is intact.
+Each chunk of units is a task, whose seed and part are its own: any worker may make it. The first one of each generator
+trains it; since these come first, all generators are trained side by side, and who has none to train samples those that
+are ready. A training that fails is tried again and goes on from its last leg, a chunk from its beginning; what an
+earlier run finished from the same original with the same settings is kept when it is intact.
+
+A generator of the user's own is one task, since what it learns lives in one process.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from issodask import seeds
 from issodask.config import GenerateConfig
 from issodask.event_log import Events
 from issodask.events import ColumnsKnown, Damaged, GeneratorTold
-from issodask.host import check_installed, is_installed, n_processors
+from issodask.host import check_installed
 from issodask.models import external, mostly
 from issodask.models.progress_log import watched
 from issodask.runtime import Runtime
+from issodask.stages.chunk_work import make_chunk
 from issodask.stages.generator_task import (
     SAMPLED,
     SETTINGS,
     Balance,
+    ChunkTask,
     GeneratorTask,
     alone,
+    has_chunks,
     n_rows_if_finished,
     remove_generator,
     remove_originals,
     remove_parts,
     settings_of,
     store_original,
+    unfinished_chunks,
 )
-from issodask.stages.generator_work import make_part_of_pool
+from issodask.stages.generator_work import make_share
+from issodask.stages.place import makes_pool
 from issodask.stages.roles import KnownColumns
 from issodask.store.files import write_json
 from issodask.store.frames import key_codes
@@ -45,8 +54,8 @@ from issodask.store.tables import as_table
 from issodask.table.groups import Groups
 from issodask.table.schema import Schema
 
-if TYPE_CHECKING:
-    from issodask.runtime.base import Client
+WAY_OF_SAMPLING = 2
+"""Raise it when the same settings lead to other units or parts: what was drawn in another way is not gone on with."""
 
 
 def generate(
@@ -86,24 +95,28 @@ def generate(
     run_folder = run_folder.absolute()  # workers may run elsewhere
     tasks = _plan(original, schema, config, n_units, run_folder, seed, group_key, balance)
     _discard_others(run_folder, tasks, events)
-    unfinished = [task for task in tasks if not _is_finished(task, events)]
-    if unfinished:
-        _run_all(unfinished, runtime, events)
+    tasks = [replace(task, n_workers=runtime.n_workers) for task in tasks]
+    if external.is_callable_source(config.source):
+        _run(make_share, [task for task in tasks if not _is_finished(task, events)], tasks, runtime, events)
+    else:
+        _run(make_chunk, _in_order([_unfinished(task, events) for task in tasks]), tasks, runtime, events)
     remove_originals(run_folder)  # a copy of private rows is kept no longer than it is needed
     return seal_pool(RunFolder(run_folder).pool)
 
 
-def _run_all(tasks: list[GeneratorTask], runtime: Runtime, events: Events | None) -> None:
-    tasks = [replace(task, n_workers=runtime.n_workers) for task in tasks]
-    retries = tasks[0].config.retries
+def _run(
+    function: Callable[[Any], int],
+    items: list[Any],
+    tasks: list[GeneratorTask],
+    runtime: Runtime,
+    events: Events | None,
+) -> None:
+    """Do what is left to do, if anything is: a process for it may not be running yet."""
+    if not items:
+        return
     with watched({task.index: task.folder for task in tasks}, events):
-        for _ in runtime.map(make_part_of_pool, tasks, label="generate", exclusive=True, retries=retries):
+        for _ in runtime.map(function, items, label="generate", exclusive=True, retries=tasks[0].config.retries):
             pass
-
-
-def makes_pool(config: GenerateConfig) -> bool:
-    """Whether the pool is to be made, rather than found in a folder."""
-    return config.source == "mostlyai" or external.is_callable_source(config.source)
 
 
 def check_source(config: GenerateConfig, group_key: str | None) -> None:
@@ -121,20 +134,10 @@ def found_pool(config: GenerateConfig) -> Pool:
     return open_pool(config.source_name, config.csv.model_dump())
 
 
-def place_to_make(
-    config: GenerateConfig, workers: int | None, scheduler: "str | Client | None"
-) -> "tuple[int | None, str | Client | None]":
-    """Workers and scheduler to make a pool with, where None is given: a process for each generator.
-
-    A pool that is there needs nothing. Without `distributed` the trainings are in this process, one after the other.
-    """
-    if not makes_pool(config):
-        return 1, "serial"
-    if scheduler is not None:
-        return workers, scheduler
-    if not is_installed("distributed"):
-        return 1, "serial"
-    return min(config.generators, workers or n_processors()), "processes"
+def _in_order(chunks: list[list[ChunkTask]]) -> list[ChunkTask]:
+    """The first chunk of each generator, which trains it, before all others."""
+    first = [replace(own[0], trains=True) for own in chunks if own]
+    return first + [chunk for own in chunks for chunk in own[1:]]
 
 
 # what is to be made, and from what
@@ -155,8 +158,9 @@ def _plan(
     training_settings = config.model_dump(include={"model", "max_epochs", "max_training_time_min", "batch_size"}) | {
         "source": external.identity_of(config.source)
     }
-    sampling_settings = config.model_dump(include={"temperature", "top_p", "part_rows"})
+    sampling_settings = config.model_dump(include={"temperature", "top_p", "part_rows"}) | {"way": WAY_OF_SAMPLING}
     n_generators = min(config.generators, n_units)
+    per_chunk = _units_per_chunk(original, config.part_rows, group_key)
     if balance is not None:
         training_settings["first"] = balance.column
         sampling_settings["shares"] = dict(balance.shares)
@@ -169,8 +173,17 @@ def _plan(
         training_key = _key(original_key, schema.to_dict(), training_settings, own_seed)
         sampling_key = _key(training_key, sampling_settings, n_own)
         keys = original_key, training_key, sampling_key
-        tasks.append(GeneratorTask(index, own_seed, n_own, config, str(run_folder), *keys, group_key, balance=balance))
+        task = GeneratorTask(index, own_seed, n_own, config, str(run_folder), *keys, per_chunk, group_key)
+        tasks.append(replace(task, balance=balance))
     return tasks
+
+
+def _units_per_chunk(original: Any, part_rows: int, group_key: str | None) -> int:
+    """As many as have the rows of a part in the original."""
+    if group_key is None:
+        return part_rows
+    groups = Groups.of(key_codes(original, group_key))
+    return max(1, part_rows * groups.n_groups // original.num_rows)
 
 
 def _check_groups(original: Any, config: GenerateConfig, group_key: str) -> None:
@@ -207,16 +220,24 @@ def _discard_others(run_folder: Path, tasks: list[GeneratorTask], events: Events
 
 
 def _is_finished(task: GeneratorTask, events: Events | None) -> bool:
-    """Whether this generator has nothing left to do."""
-
-    def tell_damaged(path: Path) -> None:
-        if events is not None:
-            events.emit(Damaged(file=str(path), generator=task.index))
-
+    """Whether this generator of the user's own has nothing left to do."""
     if not (task.folder / SAMPLED).exists():
         return False
     with alone(Path(task.run_folder), task.index, partial(_tell_waiting, events, task.index)):
-        return n_rows_if_finished(task, tell_damaged) is not None
+        return n_rows_if_finished(task, partial(_tell_damaged, events, task.index)) is not None
+
+
+def _unfinished(task: GeneratorTask, events: Events | None) -> list[ChunkTask]:
+    """What this generator has left to do."""
+    if not has_chunks(task):
+        return [ChunkTask(task, i_chunk) for i_chunk in range(task.n_chunks)]
+    with alone(Path(task.run_folder), task.index, partial(_tell_waiting, events, task.index)):
+        return unfinished_chunks(task, partial(_tell_damaged, events, task.index))
+
+
+def _tell_damaged(events: Events | None, index: int, path: Path) -> None:
+    if events is not None:
+        events.emit(Damaged(file=str(path), generator=index))
 
 
 def _tell_waiting(events: Events | None, index: int) -> None:

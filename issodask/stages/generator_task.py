@@ -1,8 +1,12 @@
 """What one generator is to do, what it leaves in its folder, and who may touch that.
 
 A cluster can't stop a task: one whose driver died, or whose worker was believed dead, may still run when its successor
-starts elsewhere. So all that a generator leaves, and its parts, are written and removed only by who holds its lock; a
-task that nobody waits for any more ends at its next report, and its successor goes on from what it finished.
+starts elsewhere. So all that a generator leaves, and its parts, are put in place and removed only by who holds its
+lock, after a look whether it is still wanted; a task that nobody waits for any more ends at its next report, and its
+successor goes on from what it finished.
+
+A chunk is sampled without the lock, since many workers sample at once: it is held while its part gets its name, and a
+note that says which units the part has and what its bytes are.
 """
 
 import shutil
@@ -23,6 +27,7 @@ from issodask.models.progress_log import ProgressLog
 from issodask.runtime import is_abandoned
 from issodask.store.files import file_hash, read_json, write_json
 from issodask.store.frames import to_frame
+from issodask.store.pool import part_name, part_prefix
 from issodask.store.pool_writer import PoolWriter
 from issodask.store.run_folder import RunFolder
 from issodask.store.tables import read_table
@@ -33,7 +38,8 @@ SAMPLED = "sampled.json"
 SETTINGS = "settings.json"
 SCHEMA = "schema.json"
 
-_LOCK_POLL_S = 0.2
+_CHUNKS = "chunks"
+_LOCK_POLL_S = 0.05
 
 
 class AbandonedError(LostError):
@@ -60,9 +66,14 @@ class GeneratorTask:
     original_key: str
     training_key: str
     sampling_key: str
+    units_per_chunk: int
     group_key: str | None = None
     n_workers: int = 1
     balance: Balance | None = None
+
+    @property
+    def n_chunks(self) -> int:
+        return -(-self.n_units // self.units_per_chunk)
 
     @property
     def folder(self) -> Path:
@@ -76,6 +87,32 @@ class GeneratorTask:
     def settings(self) -> dict[str, str]:
         """What all that this generator leaves is made with."""
         return {"training": self.training_key, "sampling": self.sampling_key}
+
+
+@dataclass(frozen=True)
+class ChunkTask:
+    """One chunk of a generator's units, which becomes the part of the same number."""
+
+    generator: GeneratorTask
+    i_chunk: int
+    trains: bool = False
+    """Whether this is the one that is expected to train the generator; any other does so only if that one dies."""
+
+    @property
+    def first_unit(self) -> int:
+        return self.i_chunk * self.generator.units_per_chunk
+
+    @property
+    def n_units(self) -> int:
+        return min(self.generator.units_per_chunk, self.generator.n_units - self.first_unit)
+
+    @property
+    def path(self) -> Path:
+        return self.generator.pool_folder / part_name(self.generator.index, self.i_chunk)
+
+    @property
+    def note(self) -> Path:
+        return self.generator.folder / _CHUNKS / f"{self.i_chunk:04d}.json"
 
 
 # one at a time, and only as long as it is wanted
@@ -168,16 +205,56 @@ def n_rows_if_finished(task: GeneratorTask, tell_damaged: Callable[[Path], None]
     return None
 
 
-def is_trained(task: GeneratorTask, log: ProgressLog) -> bool:
+def is_chunk_finished(chunk: ChunkTask) -> bool:
+    """Whether the chunk's part is there and intact."""
+    noted = _noted(chunk.note, chunk.generator.sampling_key)
+    return noted is not None and not _damaged(chunk.generator.pool_folder, noted["files"])
+
+
+def note_chunk(chunk: ChunkTask, n_rows: int) -> None:
+    files = {chunk.path.name: file_hash(chunk.path)}
+    write_json(chunk.note, {"key": chunk.generator.sampling_key, "files": files, "n_rows": n_rows})
+
+
+def rows_of_chunks(task: GeneratorTask) -> list[int]:
+    """Rows of each chunk that is noted."""
+    notes = (_noted(path, task.sampling_key) for path in (task.folder / _CHUNKS).glob("*.json"))
+    return [int(noted["n_rows"]) for noted in notes if noted is not None]
+
+
+def has_chunks(task: GeneratorTask) -> bool:
+    """Whether anything was sampled yet."""
+    return (task.folder / _CHUNKS).is_dir()
+
+
+def unfinished_chunks(task: GeneratorTask, tell_damaged: Callable[[Path], None]) -> list[ChunkTask]:
+    """The chunks that are to be made; of those that were made, damaged ones are told and removed."""
+    unfinished = []
+    for chunk in (ChunkTask(task, i_chunk) for i_chunk in range(task.n_chunks)):
+        if is_chunk_finished(chunk):
+            continue
+        if chunk.note.exists():
+            tell_damaged(chunk.path)
+            chunk.note.unlink()
+            chunk.path.unlink(missing_ok=True)
+        unfinished.append(chunk)
+    return unfinished
+
+
+def is_trained(task: GeneratorTask) -> bool:
+    """Whether the trained generator is there and intact."""
     noted = _noted(task.folder / TRAINED, task.training_key)
-    if noted is None:
-        return False
-    damaged = _damaged(task.folder, noted["files"])
+    return noted is not None and not _damaged(task.folder, noted["files"])
+
+
+def forget_damaged_training(task: GeneratorTask, log: ProgressLog) -> None:
+    """Begin anew where a trained generator is not what it was; one that is still to be trained goes on."""
+    noted = _noted(task.folder / TRAINED, task.training_key)
+    damaged = [] if noted is None else _damaged(task.folder, noted["files"])
     if damaged:
         log.write("damaged", file=str(task.folder / damaged[0]))
         mostly.begin_anew(task.folder)
         (task.folder / TRAINED).unlink()
-    return not damaged
 
 
 def note_trained(task: GeneratorTask) -> None:
@@ -203,8 +280,10 @@ def _damaged(folder: Path, files: Mapping[str, str]) -> list[str]:
 
 
 def remove_parts(run_folder: Path, index: int) -> None:
-    (RunFolder(run_folder).generator(index) / SAMPLED).unlink(missing_ok=True)
-    for path in RunFolder(run_folder).pool.glob(f"g{index:02d}-part-*.parquet"):
+    folder = RunFolder(run_folder).generator(index)
+    (folder / SAMPLED).unlink(missing_ok=True)
+    shutil.rmtree(folder / _CHUNKS, ignore_errors=True)
+    for path in RunFolder(run_folder).pool.glob(f"{part_prefix(index)}*.parquet"):
         path.unlink()
 
 

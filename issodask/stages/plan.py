@@ -19,8 +19,9 @@ from issodask.host import n_processors
 from issodask.models import external
 from issodask.runtime.local import ThreadTeam
 from issodask.stages.asked import Asked, asked_of
-from issodask.stages.generate import found_pool, makes_pool
+from issodask.stages.generate import found_pool
 from issodask.stages.original import KnownOriginal
+from issodask.stages.place import PROCESS_BYTES, PoolSize, makes_pool, n_processes
 from issodask.stages.roles import KnownColumns
 from issodask.stages.run import pool_units, read_original, with_roles
 from issodask.store.codes import BLOCK_UNITS
@@ -62,8 +63,8 @@ def plan(job: JobConfig, columns: Mapping[str, str] | None = None) -> list[Estim
     unit_bytes = float(original.nbytes) / known.n_units
     rows_per_unit = original.num_rows / known.n_units
     n_pool = _pool_units(job, original, n_units, asked)
-    estimates = [_generating(job, n_pool, unit_bytes)]
     n_rows, width = round(n_pool * rows_per_unit), len(known.bins.sizes)
+    estimates = [_generating(job, PoolSize(n_rows, original.num_columns), n_pool * unit_bytes)]
     estimates.append(Estimate("encode", f"{n_rows:,} x {width} codes", n_rows * 2e-6, 120e6, float(n_rows * width)))
     estimates.append(_searching(job, known, n_units, n_pool))
     write_bytes = unit_bytes * n_units
@@ -85,18 +86,25 @@ def _pool_units(job: JobConfig, original: Any, n_units: int, asked: Asked | None
     return (pool.n_units if pool.n_units is not None else pool.n_rows) or 0
 
 
-def _generating(job: JobConfig, n_pool: int, unit_bytes: float) -> Estimate:
+def _generating(job: JobConfig, size: PoolSize, pool_bytes: float) -> Estimate:
+    """All trainings, which may take all the time that they are given, and then the chunks on all processes."""
     config = job.generate
     if not makes_pool(config):
         return Estimate("generate", f"the pool is there: {config.source_name}", 0.0, 0.0, 0.0)
-    workers = min(config.generators, job.runtime.workers or config.generators)
     if external.is_callable_source(config.source):
+        workers = min(config.generators, job.runtime.workers or config.generators)
         told = f"{config.generators} x {config.source_name}, {workers} at a time; as long as they take"
-        return Estimate("generate", told, None, workers * _BASE_BYTES, n_pool * unit_bytes / 10)
-    waves = -(-config.generators // workers)
-    what = f"{config.generators} generators, {workers} at a time; at most {config.max_training_time_min:g} min each"
-    seconds = waves * config.max_training_time_min * 60
-    return Estimate("generate", what, seconds, workers * _TRAINING_BYTES, n_pool * unit_bytes / 10)
+        return Estimate("generate", told, None, workers * _BASE_BYTES, pool_bytes / 10)
+    processes = n_processes(config, job.runtime.workers or n_processors(), size)
+    trainers = min(config.generators, processes)
+    waves = -(-config.generators // trainers)
+    what = (
+        f"{config.generators} generators, {trainers} at a time; at most {config.max_training_time_min:g} min each; "
+        f"{size.n_rows:,.0f} rows sampled by {processes}"
+    )
+    seconds = waves * config.max_training_time_min * 60 + size.sampling_s / processes
+    memory = max(trainers * _TRAINING_BYTES, processes * PROCESS_BYTES)
+    return Estimate("generate", what, seconds, memory, pool_bytes / 10)
 
 
 def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) -> Estimate:

@@ -22,9 +22,10 @@ from issodask.host import check_installed
 from issodask.runtime import Runtime, open_runtime, told
 from issodask.stages.asked import Asked, asked_of
 from issodask.stages.evaluate import evaluate
-from issodask.stages.generate import generate, makes_pool, place_to_make
+from issodask.stages.generate import generate
 from issodask.stages.impute import impute
 from issodask.stages.original import KnownOriginal
+from issodask.stages.place import PoolSize, makes_pool, place_to_make
 from issodask.stages.roles import KnownColumns
 from issodask.stages.select import Selected, select
 from issodask.stages.write import read_units
@@ -207,8 +208,9 @@ def make_pool(
         asked = asked_of(job.target, job.rules, original, known, job.select.units)
     balance = None if asked is None or group_key is not None or job.generate.source != "mostlyai" else asked.balance
     n_units = pool_units(original, group_key, job.generate, job.select.units, asked)
+    size = PoolSize.of(original, n_units, group_key) if makes_pool(job.generate) else None
     began = monotonic()
-    with _watched_runtime(job, folder, events, *_generating(job, scheduler)) as runtime:
+    with _watched_runtime(job, folder, events, *_generating(job, scheduler, size)) as runtime:
         pool = generate(
             original, job.generate, n_units, folder.path, job.seed, runtime, events, group_key, job.columns, balance
         )
@@ -238,10 +240,12 @@ def sample_pool(pool: Pool, selected: Selected, known: KnownColumns, seed: int, 
     return read_units(pool, units, known, runtime)
 
 
-def _generating(job: JobConfig, scheduler: "str | Client | None") -> "tuple[int | None, str | Client | None]":
+def _generating(
+    job: JobConfig, scheduler: "str | Client | None", size: PoolSize | None
+) -> "tuple[int | None, str | Client | None]":
     """In this process there can be but one training at a time."""
     in_this_process = scheduler in (None, "threads", "serial")
-    return place_to_make(job.generate, job.runtime.workers, None if in_this_process else scheduler)
+    return place_to_make(job.generate, job.runtime.workers, None if in_this_process else scheduler, size)
 
 
 def _evaluation_key(job: JobConfig, original: Any, holdout: Any | None, selected: Selected) -> str:

@@ -13,7 +13,7 @@ from issodask.errors import InputError
 from issodask.models.external import PREFIX, check_no_name, check_spelling, is_callable_source
 from issodask.service.client import Service, mark
 from issodask.service.manager import BENCHMARK, RUN
-from issodask.stages.generate import makes_pool
+from issodask.stages.place import makes_pool
 from issodask.store.pool import open_pool
 from issodask.store.tables import RDATASETS
 from issodask.study import StudyConfig

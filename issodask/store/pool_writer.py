@@ -98,13 +98,10 @@ class PoolWriter:
 
     def _keyed_anew(self, table: pa.Table, group_key: str) -> pa.Table:
         """The table's groups, one after the other, with the next keys; where they end is remembered."""
-        groups = Groups.of(key_codes(table, group_key))
-        rows = cast_table(take(table, groups.order), self.schema.without(group_key))
-        numbers = self._generator * KEYS_PER_GENERATOR + self._n_groups + np.arange(groups.n_groups)
-        keys = pa.array(np.repeat(numbers, groups.lengths), pa.int64())
+        rows, groups = _with_keys(table, self.schema, group_key, self._generator, self._n_groups)
         self._waiting_ends = np.append(self._waiting_ends, self._n_waiting + groups.starts[1:])
         self._n_groups += groups.n_groups
-        return rows.append_column(group_key, keys).select(list(self.schema.names))
+        return rows
 
     def _n_of_part(self) -> int | None:
         """Rows of the next part, if all of them wait."""
@@ -132,7 +129,7 @@ class PoolWriter:
         table = pa.concat_tables(self._waiting).combine_chunks()
         path = self.folder / part_name(self._generator, len(self.finished_parts))
         with whole_file(path) as work:
-            pq.write_table(table.slice(0, n_rows), work, row_group_size=ROW_GROUP_ROWS)
+            _write_rows(table.slice(0, n_rows), work)
         rest = table.slice(n_rows)
         self._waiting = [rest] if rest.num_rows else []
         self._n_waiting = rest.num_rows
@@ -160,6 +157,37 @@ class PoolWriter:
         for path in removed:
             path.unlink()
         return tuple(finished), n_rows, n_groups, tuple(path.name for path in removed)
+
+
+def write_part(
+    table: Any, path: Path, schema: Schema, generator: int, seed: int, group_key: str | None = None, first_unit: int = 0
+) -> int:
+    """Write rows, or whole groups, as one part, as a PoolWriter would; return how many rows it has.
+
+    `first_unit`: the number of the first of its groups among all of this generator.
+    """
+    rows = to_arrow(table)
+    if group_key is None:
+        rows = cast_table(rows, schema)
+    else:
+        rows, _ = _with_keys(rows, schema, group_key, generator, first_unit)
+    _write_rows(rows.cast(_noted_schema(schema, generator, seed, group_key)).combine_chunks(), path)
+    return int(rows.num_rows)
+
+
+def _with_keys(
+    table: pa.Table, schema: Schema, group_key: str, generator: int, first_unit: int
+) -> tuple[pa.Table, Groups]:
+    """The table's groups, one after the other, numbered from `first_unit` of the generator on."""
+    groups = Groups.of(key_codes(table, group_key))
+    rows = cast_table(take(table, groups.order), schema.without(group_key))
+    numbers = generator * KEYS_PER_GENERATOR + first_unit + np.arange(groups.n_groups)
+    keys = pa.array(np.repeat(numbers, groups.lengths), pa.int64())
+    return rows.append_column(group_key, keys).select(list(schema.names)), groups
+
+
+def _write_rows(rows: pa.Table, path: Path) -> None:
+    pq.write_table(rows, path, row_group_size=ROW_GROUP_ROWS)
 
 
 def seal_pool(folder: str | Path) -> Pool:

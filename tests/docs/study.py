@@ -17,40 +17,44 @@ STUDY, SIZES = (ROOT / "examples" / name for name in ("study.toml", "sizes.toml"
 _SIZE = 900, 480
 
 
+_PAGE = """# The study
+
+What the published benchmarks of synthesizers compare, for anyone to run again: `make study`, or on tables of your own
+[`issodask benchmark`](how-to/benchmark.md). Measured on {machine}.
+
+## Synthesizers, alone and with selection on top
+
+`issodask benchmark examples/study.toml`: {caps_of_study} Each synthesizer makes a pool ten times as large as the table
+that it learns from; *alone* are random rows of the pool, *selected* is the subset. Up is closer to people whom nothing
+has seen, left is more private.
+
+{picture_of_study}
+
+{study}
+
+## How much data is enough?
+
+`issodask benchmark examples/sizes.toml`: {caps_of_sizes} 2,000 synthetic rows each time, measured against the same
+people, whatever the size.
+
+{pictures_of_sizes}
+
+{sizes}
+"""
+
+
 def page() -> str:
     """The whole page; its pictures are written."""
-    return "\n".join(
-        [
-            "# The study",
-            "",
-            "What the published benchmarks of synthesizers compare, for anyone to run again: `make study`, or on tables of",
-            f"your own [`issodask benchmark`](how-to/benchmark.md). Measured on {machine()}.",
-            "",
-            "## Synthesizers, alone and with selection on top",
-            "",
-            "`issodask benchmark examples/study.toml`: "
-            + _caps(STUDY)
-            + " Each synthesizer makes a pool ten times as large as the table that it learns from; *alone* are random rows "
-            "of the pool, *selected* is the subset. Up is closer to people whom nothing has seen, left is more private.",
-            "",
-            f"![Synthesizers by closeness and privacy](pictures/{_drawn(STUDY, 'places0', 'study')})",
-            "",
-            _folder(STUDY).tables.read_text(encoding="utf-8"),
-            "",
-            "## How much data is enough?",
-            "",
-            "`issodask benchmark examples/sizes.toml`: "
-            + _caps(SIZES)
-            + " 2,000 synthetic rows each time, measured against the same people, whatever the size.",
-            "",
-            *(
-                f"![Accuracy against unseen people by size](pictures/{_drawn(SIZES, f'size{i}_unseen', f'sizes_{i}')})"
-                for i in range(len(_settings(SIZES)["tables"]))
-            ),
-            "",
-            _folder(SIZES).tables.read_text(encoding="utf-8").strip(),
-            "",
-        ]
+    n_sizes = len(_settings(SIZES)["tables"])
+    drawn = [_drawn(SIZES, f"size{i}_unseen", f"sizes_{i}", "Accuracy by size") for i in range(n_sizes)]
+    return _PAGE.format(
+        machine=machine(),
+        caps_of_study=_caps(STUDY),
+        picture_of_study=_drawn(STUDY, "places0", "study", "Synthesizers by closeness and privacy"),
+        study=_folder(STUDY).tables.read_text(encoding="utf-8").strip(),
+        caps_of_sizes=_caps(SIZES),
+        pictures_of_sizes="\n\n".join(drawn),
+        sizes=_folder(SIZES).tables.read_text(encoding="utf-8").strip(),
     )
 
 
@@ -69,12 +73,12 @@ def _caps(study: Path) -> str:
     learnt = f"{sizes:,}" if isinstance(sizes, int) else f"{min(sizes):,} to {max(sizes):,}"
     return (
         f"{learnt} rows to learn from, {said['repeats']} repeats, at most {generate['max_epochs']} epochs and "
-        f"{generate['max_training_time_min']:g} minutes for mostlyai, {said['limit_s']} seconds for each phase of a trial."
+        f"{generate['max_training_time_min']:g} minutes for mostlyai, {said['limit_s']} s for each phase of a trial."
     )
 
 
-def _drawn(study: Path, figure: str, name: str) -> str:
-    """A chart of the study's page as an SVG file; its name."""
+def _drawn(study: Path, figure: str, name: str, label: str) -> str:
+    """A chart of the study's page, written as an SVG file: how Markdown shows it."""
     place = f"document.querySelector('[data-figure={figure}]')"
     width, height = _SIZE
     with browser() as opened:
@@ -84,4 +88,4 @@ def _drawn(study: Path, figure: str, name: str) -> str:
         url = opened.run(f"Plotly.toImage({place}, {{format: 'svg', width: {width}, height: {height}}})")
     text = unquote(url.partition(",")[2])
     (PICTURES / f"{name}.svg").write_text(text + "\n", encoding="utf-8")
-    return f"{name}.svg"
+    return f"![{label}](pictures/{name}.svg)"

@@ -85,6 +85,15 @@ def test_plan__a_misspelt_synthesizer(job):
         plan(job(generate={"source": "card"}))
 
 
+def test_plan__a_large_pool_takes_time_to_sample(job):
+    generate = {"generators": 1, "max_training_time_min": 1.0}
+    one, two = (
+        by_stage(job(generate={**generate, "units": 10_000_000}, runtime={"workers": n}))["generate"] for n in (1, 2)
+    )
+    assert "10,000,000 rows sampled by 2" in two.what
+    assert one.seconds - 60 == pytest.approx(2 * (two.seconds - 60))
+
+
 def test_plan__memory_hardly_grows_with_a_large_pool(job):
     large, larger = (by_stage(job(generate={"units": n}))["select"] for n in (100_000_000, 200_000_000))
     assert larger.memory_bytes - large.memory_bytes == pytest.approx(100_000_000 * 8)

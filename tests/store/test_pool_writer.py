@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from issodask.errors import InputError
 from issodask.store import files
 from issodask.store.pool import check_pool, open_pool
-from issodask.store.pool_writer import PoolWriter, as_pool, seal_pool
+from issodask.store.pool_writer import PoolWriter, as_pool, seal_pool, write_part
 from tests.door import schema_from
 
 
@@ -121,6 +121,13 @@ def test_writer__full_disk_leaves_no_half_part(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"disk full while writing .*g00-part-0001\.parquet"):
         writer.append(FRAME[45:])
     assert contents(tmp_path) == before
+
+
+def test_write_part__is_the_part_that_a_writer_writes(tmp_path):
+    writer = write(tmp_path)
+    for i, name in enumerate(writer.finished_parts):
+        assert write_part(FRAME[40 * i : 40 * (i + 1)], tmp_path / "part", SCHEMA, 0, 7) in (40, 20)
+        assert (tmp_path / "part").read_bytes() == (tmp_path / name).read_bytes()
 
 
 def test_seal_pool__manifest_names_every_part(tmp_path):
@@ -229,6 +236,17 @@ def test_writer__goes_on_with_the_next_group(tmp_path, n_before):
         assert again.n_units == {2: 0, 3: 3, 5: 3, 7: 6}[n_before]
         again.append(VISITS[ends[again.n_units] :])
     assert contents(tmp_path / "whole") == contents(tmp_path / "resumed")
+
+
+def test_write_part__groups_are_numbered_on(tmp_path):
+    with group_writer(tmp_path, generator=2, part_rows=1_000) as writer:
+        writer.append(VISITS)
+    n_rows = write_part(VISITS, tmp_path / "part", VISITS_SCHEMA, 2, 7, "who", first_unit=0)
+    assert n_rows == len(VISITS)
+    assert (tmp_path / "part").read_bytes() == (tmp_path / writer.finished_parts[0]).read_bytes()
+    write_part(VISITS, tmp_path / "later", VISITS_SCHEMA, 2, 7, "who", first_unit=50)
+    keys = [pq.read_table(tmp_path / name)["who"].to_numpy() for name in ("part", "later")]
+    assert (keys[1] == keys[0] + 50).all()
 
 
 def test_writer__flat_parts_do_not_pass_for_groups(tmp_path):

