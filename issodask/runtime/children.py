@@ -59,9 +59,10 @@ def run_child(module: str, argument: str, limit_s: float, told: Path) -> Ended:
             env=environment,
             start_new_session=True,
         )
-        in_time = True
+        in_time, peak_bytes = True, 0
         try:
             while not (ended := _reaped(process)):
+                peak_bytes = max(peak_bytes, _peak_bytes(process.pid))
                 if _is_late(told, began_at, limit_s) or is_abandoned():
                     in_time = False
                     _end(process)
@@ -73,17 +74,29 @@ def run_child(module: str, argument: str, limit_s: float, told: Path) -> Ended:
         finally:
             assert process.stdin is not None
             process.stdin.close()
-        status, peak = ended
-        return Ended(status, _tail(said), time.monotonic() - began, peak, in_time)
+        code, usage_bytes = ended
+        return Ended(code, _tail(said), time.monotonic() - began, peak_bytes or usage_bytes, in_time)
 
 
 def _reaped(process: "subprocess.Popen[bytes]") -> tuple[int, int] | None:
-    """Exit code and peak memory, once it has ended."""
+    """Exit code and peak memory by the system's accounts, once it has ended."""
     pid, status, usage = os.wait4(process.pid, os.WNOHANG)
     if pid == 0:
         return None
     process.returncode = os.waitstatus_to_exitcode(status)
     return process.returncode, usage.ru_maxrss * _BYTES_PER_UNIT
+
+
+def _peak_bytes(pid: int) -> int:
+    """What a process had at most so far; 0 where /proc does not say.
+
+    Linux's accounts (ru_maxrss) begin with what this process has: a child is a copy of it for a moment.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def _is_late(told: Path, began_at: float, limit_s: float) -> bool:
