@@ -7,7 +7,11 @@ from issodask.report.comparison import LANDMARK_NAMES, Comparison
 from issodask.report.figures_of_tables import Place, places
 from issodask.report.shell import render_shell
 from issodask.report.standings import Standing
-from issodask.report.study_tables import MEANINGS, Sheet
+from issodask.report.study_tables import MEANINGS_OF_TABLES, Sheet
+from issodask.report.verdicts import CLEAR_ATTACK
+
+
+MEANINGS = MEANINGS_OF_TABLES | {"copies": "share of the table's units that equal one of the original"}
 
 
 def render_comparison(comparison: Comparison, title: str = "Comparison") -> str:
@@ -41,6 +45,8 @@ def sentences(comparison: Comparison) -> list[str]:
             best = min(known, key=lambda name: known[name] if is_low else -known[name])
             found.append(f"{what}: {best} ({known[best]:.4f}).")
     for name, one in comparison.tables.items():
+        if one.attack is not None and one.attack > CLEAR_ATTACK:
+            found.append(f"{name} tells who was in the original: an attack finds them with an AUC of {one.attack:.3f}.")
         if one.are_copies_beyond_chance:
             found.append(
                 f"{name} has copies of the original beyond chance ({one.copies or 0:.2%} of its {comparison.unit}s)."

@@ -35,19 +35,33 @@ def places(found: Sequence[Place], accuracy: str) -> Chart:
     if landmarks:
         points = [(one.name, one.attack, one.accuracy) for one in landmarks]
         data.append({**_dots("real data", points, "@holdout"), "marker": _marker("@holdout", "diamond")})
-    ends = [value for one in found for value in (one.accuracy, *([one.before[1]] if one.before else []))]
-    room = 0.08 * (max(ends) - min(ends)) + 0.002
+    across = [value for one in found for value in (one.attack, *([one.before[0]] if one.before else []))]
+    upwards = [value for one in found for value in (one.accuracy, *([one.before[1]] if one.before else []))]
     return chart(
         data,
         height=460,
-        xaxis=axis(title={"text": "attack: AUC (0.5: members can’t be told)"}, tickformat=".2f", automargin=True),
-        yaxis=axis(
-            title={"text": accuracy}, tickformat=".1~%", range=[min(ends) - room, max(ends) + room], automargin=True
+        xaxis=axis(
+            title={"text": "attack: AUC (0.5: members can’t be told)"},
+            tickformat=".2f",
+            range=_with_room(across, 0.12, 0.02),
+            automargin=True,
         ),
-        margin={"l": 70, "r": 24, "t": 44, "b": 50},
+        yaxis=axis(
+            title={"text": accuracy, "standoff": 14},
+            tickformat=".1~%",
+            range=_with_room(upwards, 0.08, 0.002),
+            automargin=True,
+        ),
+        margin={"l": 90, "r": 24, "t": 44, "b": 50},
         showlegend=True,
         legend=legend(),
     )
+
+
+def _with_room(values: Sequence[float], share: float, least: float) -> list[float]:
+    """The range of the values and of the labels beside them."""
+    room = share * (max(values) - min(values)) + least
+    return [min(values) - room, max(values) + room]
 
 
 def _marker(colour: str, symbol: str = "circle") -> Json:
@@ -108,8 +122,8 @@ def by_size(sizes: Sequence[int], curves: Sequence[Curve], what: str, is_share: 
         data,
         height=380,
         xaxis=axis(type="log", tickvals=list(sizes), ticktext=list(labels), title={"text": "units to learn from"}),
-        yaxis=axis(title={"text": what}, tickformat=".1~%" if is_share else "", automargin=True),
-        margin={"l": 70, "r": 16, "t": 44, "b": 50},
+        yaxis=axis(title={"text": what, "standoff": 14}, tickformat=".1~%" if is_share else "", automargin=True),
+        margin={"l": 90, "r": 16, "t": 44, "b": 50},
         showlegend=True,
         legend=legend(),
         along=Along("x", "Units", labels),

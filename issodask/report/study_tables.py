@@ -21,18 +21,22 @@ COLUMNS = {
     "seconds": "seconds",
     "peak_gb": "GB",
 }
-MEANINGS = {
+MEANINGS_OF_TABLES = {
     "1, 2, 3 columns": "1 - total variation distance to the table that was learnt from, the mean over all of them",
     "unseen people": "the mean of the three against real people whom nothing has seen",
     "use": "what trees learn from the table, tested on unseen people, as a share of what the original teaches",
     "told apart": "AUC of a classifier that tells the table's rows from unseen people (0.5: not at all)",
     "attack": "AUC of an attack that tells who was learnt from (0.5: not at all)",
     "DCR share": "share of rows nearer to the original than to unseen people (0.5: no nearer)",
+}
+MEANINGS = MEANINGS_OF_TABLES | {
     "seconds, GB": "of learning, filling the pool and (selected) selecting, on one core; the most memory at once",
 }
 SIZE_MEASURES = {"unseen": "accuracy against unseen people", "use": "use", "seconds": "seconds"}
 WAYS = {ALONE: "alone", SELECTED: "selected"}
-_DIGITS = {"seconds": 1, "peak_gb": 2}
+_OF_WORK = ("seconds", "peak_gb")
+_DIGITS = {"use": 3, "told_apart": 3, "attack": 3, "dcr_share": 3, "seconds": 1, "peak_gb": 2}
+_SPREAD_DIGITS = 3
 _LANDMARKS = {A_COPY: "the original itself", REAL: "unseen people"}
 
 
@@ -68,7 +72,7 @@ def _means(studied: Studied, table: str | None, title: str, note: str) -> Sheet:
         if any(mean is not None for mean in means):
             rows.append((_called(synthesizer), WAYS[way], *map(_shown, means, COLUMNS)))
     for which, name in _LANDMARKS.items():
-        means = [None if m in _DIGITS else studied.landmark(m, which, table) for m in COLUMNS]
+        means = [None if m in _OF_WORK else studied.landmark(m, which, table) for m in COLUMNS]
         rows.append((name, "", *map(_shown, means, COLUMNS)))
     return Sheet(title, note, ("synthesizer", "", *COLUMNS.values()), rows)
 
@@ -104,7 +108,7 @@ def _shown(found: Mean | None, measure: str) -> str:
     if found is None:
         return "–"
     digits = _DIGITS.get(measure, 4)
-    spread = f" ± {found.spread:.{digits}f}" if found.spread is not None and measure not in _DIGITS else ""
+    spread = f" ± {found.spread:.{_SPREAD_DIGITS}f}" if found.spread is not None and measure not in _OF_WORK else ""
     return f"{found.mean:.{digits}f}{spread}"
 
 

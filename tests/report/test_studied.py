@@ -45,7 +45,7 @@ def test_conclusions__say_how_often_and_how_much():
 def test_sheets__means_of_all_tables_come_first_and_failures_last():
     found = sheets(small_study())
     assert [sheet.title for sheet in found] == ["All 2 tables", "a", "b", "Trials without a result"]
-    assert found[1].rows[0][:3] == (MINE, "alone", "0.9200 ± 0.0000")
+    assert found[1].rows[0][:3] == (MINE, "alone", "0.9200 ± 0.000")
     assert [row[0] for row in found[0].rows][-2:] == ["the original itself", "unseen people"]
     assert ("all pools together", "selected") in [row[:2] for row in found[0].rows]
 

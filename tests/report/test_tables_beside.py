@@ -24,6 +24,7 @@ def test_comparison__names_the_best_and_what_is_wrong():
     texts = sentences(comparison())
     assert "Closest to unseen people: first (0.9500)." in texts
     assert "Least told of members: first (0.5200)." in texts
+    assert f"{BAD} tells who was in the original: an attack finds them with an AUC of 0.700." in texts
     assert any("has copies of the original beyond chance (50.00% of its rows)" in text for text in texts)
 
 
