@@ -86,9 +86,9 @@ def measure_standings(
     """
     scored = score(tables, "original", seed)
     unseen = score(tables, "holdout", seed).accuracies if "holdout" in tables else {}
-    use = measure_use(tables, predict, seed)
+    use = measure_use(tables, predict, seed, explains=False)
     attack = attack_membership(tables, scored, seed, run)
-    apart = tell_apart(tables, seed) if "holdout" in tables else None
+    apart = tell_apart(tables, seed, explains=False) if "holdout" in tables else None
     known = Fingerprints.of(tables["original"])
     closer = _dcr_shares(tables, seed, distance_rows)
 

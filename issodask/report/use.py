@@ -73,10 +73,12 @@ class Prediction:
         return None if found is None else found.mean
 
 
-def measure_use(tables: Mapping[str, Table], columns: Sequence[str] | None, seed: int) -> tuple[Prediction, ...]:
+def measure_use(
+    tables: Mapping[str, Table], columns: Sequence[str] | None, seed: int, explains: bool = True
+) -> tuple[Prediction, ...]:
     """Predict `columns`, or up to three that others can predict; empty without a holdout, or with too few units.
 
-    Of groups, the value in their last row. Raises InputError for a column that does not exist or can't be predicted.
+    Unless it `explains` what predictions go by, which takes as long again, there are scores alone. Of groups, the value in their last row. Raises InputError for a column that does not exist or can't be predicted.
     """
     if columns is not None:
         _check_known(columns, tables["original"])
@@ -87,7 +89,7 @@ def measure_use(tables: Mapping[str, Table], columns: Sequence[str] | None, seed
     features = Features.of(original.columns, original.is_grouped)
     units = {name: _units(table, features, seed, name) for name, table in tables.items()}
     goals = _chosen(features, units, columns, seed)
-    return tuple(_predict(goal, features, units, seed) for goal in goals)
+    return tuple(_predict(goal, features, units, seed, explains) for goal in goals)
 
 
 def taught_share(predictions: Sequence[Prediction], table: str) -> float | None:
@@ -203,7 +205,9 @@ def _skill(goal: _Goal, features: Features, units: NDArray[np.float64], seed: in
     return 1 - loss / entropy if entropy > 0 else 0.0
 
 
-def _predict(goal: _Goal, features: Features, units: Mapping[str, NDArray[np.float64]], seed: int) -> Prediction:
+def _predict(
+    goal: _Goal, features: Features, units: Mapping[str, NDArray[np.float64]], seed: int, explains: bool
+) -> Prediction:
     tested, truth = goal.split(units["holdout"])
     names = [features.features[i].name for i in goal.others]
     scores: dict[str, dict[str, Score]] = {}
@@ -217,7 +221,7 @@ def _predict(goal: _Goal, features: Features, units: Mapping[str, NDArray[np.flo
             training = goal.training(features, seeds.integer(seed, f"predict {goal.column}", i) % 2**30)
             model = trees.train(known, answers, training)
             found.append(_measures(goal, truth, trees.predicted(model, tested)))
-            if i == 0:
+            if i == 0 and explains:
                 explained[table] = trees.contributions(model, tested[:_EXPLAINED])
         scores[table] = {
             measure: Score(
