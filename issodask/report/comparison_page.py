@@ -10,7 +10,6 @@ from issodask.report.standings import Standing
 from issodask.report.study_tables import MEANINGS_OF_TABLES, Sheet
 from issodask.report.verdicts import CLEAR_ATTACK
 
-
 MEANINGS = MEANINGS_OF_TABLES | {"copies": "share of the table's units that equal one of the original"}
 
 

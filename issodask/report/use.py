@@ -78,7 +78,8 @@ def measure_use(
 ) -> tuple[Prediction, ...]:
     """Predict `columns`, or up to three that others can predict; empty without a holdout, or with too few units.
 
-    Unless it `explains` what predictions go by, which takes as long again, there are scores alone. Of groups, the value in their last row. Raises InputError for a column that does not exist or can't be predicted.
+    Unless it `explains` what predictions go by, which takes as long again, there are scores alone. Of groups, the value
+    in their last row. Raises InputError for a column that does not exist or can't be predicted.
     """
     if columns is not None:
         _check_known(columns, tables["original"])
