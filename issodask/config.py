@@ -221,6 +221,11 @@ class EvaluateConfig(Section):
         description="columns to predict in the holdout, by trees trained on original and subset; default: up to three "
         "that others can predict",
     )
+    license: str = Field(
+        default="other",
+        pattern=r"^[A-Za-z0-9.-]+$",
+        description="of the subset, for its card, by the name that the Hugging Face hub has for it",
+    )
 
 
 class RuntimeConfig(Section):

@@ -128,11 +128,12 @@ def test_generate__from_a_callable(folder):
 
 def test_evaluate__prints_and_writes(folder):
     narrow(mixed_table(seed=7)).to_csv(folder / "subset.csv.gz", index=False)
-    files = ["--json", folder / "metrics.json", "--html", folder / "report.html"]
+    files = ["--json", folder / "metrics.json", "--html", folder / "report.html", "--card", folder / "card.md"]
     result = call("evaluate", "--original", folder / "original.parquet", "--subset", folder / "subset.csv.gz", *files)
     assert result.exit_code == 0
     assert re.match(r"accuracy  0\.\d{5} subset, against the original\n", result.stdout)
     assert f"written   {folder / 'report.html'}" in result.stdout
+    assert f"written   {folder / 'card.md'}" in result.stdout
     assert (folder / "metrics.json").is_file()
 
 

@@ -194,11 +194,13 @@ class Selection:
 class Report:
     """What was measured of a subset: the content of metrics.json, and a page that needs nothing else.
 
-    `qa_page` is mostlyai-qa's own report, where `qa_report` was asked for.
+    `card` is what there is to tell of the table to those who are handed it. `qa_page` is mostlyai-qa's own report,
+    where `qa_report` was asked for.
     """
 
     metrics: dict[str, Any]
     page: str
+    card: dict[str, Any]
     qa_page: str | None = None
 
     @property
@@ -215,6 +217,13 @@ class Report:
     def to_html(self, path: str | Path) -> Path:
         """Write the page to `path`."""
         return write_text(path, self.page)
+
+    def to_card(self, path: str | Path) -> Path:
+        """Write the card to `path`: as Markdown for the Hugging Face hub, or as JSON where the path ends so."""
+        from issodask.report.card import render_card
+        from issodask.report.metrics import to_json
+
+        return _write(path, to_json(self.card) if Path(path).suffix == ".json" else render_card(self.card))
 
     def to_qa_html(self, path: str | Path) -> Path:
         """Write mostlyai-qa's own report to `path`. Raises InputError where there is none."""

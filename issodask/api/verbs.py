@@ -167,6 +167,7 @@ def evaluate(
     progress     show it; default: in a terminal or a notebook
     """
     from issodask.stages.evaluate import evaluate
+    from issodask.store.files import read_json
     from issodask.store.tables import as_table
 
     def read(table: Any, where: str) -> Any:
@@ -188,13 +189,15 @@ def evaluate(
             events_path=None if chosen is None else chosen.folder.files.events,
             html_path=page,
             qa_path=qa_page,
+            card_path=scratch.files.card,
             title=title,
             group_key=group_key,
             columns=columns,
             asked=None if chosen is None else chosen.selected.asked,
         )
         events.emit(Evaluating(n=1, of=1, what="done"))
-    return Report(metrics, page.read_text(encoding="utf-8"), _text_if_there(qa_page))
+    card = read_json(scratch.files.card_record)
+    return Report(metrics, page.read_text(encoding="utf-8"), card, _text_if_there(qa_page))
 
 
 def run(
@@ -222,6 +225,7 @@ def run(
     sections            settings in place of the job's, such as select={"units": 20_000}
     """
     from issodask.stages.run import run
+    from issodask.store.files import read_json
 
     scheduler, client = (runtime, None) if isinstance(runtime, str) else (None, runtime)
     place = {"workers": workers, "scheduler": scheduler, "performance_report": performance_report}
@@ -233,7 +237,8 @@ def run(
     key, seed = config.original.group_key, config.seed
     selection = Selection(finished.selected, pool, finished.original, key, seed, roles, None, kept)
     page, qa_page = kept.files.report, kept.files.qa_report
-    report = Report(finished.metrics, page.read_text(encoding="utf-8"), _text_if_there(qa_page))
+    card = read_json(kept.files.card_record)
+    report = Report(finished.metrics, page.read_text(encoding="utf-8"), card, _text_if_there(qa_page))
     return Finished(kept.path, pool, selection, report)
 
 

@@ -202,6 +202,9 @@ def select(
 @columns_option
 @click.option("--json", "json_path", type=PATH, help="Write the metrics here.")
 @click.option("--html", "html_path", type=PATH, help="Write the report page here.")
+@click.option(
+    "--card", "card_path", type=PATH, help="Write a card for the Hugging Face hub here (or, ending so, JSON)."
+)
 @click.option("--qa-report", "qa_path", type=PATH, help="Write mostlyai-qa's own report here.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @told
@@ -213,6 +216,7 @@ def evaluate(
     columns: dict[str, str],
     json_path: Path | None,
     html_path: Path | None,
+    card_path: Path | None,
     qa_path: Path | None,
     seed: int,
     **settings: Any,
@@ -232,8 +236,13 @@ def evaluate(
         **given(settings),
     )
     _tell_accuracies(report)
-    write = {json_path: report.to_json, html_path: report.to_html, qa_path: report.to_qa_html}
-    for path, write_to in write.items():
+    write = [
+        (json_path, report.to_json),
+        (html_path, report.to_html),
+        (card_path, report.to_card),
+        (qa_path, report.to_qa_html),
+    ]
+    for path, write_to in write:
         if path is not None:
             click.echo(f"written   {write_to(path)}")
 

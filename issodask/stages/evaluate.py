@@ -1,4 +1,4 @@
-"""Evaluate: how good the subset is, and how it was made, as metrics.json, report.html and mostlyai-qa's own report.
+"""Evaluate: how good the subset is, and how it was made: metrics.json, report.html, a card, mostlyai-qa's own report.
 
 In: the original and the subset, better also a holdout and a random sample of the pool. Out: the metrics, and
 the files whose paths were given. Real rows of the holdout are read here and nowhere else.
@@ -52,6 +52,7 @@ def evaluate(
     json_path: str | Path | None = None,
     html_path: str | Path | None = None,
     qa_path: str | Path | None = None,
+    card_path: str | Path | None = None,
     title: str = "Synthetic table",
     group_key: str | None = None,
     columns: Mapping[str, str] | None = None,
@@ -64,7 +65,8 @@ def evaluate(
 
     `pool_sample` is a random sample of the pool, best of the subset's size: what the subset would be without selection.
     `select_facts` says how the subset was made, `events_path` is the search's events.jsonl.
-    `qa_path` is written when `config.qa_report` is set. Files are written under a work name and renamed when whole.
+    `qa_path` is written when `config.qa_report` is set. `card_path` is Markdown; the same as JSON goes beside it. Files
+    are written under a work name and renamed when whole.
 
     Where shares or totals were `asked` for, accuracy is that against original and holdout raked to these.
 
@@ -95,6 +97,8 @@ def evaluate(
         from issodask.report.page import render_page  # its libraries are not installed where nobody wants a report
 
         _write_text(Path(html_path), render_page(findings, title))
+    if card_path is not None:
+        _write_card(Path(card_path), findings, title, config.license)
     return record
 
 
@@ -233,6 +237,14 @@ def _write_qa_report(
             group_key=group_key,
         )
     return None if metrics is None else metrics.similarity
+
+
+def _write_card(path: Path, findings: Findings, title: str, license: str) -> None:
+    from issodask.report.card import card_record, render_card
+
+    card = card_record(findings, title, license)
+    _write_text(path, render_card(card))
+    _write_text(path.with_suffix(".json"), to_json(card))
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -1,6 +1,6 @@
 """Run: the whole job, from the original to the report; what is finished and intact is skipped.
 
-In: a job. Out: its directory: pool, codes, subset and lineage, metrics.json, report.html, events.jsonl.
+In: a job. Out: its directory: pool, codes, subset and lineage, metrics.json, report.html, card.md, events.jsonl.
 """
 
 from collections.abc import Iterator, Mapping
@@ -262,7 +262,8 @@ def _evaluation_key(job: JobConfig, original: Any, holdout: Any | None, selected
 
 def _reports(job: JobConfig, folder: RunFolder) -> list[Path]:
     """What evaluation leaves."""
-    return [folder.metrics, folder.report, *([folder.qa_report] if job.evaluate.qa_report else [])]
+    made = [folder.metrics, folder.report, folder.card, folder.card_record]
+    return [*made, *([folder.qa_report] if job.evaluate.qa_report else [])]
 
 
 def _evaluate(
@@ -287,6 +288,7 @@ def _evaluate(
         json_path=folder.metrics,
         html_path=folder.report,
         qa_path=folder.qa_report,
+        card_path=folder.card,
         title=folder.name,
         group_key=job.original.group_key,
         columns=job.columns,

@@ -135,6 +135,16 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def card(self) -> Path:
+        """What the table is, for those who are handed it: Markdown."""
+        return self.path / "card.md"
+
+    @property
+    def card_record(self) -> Path:
+        """The same as JSON."""
+        return self.path / "card.json"
+
+    @property
     def qa_report(self) -> Path:
         """mostlyai-qa's own report."""
         return self.path / "qa-report.html"
@@ -151,7 +161,7 @@ class RunFolder:
     @property
     def results(self) -> tuple[Path, ...]:
         """What a run is for."""
-        return self.subset, self.lineage, self.metrics, self.report
+        return self.subset, self.lineage, self.metrics, self.report, self.card, self.card_record
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import gc
 import inspect
+import json
 import os
 import re
 
@@ -127,6 +128,8 @@ def test_report__metrics_and_page(chosen, report, tmp_path):
     assert report.against_original["pool_sample"] == pytest.approx(chosen.random_accuracy, abs=1e-3)
     assert report.to_html(tmp_path / "r.html").read_text() == report.page
     assert "against_original" in report.to_json(tmp_path / "m.json").read_text()
+    assert report.to_card(tmp_path / "card.md").read_text().startswith("---\npretty_name: ")
+    assert json.loads(report.to_card(tmp_path / "card.json").read_text()) == report.card
     assert re.fullmatch(r"<Report: accuracy 0\.\d{5}, of random units 0\.\d{5}, of the holdout 0\.\d{5}>", repr(report))
     with pytest.raises(InputError, match="no report of mostlyai-qa's own"):
         report.to_qa_html(tmp_path / "qa.html")

@@ -13,7 +13,8 @@ from issodask.stages.run import read_original, run
 from tests.heard import of_records
 from tests.tables import biased_pool, mixed_table, narrow, write_job, write_pool
 
-MADE = ["job.json", "events.jsonl", "subset.parquet", "subset.lineage.parquet", "metrics.json", "report.html"]
+CARD = ["card.md", "card.json"]
+MADE = ["job.json", "events.jsonl", "subset.parquet", "subset.lineage.parquet", "metrics.json", "report.html", *CARD]
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_run__a_deleted_result_is_rebuilt_byte_by_byte(copy, name):
     assert not {"ipf", "trim", "refine", "evaluate"} & set(events)
 
 
-@pytest.mark.parametrize("name", ["metrics.json", "report.html"])
+@pytest.mark.parametrize("name", ["metrics.json", "report.html", *CARD])
 def test_run__a_deleted_report_is_made_again(copy, name):
     (copy / "out" / name).unlink()
     _, events = rerun(copy)
