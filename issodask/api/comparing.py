@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from issodask.study import StudyConfig
 
 
-@with_settings("evaluate", leave_out=["qa_report", "anonymeter"])
+@with_settings("evaluate", leave_out=["qa_report", "anonymeter", "license"])
 def compare(
     original: Any,
     tables: Mapping[str, Any] | Sequence[str | Path],

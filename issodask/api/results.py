@@ -223,7 +223,7 @@ class Report:
         from issodask.report.card import render_card
         from issodask.report.metrics import to_json
 
-        return _write(path, to_json(self.card) if Path(path).suffix == ".json" else render_card(self.card))
+        return write_text(path, to_json(self.card) if Path(path).suffix == ".json" else render_card(self.card))
 
     def to_qa_html(self, path: str | Path) -> Path:
         """Write mostlyai-qa's own report to `path`. Raises InputError where there is none."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@click.command(cls=command_with("evaluate", leave_out=["qa_report", "anonymeter"]))
+@click.command(cls=command_with("evaluate", leave_out=["qa_report", "anonymeter", "license"]))
 @click.argument("tables", nargs=-1, required=True, metavar="[NAME=]TABLE...")
 @click.option("--original", required=True, help="The private table that they were made from.")
 @click.option("--holdout", help="Real rows that nothing has seen.")
