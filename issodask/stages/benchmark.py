@@ -35,7 +35,6 @@ from issodask.store.tables import as_table, write_rows
 from issodask.store.types import take
 from issodask.study import REAL, StudiedTable, StudyConfig
 
-MOST_HELD_OUT = 5_000
 LEAST_UNITS = 40
 """Of each part of a table: with fewer there is nothing to be said."""
 
@@ -129,7 +128,7 @@ def _splits(table: StudiedTable, study: StudyConfig) -> Iterator[_Split]:
     known = KnownColumns.of(source, table.group_key, table.columns)
     rules_of(table.rules, source, known)  # say what is wrong with them before anything starts
     n_units = int(unit_of_rows(source, table.group_key).max()) + 1
-    n_held_out = min(MOST_HELD_OUT, n_units // 3)
+    n_held_out = min(study.held_out, n_units // 3)
     n_others = n_units - n_held_out
     if n_held_out < LEAST_UNITS:
         raise InputError(
@@ -162,6 +161,7 @@ def _trial(split: _Split, synthesizer: str, study: StudyConfig, folder: Path) ->
         "group_key": table.group_key,
         "columns": table.columns,
         "table": split.source_hash,
+        "held_out": len(split.parts["holdout"]),
     }
     return Trial(
         folder=str(place / _slug(table.title) / _slug(synthesizer) / f"{split.train_rows}-{split.repeat}"),
