@@ -62,6 +62,7 @@ class StudyConfig(Section):
     seed: int = Field(default=1, ge=0, description="the same seed draws the same rows")
     repeats: int = Field(default=3, gt=0, description="how often each trial is made, with a seed of its own")
     train_rows: tuple[int, ...] = Field(default=(2_000,), min_length=1, description="units to learn from, at most")
+    held_out: int = Field(default=5_000, ge=40, description="units of each table to test on, a third of it at most")
     units: int | None = Field(
         default=None, gt=0, description="of each synthetic table; default: as many as were learnt"
     )
