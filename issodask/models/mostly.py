@@ -166,6 +166,12 @@ def _told_of_groups(report: Report) -> Report:
     return lambda phase, **fields: report(f"{phase} groups", **fields)
 
 
+def preload(folder: Path, device: Device) -> None:
+    """Import the engine, which takes seconds, while another process trains the generator in `folder`."""
+    with engine_in(folder, device.n_threads, is_trained=True):
+        pass
+
+
 def tidy(folder: Path) -> None:
     """Remove what only training needs: its legs, and the engine's copies of the table, which are private."""
     for model in _models(folder):

@@ -64,12 +64,14 @@ def make_trained(task: GeneratorTask, is_expected: bool) -> None:
     """See to it that the generator is trained: by whoever holds its lock first; all others wait.
 
     Whoever trains may die, and need not start again: so no task but waits for a lock, which goes with its holder.
-    Of waiting only the task tells that was to train. Raises AbandonedError as `stop_unless_wanted`.
+    Of waiting only the task tells that was to train; others make themselves ready to sample.
+    Raises AbandonedError as `stop_unless_wanted`.
     """
     if is_trained(task):
         return
     log = ProgressLog(task.folder)
-    with alone(Path(task.run_folder), task.index, partial(log.write, "wait") if is_expected else lambda: None):
+    ready = partial(mostly.preload, task.folder, device_of(task, known_original(task)))
+    with alone(Path(task.run_folder), task.index, partial(log.write, "wait") if is_expected else ready):
         stop_unless_wanted(task)
         if not is_trained(task):
             log.write("start", n_units=task.n_units, seed=task.seed, host=platform.node(), pid=os.getpid())

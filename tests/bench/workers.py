@@ -1,33 +1,53 @@
 """Sampling on several workers: how much sooner a pool of one generator is made by two processes than by one.
 
 `python -m tests.bench.workers` trains one generator on a real table, and lets one and two processes, started before,
-sample the same pool from it in turn: `generate` from its call to its end, in seconds by the clock. The bytes of all
-pools must be the same.
+sample the same pool from it in turn: `generate` from its call to its end, by the clock and by processor time, which
+other work disturbs less. The bytes of all pools must be the same.
 """
 
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import click
 import numpy as np
+import psutil
 
 from issodask.config import GenerateConfig
-from issodask.runtime import Runtime, open_runtime
+from issodask.runtime import open_runtime
 from issodask.stages.generate import generate
 from issodask.store.tables import as_frame
 
 
-def sampled(original: Any, config: GenerateConfig, n_rows: int, trained: Path, out: Path, runtime: Runtime) -> float:
-    """Seconds to sample a pool from a generator that is trained in `trained`."""
+@dataclass(frozen=True)
+class Took:
+    """Seconds by the clock; and of processor time, of the busiest process and of the driver together.
+
+    The latter is what the clock would say where nothing else runs, if the driver never worked beside the others.
+    """
+
+    clock: float
+    processor: float
+
+
+def sampled(original: Any, config: GenerateConfig, n_rows: int, trained: Path, out: Path, runtime: Any) -> Took:
+    """What it took to sample a pool from a generator that is trained in `trained`."""
     shutil.copytree(trained / "generators" / "00", out / "generators" / "00")
     shutil.rmtree(out / "generators" / "00" / "chunks")
-    began = perf_counter()
+    pids = list(runtime.client.run(os.getpid).values())
+    began, busy, own = perf_counter(), [_processor_time(pid) for pid in pids], process_time()
     generate(original, config, n_rows, out, 1, runtime)
-    return perf_counter() - began
+    took, own = perf_counter() - began, process_time() - own
+    return Took(took, own + max(_processor_time(pid) - before for pid, before in zip(pids, busy, strict=True)))
+
+
+def _processor_time(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -42,12 +62,12 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 @click.option("--repeats", default=3, show_default=True)
 @click.option("--minutes", default=0.3, show_default=True, help="Of training.")
 def main(table: str, n_learnt: int, n_rows: int, part_rows: int, repeats: int, minutes: float) -> None:
-    """Print seconds of one and of two processes, and their ratio."""
+    """Print what one and two processes took, and the ratios."""
     os.environ["OMP_NUM_THREADS"] = "1"
     whole = as_frame(table)
     original = whole.sample(min(n_learnt, len(whole)), random_state=1, ignore_index=True)
     config = GenerateConfig(generators=1, max_training_time_min=minutes, part_rows=part_rows)
-    seconds: dict[int, list[float]] = {1: [], 2: []}
+    found: dict[int, list[Took]] = {1: [], 2: []}
     with (
         tempfile.TemporaryDirectory() as made,
         open_runtime(1, "processes") as one,
@@ -63,12 +83,14 @@ def main(table: str, n_learnt: int, n_rows: int, part_rows: int, repeats: int, m
                 assert bytes_of(out) == expected
                 shutil.rmtree(out)
                 if i >= 0:
-                    seconds[n_workers].append(took)
-                    click.echo(
-                        f"{n_workers} at work: {took:.1f} s, {n_rows / took:,.0f} rows/s, load {os.getloadavg()[0]:.1f}"
-                    )
-    ratios = [one / two for one, two in zip(seconds[1], seconds[2], strict=True)]
-    click.echo(f"two are {np.median(ratios):.2f} times as fast as one ({', '.join(f'{r:.2f}' for r in ratios)})")
+                    found[n_workers].append(took)
+                    told = f"{took.clock:.1f} s by the clock, {took.processor:.1f} s of processor time"
+                    click.echo(f"{n_workers} at work: {told}, load {os.getloadavg()[0]:.1f}")
+    for name in ("clock", "processor"):
+        pairs = zip(found[1], found[2], strict=True)
+        ratios = [getattr(one, name) / getattr(two, name) for one, two in pairs]
+        told = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        click.echo(f"by the {name} two are {np.median(ratios):.2f} times as fast as one ({told})")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ def engine(monkeypatch):
     fake = FakeEngine()
     monkeypatch.setattr(mostly, "train", fake.train)
     monkeypatch.setattr(mostly, "sample", fake.sample)
+    monkeypatch.setattr(mostly, "preload", lambda folder, device: None)
     monkeypatch.setattr(generator_work, "knows_engine", lambda: True)
     return fake
 
