@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from issodask.cli import main
 from issodask.config import JobConfig
+from issodask.study import StudiedTable, StudyConfig
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "issodask"
@@ -84,7 +85,16 @@ def job_file_page() -> str:
             top.append((name, field))
         else:
             sections += [f"## [{name}]", "", *_prose(model), *_keys(model.model_fields.items())]
-    return "\n".join([*parts, "## The job itself", "", *_keys(top), *sections])
+    return "\n".join([*parts, "## The job itself", "", *_keys(top), *sections, *_of_studies()])
+
+
+def _of_studies() -> Iterator[str]:
+    """The keys of a benchmark's file that are not those of a job."""
+    yield from ("## A study", "", "The file of `issodask benchmark`.", "", *_prose(StudyConfig))
+    shared = ("generate", "select", "evaluate", "runtime")
+    yield from _keys((name, field) for name, field in StudyConfig.model_fields.items() if name not in shared)
+    yield from ("`[generate]`, `[select]`, `[evaluate]` and `[runtime]` are those of a job.", "")
+    yield from ("## [[tables]] of a study", "", *_prose(StudiedTable), *_keys(StudiedTable.model_fields.items()))
 
 
 def _prose(model: type[BaseModel]) -> Iterator[str]:
@@ -93,7 +103,8 @@ def _prose(model: type[BaseModel]) -> Iterator[str]:
 
 
 def _class_node(model: type[BaseModel]) -> Any:
-    tree = ast.parse((PACKAGE / "config.py").read_text(encoding="utf-8"))
+    path = PACKAGE / f"{model.__module__.rpartition('.')[2]}.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     return next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == model.__name__)
 
 
