@@ -74,6 +74,12 @@ class StudyConfig(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 
+    @field_validator("generate", mode="before")
+    @classmethod
+    def _one_generator(cls, generate: Any) -> Any:
+        """One per trial, unless more are asked for."""
+        return {"generators": 1, **generate} if isinstance(generate, Mapping) else generate
+
     @field_validator("tables", mode="before")
     @classmethod
     def _path_is_table(cls, tables: Any) -> Any:

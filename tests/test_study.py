@@ -20,6 +20,13 @@ def test_study__sizes_are_sorted_and_differ():
     assert study_of({"out": "study", "tables": TABLES, "train_rows": 50}, {}).train_rows == (50,)
 
 
+def test_study__each_trial_has_one_generator_unless_more_are_asked_for():
+    for generate, n in ((None, 1), ({"max_epochs": 3}, 1), ({"generators": 2}, 2)):
+        study = study_of({"out": "study", "tables": TABLES} | ({"generate": generate} if generate else {}), {})
+        assert study.generate.generators == n
+        assert study_of(study.model_dump(), {}) == study
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

