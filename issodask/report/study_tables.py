@@ -37,6 +37,9 @@ WAYS = {ALONE: "alone", SELECTED: "selected"}
 _OF_WORK = ("seconds", "peak_gb")
 _DIGITS = {"use": 3, "told_apart": 3, "attack": 3, "dcr_share": 3, "seconds": 1, "peak_gb": 2}
 _SPREAD_DIGITS = 3
+_NO_SYNTHESIZERS = (ALL_POOLS, "copy")
+"""What conclusions leave out: several together, and the landmark that has everything."""
+
 _LANDMARKS = {A_COPY: "the original itself", REAL: "unseen people"}
 
 
@@ -117,7 +120,7 @@ def conclusions(studied: Studied) -> list[str]:
     found = []
     for measure, name in (("accuracy", "closer to the original"), ("unseen", "closer to unseen people")):
         gains = studied.gains(measure)
-        all_gains = [gain for name, by_table in gains.items() if name != ALL_POOLS for _, gain in by_table]
+        all_gains = [gain for name, by_table in gains.items() if name not in _NO_SYNTHESIZERS for _, gain in by_table]
         if all_gains:
             n_better = sum(gain > 0 for gain in all_gains)
             found.append(
@@ -136,7 +139,7 @@ def _pairs(studied: Studied, measure: str) -> list[tuple[float, float]]:
     pairs = []
     for synthesizer in studied.synthesizers:
         alone, selected = (studied.mean(measure, synthesizer, way) for way in (ALONE, SELECTED))
-        if synthesizer != ALL_POOLS and alone is not None and selected is not None:
+        if synthesizer not in _NO_SYNTHESIZERS and alone is not None and selected is not None:
             pairs.append((alone.mean, selected.mean))
     return pairs
 
@@ -146,7 +149,7 @@ def _of_all_pools(studied: Studied) -> list[str]:
     singles = {
         name: found.mean
         for name in studied.synthesizers
-        if name not in (ALL_POOLS, "copy") and (found := studied.mean("unseen", name, SELECTED)) is not None
+        if name not in _NO_SYNTHESIZERS and (found := studied.mean("unseen", name, SELECTED)) is not None
     }
     if together is None or not singles:
         return []
