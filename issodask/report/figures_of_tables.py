@@ -69,6 +69,7 @@ def _marker(colour: str, symbol: str = "circle") -> Json:
 
 
 def _dots(name: str, points: Sequence[tuple[str, float, float]], colour: str, is_open: bool = False) -> Json:
+    points = sorted(points, key=lambda point: point[1])
     return {
         "type": "scatter",
         "mode": "markers" if is_open else "markers+text",
@@ -76,7 +77,7 @@ def _dots(name: str, points: Sequence[tuple[str, float, float]], colour: str, is
         "x": [round(x, 5) for _, x, _ in points],
         "y": [round(y, 5) for _, _, y in points],
         "text": [text(label, 24) for label, _, _ in points],
-        "textposition": "top center",
+        "textposition": [("top center", "bottom center")[i % 2] for i in range(len(points))],
         "textfont": {"size": 11, "color": "@soft"},
         "marker": _marker(colour, "circle-open" if is_open else "circle"),
         "hovertemplate": f"%{{text}}, {name}<br>attack %{{x:.3f}}, accuracy %{{y:.2%}}<extra></extra>",

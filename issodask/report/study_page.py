@@ -12,6 +12,9 @@ from issodask.report.style import Chart
 
 ALL_TABLES = "All tables"
 
+_LANDMARKS = ("copy", "real")
+"""Synthesizers that stand where the real tables do, which the pictures have anyway."""
+
 
 def render_study(studied: Studied, title: str = "Benchmark") -> str:
     """The whole page."""
@@ -51,10 +54,12 @@ def _charts(studied: Studied) -> tuple[dict[str, Chart], dict[str, str]]:
 def _places(studied: Studied, table: str | None) -> list[Place]:
     found = []
     for synthesizer in studied.synthesizers:
+        if synthesizer in _LANDMARKS:
+            continue
         alone, selected = (_point(studied, synthesizer, way, table) for way in (ALONE, SELECTED))
         at = selected or alone
         if at is not None:
-            name = "all pools" if synthesizer == ALL_POOLS else synthesizer
+            name = synthesizer.partition("?")[0].removeprefix("sdv:")
             before = alone if selected is not None and synthesizer != ALL_POOLS else None
             found.append(Place(name, *at, before=before))
     for which, name in ((A_COPY, "the original"), (REAL, "unseen people")):
