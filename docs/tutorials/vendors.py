@@ -25,10 +25,10 @@ original, holdout, others = loans[:800], loans[800:1_600], loans[1_600:]
 from sdv.metadata import Metadata
 from sdv.single_table import GaussianCopulaSynthesizer
 
-metadata = Metadata.detect_from_dataframe(original, table_name="loans", infer_keys=None)
+metadata = Metadata.detect_from_dataframes({"loans": original})
 copula = GaussianCopulaSynthesizer(metadata)
-copula.fit(original)
-first = copula.sample(800)
+copula.fit({"loans": original})
+first = copula.sample(800)["loans"]
 
 second = original.sample(800, replace=True, random_state=2, ignore_index=True)
 for i, name in enumerate(second):
@@ -39,12 +39,12 @@ for i, name in enumerate(second):
 # SDV has a quality report of its own. It looks at columns and pairs of columns, and at nothing else.
 
 # %%
-from sdmetrics.reports.single_table import QualityReport
+from sdmetrics.reports import QualityReport
 
 
 def sdv_score(table: pd.DataFrame) -> float:
     report = QualityReport()
-    report.generate(original, table, metadata.tables["loans"].to_dict(), verbose=False)
+    report.generate({"loans": original}, {"loans": table}, metadata.to_dict(), verbose=False)
     return report.get_score()
 
 
