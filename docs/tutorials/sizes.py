@@ -38,8 +38,8 @@ rows[["train_rows", "way", "repeat", "unseen", "use", "attack", "seconds"]]
 
 # %% [markdown]
 # `unseen` is the accuracy against real people whom nothing has seen: the mean over all columns, pairs and triples.
-# `use` is what trees learn from the synthetic table, tested on these people, as a share of what the rows that were learnt
-# from teach: of a hundred rows that is little, and a share of little says little.
+# `use` is what trees learn from the synthetic table, tested on these people, as a share of what the rows that were
+# learnt from teach: of a hundred rows that is little, and a share of little says little.
 
 # %%
 curve = rows.pivot_table(index="train_rows", columns="way", values="unseen")
@@ -51,8 +51,8 @@ assert (curve.selected > curve.alone).all()
 
 # %% [markdown]
 # Two things to read from such a curve. Where it flattens, more people change little for tables of this kind. And what
-# selection adds grows with the people: from a hundred rows it can match little but their chance deviations, from 1,600 on
-# it adds more than four times the people would.
+# selection adds grows with the people: from a hundred rows it can match little but their chance deviations, from 1,600
+# on it adds more than four times the people would.
 
 # %%
 gain = curve.selected - curve.alone
