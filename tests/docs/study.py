@@ -20,7 +20,7 @@ _SIZE = 900, 480
 _PAGE = """# The study
 
 What the published benchmarks of synthesizers compare, for anyone to run again: `make study`, or on tables of your own
-[`issodask benchmark`](how-to/benchmark.md). Measured on {machine}.
+[`issodask benchmark`](how-to/benchmark.md). Measured on {machine}; seconds are those of the machine as busy as it was.
 
 ## Synthesizers, alone and with selection on top
 
@@ -72,9 +72,13 @@ def _caps(study: Path) -> str:
     generate, sizes = said["generate"], said["train_rows"]
     learnt = f"{sizes:,}" if isinstance(sizes, int) else f"{min(sizes):,} to {max(sizes):,}"
     return (
-        f"{learnt} rows to learn from, {said['repeats']} repeats, at most {generate['max_epochs']} epochs and "
+        f"{learnt} rows to learn from, {_times(said['repeats'])}, at most {generate['max_epochs']} epochs and "
         f"{generate['max_training_time_min']:g} minutes for mostlyai, {said['limit_s']} s for each phase of a trial."
     )
+
+
+def _times(n: int) -> str:
+    return f"{n} times each" if n > 1 else "once each"
 
 
 def _drawn(study: Path, figure: str, name: str, label: str) -> str:
