@@ -28,7 +28,7 @@ def draw(weights, is_drawn, uniforms, drawn):
         for s in range(n_strides):
             of_stride = 0.0
             for j in range(s * STRIDE, min(k, (s + 1) * STRIDE)):
-                of_stride += weights[i, j] * is_drawn[j]
+                of_stride += np.float64(weights[i, j] * is_drawn[j])
             sums[s] = total
             total += of_stride
         drawn[i] = -1

@@ -24,6 +24,7 @@ from issodask.stages.select import select
 from issodask.stages.trial import BAD_INPUT, Trial
 from issodask.store.files import write_json
 from issodask.store.pool import Pool, open_pool
+from issodask.store.run_folder import RunFolder
 from issodask.store.tables import read_table, write_rows
 from issodask.validation import validated
 
@@ -71,7 +72,7 @@ def _published(trial: Trial, original: Any, notes: "_Notes") -> Mapping[str, Pat
     notes.end()
     notes.begin("select")
     config = validated(SelectConfig, trial.settings["select"] | {"units": trial.n_units}, "[select]")
-    alone, subset = folder / "alone.parquet", folder / "subset.parquet"
+    alone, subset = folder / "alone.parquet", RunFolder(folder).subset
     chosen = select(
         original,
         pool,

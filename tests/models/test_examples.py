@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from issodask.config import load_job
+from issodask.config import is_study, load_job
 from issodask.stages.called import call
+from issodask.study import study_of
 from issodask.testing import check_generator
+from issodask.validation import read_settings
 from tests.door import as_written, schema_from
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -17,7 +19,7 @@ COPULA = f"python:{EXAMPLES / 'copula.py'}:draw"
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
 def test_examples__are_valid_jobs_that_explain_themselves(path):
-    job = load_job(path)
+    job = study_of(path, {}) if is_study(read_settings(path)) else load_job(path)
     assert job.out.startswith("demo/")
     assert path.read_text().startswith("# ")
 

@@ -4,6 +4,7 @@ import os
 import time
 
 import numpy as np
+import pandas as pd
 
 
 def bootstrap(original, n, seed):
@@ -14,6 +15,14 @@ def bootstrap(original, n, seed):
         others = original[name].iloc[random.integers(len(original), size=n)].reset_index(drop=True)
         drawn[name] = drawn[name].where(random.random(n) > 0.1, others)
     return drawn
+
+
+def whole_groups(original, n, seed):
+    """Groups of the original by the column `who`, under new keys."""
+    random = np.random.default_rng(seed)
+    groups = [rows for _, rows in original.groupby("who")]
+    drawn = [groups[i].assign(who=f"drawn {place}") for place, i in enumerate(random.integers(len(groups), size=n))]
+    return pd.concat(drawn, ignore_index=True)
 
 
 def crashes(original, n, seed):

@@ -140,12 +140,12 @@ def test_benchmark__groups_are_learnt_as_groups(tmp_path):
     path = tmp_path / "panel.parquet"
     panel_table(200, 1).to_parquet(path, index=False)
     table = {"path": str(path), "name": "panel", "group_key": "who"}
-    config = study_of(
-        {"out": str(tmp_path / "study"), **QUICK, "train_rows": 60, "tables": [table], "synthesizers": ["copy"]}, {}
-    )
-    found, _ = tried(config)
+    synthesizers = ["python:tests.stages.synthesizers:whole_groups", "copy"]
+    values = {**QUICK, "train_rows": 60, "tables": [table], "synthesizers": synthesizers, "all_pools": False}
+    found, _ = tried(study_of({"out": str(tmp_path / "study"), **values}, {}))
     assert {row.way: row.standing.n_units for row in found.rows if row.standing} == {ALONE: 60, SELECTED: 60}
-    assert [row.error for row in found.failures] == ["no synthesizer made a pool of these units"]
+    (refused,) = found.failures
+    assert refused.error.startswith("copy makes single rows, but groups by 'who' are wanted")
 
 
 def test_benchmark__small_tables_are_refused_before_anything_is_tried(tmp_path):

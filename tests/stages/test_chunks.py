@@ -142,4 +142,4 @@ def test_chunks__of_a_killed_worker_are_drawn_by_others(tmp_path):
     sampled = [record for record in progress if record["phase"] == "sample" and record["n_rows"]]
     assert sum(record["phase"] == "start" for record in progress) == 1, "no generator was lost"
     assert [record["n_rows"] for record in sampled] == list(range(1_000, 12_000, 1_000)), "nor a finished chunk"
-    assert killer.killed not in [record["pid"] for record in sampled[2:]]
+    assert {record["pid"] for record in sampled} - {killer.killed}, "another one sampled too"
