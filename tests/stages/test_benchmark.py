@@ -48,7 +48,7 @@ def tried(config):
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory):
     folder = tmp_path_factory.mktemp("odd")
-    return tried(study(folder, synthesizers=[WORKS, *ODD.values(), "real"], limit_s=15)), folder
+    return tried(study(folder, synthesizers=[WORKS, *ODD.values(), "real"], limit_s=25)), folder
 
 
 def states(found):
@@ -61,7 +61,7 @@ def test_benchmark__whatever_a_synthesizer_does_is_a_row(odd):
         "bootstrap": ("done", ""),
         "crashes": ("failed", "its process ended with code 13, while making its pool"),
         "raises": ("failed", "ValueError: no idea what to do, while making its pool"),
-        "hangs": ("not in time", "ended after 15 s while making its pool"),
+        "hangs": ("not in time", "ended after 25 s while making its pool"),
         "other_columns": states(found)["other_columns"],
         "too_few": states(found)["too_few"],
         "real": ("done", ""),
@@ -99,7 +99,7 @@ def test_benchmark__real_rows_are_gone_when_it_ends(odd):
 
 def test_benchmark__what_is_done_is_not_done_again(odd):
     (first, _), folder = odd
-    again, events = tried(study(folder, synthesizers=[WORKS, *ODD.values(), "real"], limit_s=15))
+    again, events = tried(study(folder, synthesizers=[WORKS, *ODD.values(), "real"], limit_s=25))
     assert again == first
     assert [event.n for event in events if isinstance(event, TrialEnded)] == [*range(1, len(ODD) + 4)]
     trials = sorted((folder / "study" / "trials").rglob("outcome.json"))
@@ -109,8 +109,8 @@ def test_benchmark__what_is_done_is_not_done_again(odd):
 def test_benchmark__more_time_tries_again_what_was_late(odd, tmp_path):
     _, folder = odd
     shutil.copytree(folder, tmp_path / "copy")
-    found, _ = tried(study(tmp_path / "copy", synthesizers=[ODD["hangs"], ODD["raises"]], limit_s=16, all_pools=False))
-    assert states(found)["hangs"][1] == "ended after 16 s while making its pool"
+    found, _ = tried(study(tmp_path / "copy", synthesizers=[ODD["hangs"], ODD["raises"]], limit_s=26, all_pools=False))
+    assert states(found)["hangs"][1] == "ended after 26 s while making its pool"
     assert states(found)["raises"][1] == "ValueError: no idea what to do, while making its pool"
 
 
