@@ -7,22 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from issodask.report.standings import A_COPY, REAL, Standing
+from issodask.report.standings import HOLDOUT, NAMES, ORIGINAL, Standing, told
 
-SHOWN = {
-    "univariate": "1 column",
-    "bivariate": "2 columns",
-    "trivariate": "3 columns",
-    "unseen": "unseen people",
-    "use": "use",
-    "told_apart": "told apart",
-    "attack": "attack",
-    "dcr_share": "DCR share",
-    "copies": "copies",
-}
-"""What is told of each table, by the field of its Standing."""
-
-LANDMARK_NAMES = {A_COPY: "The original itself", REAL: "Real people, held out"}
+LANDMARK_NAMES = {ORIGINAL: "The original itself", HOLDOUT: "Real people, held out"}
 
 
 @dataclass(frozen=True)
@@ -63,15 +50,11 @@ class Comparison:
     def shown(self) -> list[tuple[str, ...]]:
         """A heading, and a line of texts for each table and landmark."""
         body = [
-            (LANDMARK_NAMES.get(name, name), f"{one.n_units:,}", *(_text(getattr(one, measure)) for measure in SHOWN))
+            (LANDMARK_NAMES.get(name, name), f"{one.n_units:,}", *(told(getattr(one, measure)) for measure in NAMES))
             for name, one in self.standings.items()
         ]
-        return [("table", f"{self.unit}s", *SHOWN.values()), *body]
+        return [("table", f"{self.unit}s", *NAMES.values()), *body]
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each table and landmark."""
         return [{"table": name, **standing.flat()} for name, standing in self.standings.items()]
-
-
-def _text(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"

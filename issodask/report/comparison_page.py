@@ -4,13 +4,11 @@ In: a `Comparison`. Out: HTML text, as `report.shell` makes it.
 """
 
 from issodask.report.comparison import LANDMARK_NAMES, Comparison
-from issodask.report.figures_of_tables import Place, places
+from issodask.report.figures_of_tables import READING, Place, places
 from issodask.report.shell import render_shell
-from issodask.report.standings import Standing
-from issodask.report.study_tables import MEANINGS_OF_TABLES, Sheet
+from issodask.report.standings import MEANINGS, Standing, told
+from issodask.report.study_tables import Sheet
 from issodask.report.verdicts import CLEAR_ATTACK
-
-MEANINGS = MEANINGS_OF_TABLES | {"copies": "share of the table's units that equal one of the original"}
 
 
 def render_comparison(comparison: Comparison, title: str = "Comparison") -> str:
@@ -19,15 +17,25 @@ def render_comparison(comparison: Comparison, title: str = "Comparison") -> str:
     is_unseen = any(standing.unseen is not None for standing in comparison.tables.values())
     accuracy = "accuracy against unseen people" if is_unseen else "accuracy against the original"
     return render_shell(
-        "comparison.html",
+        "beside.html",
         title,
         {"places": places(shown, accuracy)} if shown else {},
-        comparison=comparison,
+        kind="comparison",
+        lede=_lede(comparison),
         sentences=sentences(comparison),
+        labels={"places": f"Each table by {accuracy} and by what an attack finds"} if shown else {},
+        reading=READING,
         sheets=_sheets(comparison),
         meanings=MEANINGS,
-        accuracy=accuracy,
+        made=f"Made by issodask {comparison.versions.get('issodask', '')}, seed {comparison.seed}.",
     )
+
+
+def _lede(comparison: Comparison) -> str:
+    n, unit, landmarks = len(comparison.tables), comparison.unit, comparison.landmarks
+    held_out = f" and {landmarks['holdout'].n_units:,} held out" if "holdout" in landmarks else ""
+    tables = f"{n:,} table{'s' if n != 1 else ''}"
+    return f"{tables} beside one another, against one original of {landmarks['original'].n_units:,} {unit}s{held_out}."
 
 
 def sentences(comparison: Comparison) -> list[str]:
@@ -54,6 +62,8 @@ def sentences(comparison: Comparison) -> list[str]:
         found.append(
             "Without a holdout neither use nor privacy is known: keep some real rows that nothing learns from."
         )
+    if comparison.left_out:
+        found.append(f"Ids are in no accuracy: {', '.join(comparison.left_out)}.")
     return found
 
 
@@ -83,10 +93,6 @@ def _sheets(comparison: Comparison) -> list[Sheet]:
         values = {LANDMARK_NAMES.get(key, key): getattr(one, name) for key, one in comparison.standings.items()}
         columns = list(dict.fromkeys(column for by_column in values.values() for column in by_column))
         if columns:
-            body = [(key, *(_text(own.get(column)) for column in columns)) for key, own in values.items() if own]
+            body = [(key, *(told(own.get(column)) for column in columns)) for key, own in values.items() if own]
             found.append(Sheet(title, note, ("table", *columns), body))
     return found
-
-
-def _text(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"

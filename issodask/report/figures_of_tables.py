@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from issodask.report.style import Along, Chart, Json, axis, chart, legend, text
 
+READING = "Higher is closer to people, further to the left more private; real data are the landmarks."
+"""How `places` is read."""
+
 _COLOURS = ("@subset", "@pool", "@holdout", "@ink", "@good", "@warning", "@soft")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")

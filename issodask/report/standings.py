@@ -17,8 +17,37 @@ from issodask.report.scores import score
 from issodask.report.tables import Table
 from issodask.report.use import Prediction, measure_use, taught_share
 
-A_COPY, REAL = "original", "holdout"
+ORIGINAL, HOLDOUT = "original", "holdout"
 """The landmarks, by the names of their tables."""
+
+NAMES = {
+    "univariate": "1 column",
+    "bivariate": "2 columns",
+    "trivariate": "3 columns",
+    "unseen": "unseen people",
+    "use": "use",
+    "told_apart": "told apart",
+    "attack": "attack",
+    "dcr_share": "DCR share",
+    "copies": "copies",
+}
+"""What pages and terminals call the measures that they show of a Standing."""
+
+MEANINGS = {
+    "1, 2, 3 columns": "1 − total variation distance to the table that was learnt from, the mean over all of them",
+    "unseen people": "the mean of the three against real people whom nothing has seen",
+    "use": "what trees learn from the table, tested on unseen people, as a share of what the original teaches",
+    "told apart": "AUC of a classifier that tells the table's rows from unseen people (0.5: not at all)",
+    "attack": "AUC of an attack that tells who was learnt from (0.5: not at all)",
+    "DCR share": "share of rows nearer to the original than to unseen people (0.5: no nearer)",
+    "copies": "share of units that equal one of the original",
+}
+"""The same in sentences."""
+
+
+def told(value: float | None, digits: int = 4) -> str:
+    """A measure as people read it; a dash for what was not measured."""
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 @dataclass(frozen=True)
@@ -132,7 +161,7 @@ def _attacked(attack: Membership | None, name: str) -> dict[str, Any]:
     """Real people who were not in the original play those who publish nothing: the control."""
     if attack is None:
         return {}
-    found: Attack = attack.strongest(CONTROL if name == REAL else name)
+    found: Attack = attack.strongest(CONTROL if name == HOLDOUT else name)
     return {
         "attack": found.everybody.auc,
         "attack_error": found.everybody.error,
@@ -144,7 +173,7 @@ def _dcr_shares(tables: Mapping[str, Table], seed: int, max_rows: int) -> Callab
     rows = rows_to_compare(tables, seed)
 
     def share_of(name: str) -> float | None:
-        if name == REAL or "holdout" not in rows:
+        if name == HOLDOUT or "holdout" not in rows:
             return None
         found = measure_privacy(rows["original"], rows[name], rows["holdout"], max_rows=max_rows, seed=seed)
         return None if found is None else found.dcr_share

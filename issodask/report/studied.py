@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
 
-from issodask.report.standings import Standing
+from issodask.report.standings import Standing, told
 
 ALONE, SELECTED = "alone", "selected"
 ALL_POOLS = "all pools"
 MEASURES = ("univariate", "bivariate", "trivariate", "accuracy", "unseen", "use", "told_apart", "attack", "dcr_share")
 """What is averaged: those of a Standing that a benchmark compares."""
 
-HIGHER_IS_BETTER = ("univariate", "bivariate", "trivariate", "accuracy", "unseen", "use")
+OF_WORK = ("seconds", "peak_gb")
+"""What is averaged beside them: what a trial took."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,17 @@ class Row:
     peak_gb: float | None = None
     standing: Standing | None = None
 
-    def told(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """All but where it stands."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "standing"}
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return self.facts() | {"standing": None if self.standing is None else self.standing.to_dict()}
+
     def flat(self) -> dict[str, Any]:
         """A row of a table."""
-        return self.told() | ({} if self.standing is None else self.standing.flat())
+        return self.facts() | ({} if self.standing is None else self.standing.flat())
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ class Studied:
                 "tables": len({row.table for row in self.rows if (row.synthesizer, row.way) == (synthesizer, way)}),
                 **{
                     measure: None if (found := self.mean(measure, synthesizer, way)) is None else found.mean
-                    for measure in (*MEASURES, "seconds", "peak_gb")
+                    for measure in (*MEASURES, *OF_WORK)
                 },
             }
             for synthesizer, way in self.ways()
@@ -148,11 +153,7 @@ class Studied:
     def shown(self) -> list[tuple[str, ...]]:
         """A heading, and a line of texts for each synthesizer and way."""
         rows = self.summary()
-        texts = [
-            tuple("–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value) for value in row)
-            for row in ([*row.values()] for row in rows)
-        ]
-        return [tuple(rows[0]) if rows else ("synthesizer", "way"), *texts]
+        return [tuple(rows[0]) if rows else ("synthesizer", "way"), *(tuple(map(_text, row.values())) for row in rows)]
 
     def to_rows(self) -> list[dict[str, Any]]:
         """A row for each trial and way, for a table or a CSV file."""
@@ -164,7 +165,8 @@ class Studied:
             "settings": dict(self.settings),
             "versions": dict(self.versions),
             "rows": [
-                row.told() | {"standing": None if row.standing is None else row.standing.to_dict()} for row in self.rows
+                row.facts() | {"standing": None if row.standing is None else row.standing.to_dict()}
+                for row in self.rows
             ],
             "landmarks": [
                 {"table": table, "train_rows": n, "repeat": repeat, **{k: one.to_dict() for k, one in found.items()}}
@@ -174,6 +176,9 @@ class Studied:
 
 
 def _value(row: Row, measure: str) -> float | None:
-    if measure in ("seconds", "peak_gb"):
-        return None if row.standing is None else getattr(row, measure)
-    return None if row.standing is None else getattr(row.standing, measure)
+    """Of a trial that gave nothing, nothing counts."""
+    return None if row.standing is None else getattr(row if measure in OF_WORK else row.standing, measure)
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, str | int) else told(value)

@@ -3,11 +3,11 @@
 In: `Studied`. Out: HTML text, as `report.shell` makes it.
 """
 
-from issodask.report.figures_of_tables import Curve, Place, by_size, places
+from issodask.report.figures_of_tables import READING, Curve, Place, by_size, places
 from issodask.report.shell import render_shell
-from issodask.report.standings import A_COPY, REAL
+from issodask.report.standings import HOLDOUT, ORIGINAL
 from issodask.report.studied import ALL_POOLS, ALONE, SELECTED, Mean, Studied
-from issodask.report.study_tables import MEANINGS, SIZE_MEASURES, WAYS, conclusions, sheets
+from issodask.report.study_tables import MEANINGS_OF_STUDIES, SIZE_MEASURES, conclusions, sheets
 from issodask.report.style import Chart
 
 ALL_TABLES = "All tables"
@@ -20,15 +20,35 @@ def render_study(studied: Studied, title: str = "Benchmark") -> str:
     """The whole page."""
     charts, labels = _charts(studied)
     return render_shell(
-        "study.html",
+        "beside.html",
         title,
         charts,
-        studied=studied,
+        kind="benchmark",
+        lede=_lede(studied),
+        sentences=[*conclusions(studied), *_told_of_failures(studied)],
         labels=labels,
-        sentences=conclusions(studied),
+        reading=READING if len(studied.sizes) == 1 else "",
         sheets=sheets(studied),
-        meanings=MEANINGS,
+        meanings=MEANINGS_OF_STUDIES,
+        made=f"Made by issodask {studied.versions.get('issodask', '')}; results.json beside this page has all numbers.",
     )
+
+
+def _lede(studied: Studied) -> str:
+    sizes = f" × {len(studied.sizes)} sizes" if len(studied.sizes) > 1 else ""
+    ways, tables = (
+        _counted(len(found), what) for found, what in ((studied.synthesizers, "way"), (studied.tables, "table"))
+    )
+    return f"{ways} to make rows × {tables}{sizes}, each alone and with selection on top of its pool."
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' if n != 1 else ''}"
+
+
+def _told_of_failures(studied: Studied) -> list[str]:
+    n = len(studied.failures)
+    return [f"{_counted(n, 'trial')} gave nothing; the last table says why."] if n else []
 
 
 def _charts(studied: Studied) -> tuple[dict[str, Chart], dict[str, str]]:
@@ -62,9 +82,9 @@ def _places(studied: Studied, table: str | None) -> list[Place]:
             name = synthesizer.partition("?")[0].removeprefix("sdv:")
             before = alone if selected is not None and synthesizer != ALL_POOLS else None
             found.append(Place(name, *at, before=before))
-    for which, name in ((A_COPY, "the original"), (REAL, "unseen people")):
+    for which, name in ((ORIGINAL, "the original"), (HOLDOUT, "unseen people")):
         attack = studied.landmark("attack", which, table)
-        closeness = studied.landmark("unseen" if which == A_COPY else "accuracy", which, table)
+        closeness = studied.landmark("unseen" if which == ORIGINAL else "accuracy", which, table)
         if attack is not None and closeness is not None:
             found.append(Place(name, attack.mean, closeness.mean, is_landmark=True))
     return found
@@ -80,9 +100,9 @@ def _curves(studied: Studied, table: str, measure: str) -> list[Curve]:
     for synthesizer, way in studied.ways():
         means = [studied.mean(measure, synthesizer, way, table, size) for size in studied.sizes]
         if any(mean is not None for mean in means):
-            found.append(Curve(f"{synthesizer}, {WAYS[way]}", tuple(map(_value, means))))
+            found.append(Curve(f"{synthesizer}, {way}", tuple(map(_value, means))))
     if measure == "unseen":
-        means = [studied.landmark(measure, A_COPY, table, size) for size in studied.sizes]
+        means = [studied.landmark(measure, ORIGINAL, table, size) for size in studied.sizes]
         found.append(Curve("the original itself", tuple(map(_value, means))))
     return found
 

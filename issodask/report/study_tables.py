@@ -6,41 +6,23 @@ In: `Studied`. Out: `Sheet`s, which the page and the Markdown file both show.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from issodask.report.standings import A_COPY, REAL
-from issodask.report.studied import ALL_POOLS, ALONE, SELECTED, Mean, Studied
+from issodask.report.standings import HOLDOUT, MEANINGS, NAMES, ORIGINAL, told
+from issodask.report.studied import ALL_POOLS, ALONE, OF_WORK, SELECTED, Mean, Studied
 
-COLUMNS = {
-    "univariate": "1 column",
-    "bivariate": "2 columns",
-    "trivariate": "3 columns",
-    "unseen": "unseen people",
-    "use": "use",
-    "told_apart": "told apart",
-    "attack": "attack",
-    "dcr_share": "DCR share",
+COLUMNS = {measure: name for measure, name in NAMES.items() if measure != "copies"} | {
     "seconds": "seconds",
     "peak_gb": "GB",
 }
-MEANINGS_OF_TABLES = {
-    "1, 2, 3 columns": "1 - total variation distance to the table that was learnt from, the mean over all of them",
-    "unseen people": "the mean of the three against real people whom nothing has seen",
-    "use": "what trees learn from the table, tested on unseen people, as a share of what the original teaches",
-    "told apart": "AUC of a classifier that tells the table's rows from unseen people (0.5: not at all)",
-    "attack": "AUC of an attack that tells who was learnt from (0.5: not at all)",
-    "DCR share": "share of rows nearer to the original than to unseen people (0.5: no nearer)",
-}
-MEANINGS = MEANINGS_OF_TABLES | {
+MEANINGS_OF_STUDIES = {name: meaning for name, meaning in MEANINGS.items() if name != "copies"} | {
     "seconds, GB": "of learning, filling the pool and (selected) selecting, on one core; the most memory at once",
 }
 SIZE_MEASURES = {"unseen": "accuracy against unseen people", "use": "use", "seconds": "seconds"}
-WAYS = {ALONE: "alone", SELECTED: "selected"}
-_OF_WORK = ("seconds", "peak_gb")
 _DIGITS = {"use": 3, "told_apart": 3, "attack": 3, "dcr_share": 3, "seconds": 1, "peak_gb": 2}
 _SPREAD_DIGITS = 3
 _NO_SYNTHESIZERS = (ALL_POOLS, "copy")
 """What conclusions leave out: several together, and the landmark that has everything."""
 
-_LANDMARKS = {A_COPY: "the original itself", REAL: "unseen people"}
+_LANDMARKS = {ORIGINAL: "the original itself", HOLDOUT: "unseen people"}
 
 
 @dataclass(frozen=True)
@@ -73,9 +55,9 @@ def _means(studied: Studied, table: str | None, title: str, note: str) -> Sheet:
     for synthesizer, way in studied.ways():
         means = [studied.mean(measure, synthesizer, way, table) for measure in COLUMNS]
         if any(mean is not None for mean in means):
-            rows.append((_called(synthesizer), WAYS[way], *map(_shown, means, COLUMNS)))
+            rows.append((_called(synthesizer), way, *map(_shown, means, COLUMNS)))
     for which, name in _LANDMARKS.items():
-        means = [None if m in _OF_WORK else studied.landmark(m, which, table) for m in COLUMNS]
+        means = [None if m in OF_WORK else studied.landmark(m, which, table) for m in COLUMNS]
         rows.append((name, "", *map(_shown, means, COLUMNS)))
     return Sheet(title, note, ("synthesizer", "", *COLUMNS.values()), rows)
 
@@ -86,7 +68,7 @@ def _by_size(studied: Studied, table: str) -> Iterator[Sheet]:
         rows = [
             (
                 _called(synthesizer),
-                WAYS[way],
+                way,
                 *(_shown(studied.mean(measure, synthesizer, way, table, size), measure) for size in studied.sizes),
             )
             for synthesizer, way in studied.ways()
@@ -109,22 +91,21 @@ def _called(synthesizer: str) -> str:
 
 def _shown(found: Mean | None, measure: str) -> str:
     if found is None:
-        return "–"
-    digits = _DIGITS.get(measure, 4)
-    spread = f" ± {found.spread:.{_SPREAD_DIGITS}f}" if found.spread is not None and measure not in _OF_WORK else ""
-    return f"{found.mean:.{digits}f}{spread}"
+        return told(None)
+    spread = "" if found.spread is None or measure in OF_WORK else f" ± {told(found.spread, _SPREAD_DIGITS)}"
+    return told(found.mean, _DIGITS.get(measure, 4)) + spread
 
 
 def conclusions(studied: Studied) -> list[str]:
     """What selection changes, in sentences with their numbers."""
     found = []
-    for measure, name in (("accuracy", "closer to the original"), ("unseen", "closer to unseen people")):
+    for measure, closer in (("accuracy", "closer to the original"), ("unseen", "closer to unseen people")):
         gains = studied.gains(measure)
         all_gains = [gain for name, by_table in gains.items() if name not in _NO_SYNTHESIZERS for _, gain in by_table]
         if all_gains:
             n_better = sum(gain > 0 for gain in all_gains)
             found.append(
-                f"With selection on top of their pools synthesizers are {name} in {n_better} of {len(all_gains)} "
+                f"With selection on top of their pools synthesizers are {closer} in {n_better} of {len(all_gains)} "
                 f"pairs of synthesizer and table; the mean gain is {100 * sum(all_gains) / len(all_gains):+.2f} points."
             )
     for measure, name in (("use", "Use"), ("told_apart", "The AUC of telling apart"), ("attack", "The attack's AUC")):

@@ -1,7 +1,7 @@
 """A study's tables as Markdown, for a page of documentation or a pull request."""
 
 from issodask.report.studied import Studied
-from issodask.report.study_tables import MEANINGS, conclusions, sheets
+from issodask.report.study_tables import MEANINGS_OF_STUDIES, conclusions, sheets
 
 
 def markdown(studied: Studied) -> str:
@@ -11,7 +11,7 @@ def markdown(studied: Studied) -> str:
         lines += ["", f"### {_inert(sheet.title)}", "", sheet.note, "", _line(sheet.head)]
         lines.append(_line(["---"] * 2 + ["---:"] * (len(sheet.head) - 2)))
         lines += [_line(row) for row in sheet.rows]
-    lines += ["", *(f"- **{name}**: {meaning}" for name, meaning in MEANINGS.items())]
+    lines += ["", *(f"- **{name}**: {meaning}" for name, meaning in MEANINGS_OF_STUDIES.items())]
     return "\n".join(lines).strip() + "\n"
 
 

@@ -21,6 +21,9 @@ from issodask.runtime.base import is_abandoned
 
 _POLL_S = 0.1
 _START_S = 120.0
+
+_running: set[int] = set()
+"""Children that threads of this process wait for."""
 _TAIL_BYTES = 10_000
 _BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -60,22 +63,26 @@ def run_child(module: str, argument: str, limit_s: float, told: Path) -> Ended:
             start_new_session=True,
         )
         in_time, peak_bytes = True, 0
+        _running.add(process.pid)
         try:
             while not (ended := _reaped(process)):
                 peak_bytes = max(peak_bytes, _peak_bytes(process.pid))
                 if _is_late(told, began_at, limit_s) or is_abandoned():
                     in_time = False
-                    _end(process)
+                    _end(process.pid)
                 time.sleep(_POLL_S)
         except BaseException:
-            _end(process)
+            _end(process.pid)
             process.wait()
             raise
         finally:
+            _running.discard(process.pid)
             assert process.stdin is not None
             process.stdin.close()
         code, usage_bytes = ended
-        return Ended(code, _tail(said), time.monotonic() - began, peak_bytes or usage_bytes, in_time)
+        if usage_bytes > _peak_bytes(os.getpid()):
+            peak_bytes = usage_bytes
+        return Ended(code, _tail(said), time.monotonic() - began, peak_bytes, in_time)
 
 
 def _reaped(process: "subprocess.Popen[bytes]") -> tuple[int, int] | None:
@@ -90,7 +97,8 @@ def _reaped(process: "subprocess.Popen[bytes]") -> tuple[int, int] | None:
 def _peak_bytes(pid: int) -> int:
     """What a process had at most so far; 0 where /proc does not say.
 
-    Linux's accounts (ru_maxrss) begin with what this process has: a child is a copy of it for a moment.
+    Linux's accounts (ru_maxrss) begin with what this process had: a child is a copy of it for a moment. What goes
+    beyond that is the child's own.
     """
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
@@ -106,10 +114,16 @@ def _is_late(told: Path, began_at: float, limit_s: float) -> bool:
         return time.time() - began_at > max(limit_s, _START_S)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(pid: int) -> None:
     """It and all that it started; what it wrote is whole or absent."""
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(pid, signal.SIGKILL)
+
+
+def end_children() -> None:
+    """End all children of this process: threads that wait for them go on, as if they had crashed."""
+    for pid in tuple(_running):
+        _end(pid)
 
 
 def _tail(file: IO[bytes]) -> str:

@@ -23,6 +23,7 @@ from issodask.report.metrics import installed_versions
 from issodask.report.standings import Standing
 from issodask.report.studied import ALL_POOLS, ALONE, SELECTED, Row, Studied
 from issodask.runtime import Runtime
+from issodask.runtime.children import end_children
 from issodask.stages.roles import KnownColumns
 from issodask.stages.rules import rules_of
 from issodask.stages.run import unit_of_rows
@@ -60,8 +61,7 @@ def benchmark(study: StudyConfig, runtime: Runtime, events: Events) -> Studied:
 def _benchmark(study: StudyConfig, folder: Path, runtime: Runtime, events: Events) -> Studied:
     files = StudyFolder(folder)
     for synthesizer in study.synthesizers:
-        if external.is_callable_source(synthesizer):
-            external.load(synthesizer)
+        _check(synthesizer)
     write_json(files.settings, study.model_dump())
     versions = installed_versions()
     splits = [split for table in study.tables for split in _splits(table, study)]
@@ -78,9 +78,21 @@ def _benchmark(study: StudyConfig, folder: Path, runtime: Runtime, events: Event
         make(trials)
         if study.all_pools:
             make([_of_all_pools(split, study, folder, ended) for split in splits])
+    except BaseException:
+        end_children()  # threads would wait for their trials
+        raise
     finally:
         shutil.rmtree(files.tables_of_rows, ignore_errors=True)  # real rows are kept no longer than they are needed
     return _studied(study, ended, versions)
+
+
+def _check(synthesizer: str) -> None:
+    """Raise InputError unless it can make rows of any table."""
+    if external.is_callable_source(synthesizer):
+        external.load(synthesizer)
+    elif synthesizer not in ("mostlyai", REAL):
+        external.check_no_name(synthesizer)
+        raise InputError(f"{synthesizer!r} is no synthesizer: name one, or python:MODULE:NAME (a pool is of one table)")
 
 
 # what is to be tried
@@ -134,15 +146,17 @@ def _splits(table: StudiedTable, study: StudyConfig) -> Iterator[_Split]:
         raise InputError(
             f"table {table.title!r} has {n_units:,} units, but a study needs {3 * LEAST_UNITS}: give a larger one"
         )
-    hash = table_hash(source)
+    source_hash = table_hash(source)
     for size in study.train_rows:
         n_train = min(size, n_others // 2 if REAL in study.synthesizers else n_others)
         for repeat in range(1, study.repeats + 1):
             seed = study.seed + repeat - 1
             order = seeds.generator(seed, f"units of {table.title}").permutation(n_units)
             held_out, learnt = order[:n_held_out], order[n_held_out : n_held_out + n_train]
-            parts = {"original": learnt, "holdout": held_out, "spare": order[n_held_out + n_train :][:n_train]}
-            yield _Split(table, source, size, repeat, seed, parts, hash)
+            parts = {"original": learnt, "holdout": held_out}
+            if REAL in study.synthesizers:
+                parts["spare"] = order[n_held_out + n_train :][:n_train]
+            yield _Split(table, source, size, repeat, seed, parts, source_hash)
 
 
 def _trial(split: _Split, synthesizer: str, study: StudyConfig, folder: Path) -> Trial:
@@ -150,7 +164,7 @@ def _trial(split: _Split, synthesizer: str, study: StudyConfig, folder: Path) ->
     table, n_units, place = split.table, study.units or split.n_units, StudyFolder(folder).trials
     paths = split.paths(folder)
     if synthesizer != REAL:
-        del paths["spare"]
+        paths.pop("spare", None)
     settings = {
         "generate": study.generate.model_dump(),
         "select": study.select.model_dump(),
@@ -187,7 +201,7 @@ def _of_all_pools(split: _Split, study: StudyConfig, folder: Path, ended: _Ended
         and outcome.state == DONE
         and other.synthesizer.split(":")[0] not in _NOT_POOLED
     ]
-    pools = tuple(str(other.pool) for other in own)
+    pools = tuple(str(other.run.pool) for other in own)
     return replace(trial, pools=pools, settings={**trial.settings, "pooled": [other.synthesizer for other in own]})
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from issodask.runtime.children import Ended, run_child
 from issodask.store.files import read_json, write_json
 from issodask.store.receipts import key_of
+from issodask.store.run_folder import RunFolder
 
 DONE, FAILED, REFUSED, LATE = "done", "failed", "refused", "not in time"
 PHASES = {"generate": "making its pool", "select": "selecting", "measure": "being measured"}
@@ -52,8 +53,9 @@ class Trial:
         return f"{self.table}, {self.synthesizer}, {self.train_rows:,} units, repeat {self.repeat}"
 
     @property
-    def pool(self) -> Path:
-        return Path(self.folder) / "run" / "pool"
+    def run(self) -> RunFolder:
+        """Where its pool is made and selected from."""
+        return RunFolder(Path(self.folder) / "run")
 
     @property
     def spec(self) -> Path:

@@ -80,7 +80,7 @@ def _published(trial: Trial, original: Any, notes: "_Notes") -> Mapping[str, Pat
         config,
         group_key=group_key,
         seed=trial.seed,
-        folder=folder / "run",
+        folder=trial.run.path,
         runtime=runtime,
         columns=columns,
     )
@@ -95,8 +95,8 @@ def _pool(trial: Trial, original: Any, runtime: Serial) -> Pool:
         return open_pool(_gathered(trial))
     config = validated(GenerateConfig, trial.settings["generate"] | {"source": trial.synthesizer}, "[generate]")
     settings = trial.settings
-    folder, group_key, columns = Path(trial.folder) / "run", settings["group_key"], settings["columns"]
-    return generate(original, config, trial.n_pool, folder, trial.seed, runtime, None, group_key, columns)
+    group_key, columns = settings["group_key"], settings["columns"]
+    return generate(original, config, trial.n_pool, trial.run.path, trial.seed, runtime, None, group_key, columns)
 
 
 def _gathered(trial: Trial) -> Path:

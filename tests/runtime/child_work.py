@@ -21,6 +21,7 @@ def main(how):
     elif how == "grows":
         held = bytearray(300_000_000)
         held[::4096] = b"x" * len(held[::4096])
+        time.sleep(1)  # whoever looks now and then sees it
     else:
         sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         Path(how).write_text(f"{os.getpid()} {sleeper.pid}")

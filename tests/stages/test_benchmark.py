@@ -2,8 +2,13 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import pandas as pd
+import psutil
 import pytest
 
 from issodask.errors import InputError
@@ -146,6 +151,31 @@ def test_benchmark__groups_are_learnt_as_groups(tmp_path):
     assert {row.way: row.standing.n_units for row in found.rows if row.standing} == {ALONE: 60, SELECTED: 60}
     (refused,) = found.failures
     assert refused.error.startswith("copy makes single rows, but groups by 'who' are wanted")
+
+
+@pytest.mark.parametrize(("name", "said"), [("card", "did you mean cart"), ("./pool", "is no synthesizer: name one")])
+def test_benchmark__what_is_no_synthesizer_is_refused_before_anything_is_tried(tmp_path, name, said):
+    with pytest.raises(InputError, match=said):
+        tried(study(tmp_path, synthesizers=[WORKS, name]))
+    assert not (tmp_path / "study" / "trials").exists()
+
+
+def test_benchmark__that_is_stopped_ends_at_once_and_leaves_no_process(tmp_path):
+    path = study(tmp_path, synthesizers=[ODD["hangs"]], limit_s=600).tables[0].path
+    values = {"out": str(tmp_path / "study"), "tables": [path], "synthesizers": [ODD["hangs"]], "train_rows": 120}
+    (tmp_path / "study.json").write_text(json.dumps(values))
+    command = [sys.executable, "-m", "issodask", "benchmark", str(tmp_path / "study.json")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not list((tmp_path / "study").rglob("found.json")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "call it again with the same folder" in err
+    assert not psutil.wait_procs(children, timeout=20)[1]
+    assert not (tmp_path / "study" / "tables").exists()
 
 
 def test_benchmark__small_tables_are_refused_before_anything_is_tried(tmp_path):

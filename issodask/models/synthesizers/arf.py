@@ -5,8 +5,8 @@ numbers from a normal distribution within the leaf's bounds, categories from its
 (2023): Adversarial Random Forests for Density Estimation and Generative Modeling. AISTATS.
 
 It does what the authors' arfpy 0.1.1 does, with its defaults, and agrees with it (tests/models/test_arf.py). arfpy
-itself goes over leaves and rows one by one (41 s for 2,380 rows of 14 columns, here 1 s), and NumPy 2.4 lacks what it
-calls.
+itself goes over leaves and rows one by one, which takes forty times as long (docs/measurements.md), and NumPy 2.4 lacks
+what it calls.
 
 Axes: r = rows of the original, t = trees, f = features, n = rows that are drawn.
 """

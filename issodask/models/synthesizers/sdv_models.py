@@ -168,13 +168,10 @@ class Tvae(SdvModel):
 
 
 @checked_dataclass(config=STRICT)
-class CopulaGan(SdvModel):
+class CopulaGan(Ctgan):
     """CTGAN of numbers that a Gaussian copula's distributions made normal before."""
 
     name: ClassVar[str] = "sdv:CopulaGAN"
     sdv_name: ClassVar[str] = "CopulaGANSynthesizer"
 
-    epochs: Epochs = 300
-    batch_size: TensBatch = 500
-    discriminator_steps: Annotated[int, Field(gt=0)] = 1
     distribution: Distribution = "beta"
