@@ -7,3 +7,7 @@ class InputError(ValueError):
 
 class LostError(RuntimeError):
     """What a run depends on is gone; run again, it goes on where it stopped. The command line exits with code 75."""
+
+
+class HostLostError(LostError):
+    """A worker that kept something is gone, and what it kept; others can begin again from what the driver knows."""

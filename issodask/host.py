@@ -1,6 +1,7 @@
 """What a host offers, found the same way on Linux and macOS: processors, locks that go with their process, packages."""
 
 import os
+import platform
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -33,6 +34,14 @@ def n_processors() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def host_id() -> str:
+    """Names the host of this process; on Linux hosts that are played by a container, or a network namespace, too."""
+    try:
+        return f"{platform.node()} {os.readlink('/proc/self/ns/net')}"
+    except OSError:
+        return platform.node()
 
 
 def memory_bytes() -> int:

@@ -5,7 +5,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -48,6 +48,19 @@ def named(generator: Any) -> str:
     return f"python:{what.__module__}:{what.__qualname__}"
 
 
+class Hosts(Protocol):
+    """Objects that live where work runs, while a context lasts: see `Runtime.hosts`."""
+
+    n_hosts: int
+
+    def ask(self, method: str, arguments: Sequence[Any]) -> Callable[[], list[Any]]:
+        """Call a method of the first hosts side by side, of each with one of the arguments.
+
+        What is returned waits for what they return, and gives it in their order. Both raise HostLostError when a worker
+        is gone that kept one.
+        """
+
+
 class Runtime(ABC):
     """Where work runs: tasks on `n_workers` workers. `issodask.testing.check_runtime` checks what it promises.
 
@@ -59,6 +72,8 @@ class Runtime(ABC):
 
     name: str
     n_workers: int
+    n_elsewhere: int = 0
+    """Of the workers those on other hosts than this process, whose processors they don't share."""
 
     @abstractmethod
     def map(
@@ -75,6 +90,16 @@ class Runtime(ABC):
         `function` is a module's function; `shared` are values or what `share` returned. With `exclusive` at most one
         such task runs on a worker at a time; a task that fails is tried `retries` times more. `label` names the tasks
         for whoever watches.
+        """
+
+    @abstractmethod
+    def hosts(
+        self, make: Callable[..., Any], items: Sequence[Any], *shared: Any, label: str
+    ) -> AbstractContextManager[Hosts]:
+        """Within this context there is an object `make(item, *shared)` for each item, which stays on its worker.
+
+        There are no more items than workers; those elsewhere come first. `make` is a module's function; `shared` and
+        `label` are as `map` has them.
         """
 
     def share(self, value: Any) -> Any:

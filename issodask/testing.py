@@ -106,6 +106,7 @@ def check_runtime(runtime: Runtime) -> None:
     _check_results(runtime)
     _check_shared(runtime)
     _check_errors(runtime)
+    _check_hosts(runtime)
     _check_exclusive(runtime)
     with tempfile.TemporaryDirectory(prefix="issodask-check-") as folder:
         _check_retries(runtime, Path(folder))
@@ -155,6 +156,31 @@ def _check_exclusive(runtime: Runtime) -> None:
     for worker in {worker for worker, _, _ in spans}:
         own = sorted((began, ended) for name, began, ended in spans if name == worker)
         assert all(a[1] <= b[0] for a, b in pairwise(own)), "exclusive tasks of a worker overlap"
+
+
+def _check_hosts(runtime: Runtime) -> None:
+    items = list(range(min(2, runtime.n_workers)))
+    with runtime.hosts(_Tally, items, runtime.share(np.ones(_LARGE)), label="check") as hosts:
+        assert hosts.n_hosts == len(items), "there is not a host for each item"
+        assert hosts.ask("add", [1] * len(items))() == [_LARGE + i + 1 for i in items], "hosts do not answer in order"
+        assert hosts.ask("add", [1])() == [_LARGE + 2], "a host forgets, or others are called too"
+        _expect(ValueError, "no 7", lambda: hosts.ask("add", [7])())
+        assert hosts.ask("add", [0] * len(items))() == [_LARGE + 2, *(_LARGE + i + 1 for i in items[1:])], (
+            "a host that raised an error forgets"
+        )
+
+
+class _Tally:
+    """Counts on from what it was made with."""
+
+    def __init__(self, item: int, values: Any) -> None:
+        self._total = item + float(values.sum())
+
+    def add(self, number: int) -> float:
+        if number == 7:
+            raise ValueError(f"no {number}")
+        self._total += number
+        return self._total
 
 
 def _expect(kind: type[Exception], message: str, act: Callable[[], Any]) -> None:

@@ -23,6 +23,7 @@ from issodask.events.job import (
 )
 from issodask.events.search import (
     Bounded,
+    Helped,
     MemoryShort,
     OddsFound,
     PoolMarked,
@@ -47,6 +48,7 @@ __all__ = [
     "Driving",
     "Evaluating",
     "GeneratorTold",
+    "Helped",
     "Imputing",
     "MemoryShort",
     "OddsFound",

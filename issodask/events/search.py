@@ -129,6 +129,15 @@ class MemoryShort(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Helped(Event):
+    """From step `n` of trimming on so many workers on other hosts help; 0: nobody any more, or one was lost."""
+
+    KIND = "helped"
+    n: int
+    workers: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trimmed(Event):
     """A step of trimming is done; `units` are left."""
 

@@ -5,7 +5,7 @@ In: a range of units, cut into a part for each thread. Out: the same as one thre
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,24 @@ class ThreadTeam(Protocol):
     n_threads: int
 
     def run(self, function: Callable[[slice], None], parts: Sequence[slice]) -> None: ...
+
+
+class Hosts(Protocol):
+    """Objects on workers: as issodask.protocols has them."""
+
+    n_hosts: int
+
+    def ask(self, method: str, arguments: Sequence[Any]) -> Callable[[], list[Any]]: ...
+
+
+class OneThread:
+    """The caller's own."""
+
+    n_threads = 1
+
+    def run(self, function: Callable[[slice], None], parts: Sequence[slice]) -> None:
+        for part in parts:
+            function(part)
 
 
 def count_by(

@@ -10,8 +10,8 @@ it is a matter of luck: better by a twentieth on census, worse by a quarter on A
 date: when they came in batches of 0.5 % of the subset, computed against one residual, census ended at 0.0071 instead of
 0.0044; at 0.01 %, as here, nothing is lost. (Where cells are many and units few, of 80 columns and 20,000 rows, 0.1 %
 loses nothing either, and takes a fifth less time; ACS income would lose a tenth by it. As long as the subset is so many
-times too large, batches may be so many times longer everywhere.) That leaves no time to ask workers elsewhere, so
-trimming runs on the driver's own threads, on the units of the oversized subset.
+times too large, batches may be so many times longer everywhere.) So the driver trims, with its own threads; workers
+elsewhere can help to look up gains (gains.py), which takes nearly all of the time.
 
 Where triples are a sample, most of a gain's look-ups are theirs, and gains in pairs alone say which picks are worth
 them. (With a quarter of the picks, 100,000 rows of 80 columns are trimmed in 114 s to 0.00668, not in 162 s to 0.00661.
@@ -24,18 +24,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from issodask import seeds
+from issodask.fitting.gains import SCREENED, Begun, GainTable, Helpers, Looked, News, Restart
 from issodask.fitting.problem import Problem, time_gains
 from issodask.fitting.schedule import TrimPlan
-from issodask.fitting.team import ThreadTeam, cut
-from issodask.kernels.loss import ONE, retarget
+from issodask.fitting.team import ThreadTeam
 from issodask.kernels.swaps import choose_best, draw_units, trim_groups
-from issodask.kernels.units import Units, leave, removal_gains
 
 _CELLS_PER_UNIT_IF_SPARSE = 200  # of the subset
-_SCREENED = 4  # picks, of which the best in pairs goes on
 _GAINS_OF_LEAVING = 5  # what the removal of a unit takes, in gains
 _TOLD = 10
-_WIDTH = np.float32(3.0)  # of the softened error, in standard deviations of a cell's noise
+
+_Deal = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+"""Units left, their places, the first of each class, and how many are left of each: see `choose_best`."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,6 @@ class Trimming:
         batches: Batches = _BATCHES,
     ) -> None:
         self.next_step = start.next_step
-        self.residual = start.residual
         self._oversize = 1.0
         self._plan = plan
         self._problem = problem
@@ -111,7 +110,9 @@ class Trimming:
         self._unit_ids = start.order[by_id]
         self._n_left = start.sizes.copy()
         units = problem.gather_by(team, self._unit_ids)
-        self._removals = _Removals.of(start, units, problem, team, batches)
+        weight = units.step if start.typical_weight is None else start.typical_weight
+        table = GainTable(units, start.residual, weight, problem, team)
+        self._removals = _Removals(start, table, problem.objective.n_units, batches)
 
     @property
     def order(self) -> NDArray[np.int64]:
@@ -121,16 +122,29 @@ class Trimming:
         return self._unit_ids[np.concatenate([left[first : first + n] for first, n in own])]
 
     @property
+    def residual(self) -> NDArray[np.int32]:
+        return self._removals.current.residual
+
+    @property
     def typical_weight(self) -> int:
         """What a unit typically weighs in a cell."""
-        return self._removals.typical_weight
+        return self._removals.current.typical_weight
+
+    @property
+    def begun(self) -> Begun:
+        """What helpers begin with, that join before the next step."""
+        return Begun(self._unit_ids, self.residual, self.typical_weight)
+
+    def help_with(self, helpers: Helpers | None) -> None:
+        """Let helpers, who began with `begun`, look up gains from the next step on; None: nobody any more."""
+        self._removals.helpers = helpers
 
     def run_step(self, n_picks: int) -> Step:
-        """Run the next step of the plan; each removal is the best of `n_picks`. The number of threads is no matter."""
+        """Run the next step of the plan; each removal is the best of `n_picks`. Threads and helpers are no matter."""
         plan = self._plan
         sizes = plan.sizes(self.next_step + 1)
         size = int(sizes.sum())
-        self._removals.restart(self._oversize, size / plan.n_end)
+        self._removals.tell(Restart(self._oversize, size / plan.n_end))
         self._oversize = size / plan.n_end
         random = seeds.generator(self._seed, "trim", self.next_step)
         while (surplus := self._n_left - sizes).any():
@@ -152,61 +166,39 @@ def shuffled(unit_ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 def time_picks(unit_ids: NDArray[np.int64], problem: Problem) -> float:
     """Seconds that one pick of a removal takes: those of a gain or, where picks are screened, of a part of it."""
     units = problem.gather(unit_ids[:1])
-    share = 1.0 if units.sketch is None else units.sketch.cells_per_unit / units.cells_per_unit + 1 / _SCREENED
+    share = 1.0 if units.sketch is None else units.sketch.cells_per_unit / units.cells_per_unit + 1 / SCREENED
     return share * time_gains(unit_ids, problem)
 
 
-@dataclass(frozen=True)
 class _Removals:
     """What the removals of all steps work on; arrays as `remove_best` and `choose_best` have them.
 
-    `sketch`, if there is one, is the units with fewer cells, by which picks are screened.
+    The table, and whoever helps, hear what changed when they are needed next: helpers while the driver does.
     """
 
-    residual: NDArray[np.int32]
-    table: NDArray[np.int16]
-    slopes: NDArray[np.float32]
-    typical_weight: int
-    units: Units
-    sketch: Units | None
-    left: NDArray[np.int64]
-    places: NDArray[np.int64]
-    firsts: NDArray[np.int64]
-    problem: Problem
-    team: ThreadTeam
-    batches: Batches
+    def __init__(self, start: TrimStart, table: GainTable, n_end: int, batches: Batches) -> None:
+        self.places = np.argsort(start.order, kind="stable")
+        self.left = np.argsort(self.places)
+        self.firsts = np.cumsum(start.sizes) - start.sizes
+        self.helpers: Helpers | None = None
+        self._table = table
+        self._news: list[News] = []
+        self._n_end = n_end
+        self._batches = batches
 
-    @classmethod
-    def of(
-        cls,
-        start: TrimStart,
-        units: Units,
-        problem: Problem,
-        team: ThreadTeam,
-        batches: Batches,
-    ) -> "_Removals":
-        """Begin with `units`, those of `start.order` by their ids."""
-        residual = start.residual
-        table = np.empty(len(residual), np.int16)
-        slopes = np.empty(len(residual) if problem.objective.noise.any() else 1, np.float32)
-        weight = units.step if start.typical_weight is None else start.typical_weight
-        places = np.argsort(start.order, kind="stable")
-        left = np.argsort(places)
-        firsts = np.cumsum(start.sizes) - start.sizes
-        return cls(residual, table, slopes, weight, units, units.sketch, left, places, firsts, problem, team, batches)
+    @property
+    def current(self) -> GainTable:
+        """The table, after all that happened."""
+        for news in self._news:
+            self._table.hear(news)
+        self._news = []
+        return self._table
 
-    def restart(self, before: float, oversize: float) -> None:
-        """Take up the residual against the target of a subset `oversize` times as large as the final one."""
-        objective, slopes = self.problem.objective, self.slopes
-        widths = np.float32(_WIDTH * np.sqrt(oversize)) * objective.noise[: len(slopes)]
-        np.divide(np.float32(ONE), np.maximum(np.float32(self.typical_weight), widths), out=slopes)
-
-        def take_up(part: slice) -> None:
-            own_slopes = slopes[part] if len(slopes) > 1 else slopes
-            residual, target, table = self.residual[part], objective.target[part], self.table[part]
-            retarget(residual, target, before, oversize, own_slopes, self.typical_weight, table)
-
-        self.team.run(take_up, cut(len(self.residual), self.team.n_threads))
+    def tell(self, news: News) -> None:
+        """Let the table and the helpers hear this."""
+        self._news.append(news)
+        if self.helpers is not None:
+            self.helpers.tell(news)
 
     def remove(self, draws: NDArray[np.float64], classes: NDArray[np.int64], n_left: NDArray[np.int64]) -> None:
         """Remove a unit of the class that each row of `draws` (float64, g x p) is for; `n_left` changes in place.
@@ -217,52 +209,47 @@ class _Removals:
         n_gains = draws.shape[1] if draws.shape[1] > 1 else 0
         n_all = int(n_left.sum())
         n_side_by_side = max(1, n_all // self._units_per_batch(n_all)) if n_gains else len(draws)
-        n_look_ups = n_side_by_side * (n_gains + _GAINS_OF_LEAVING) * self.units.cells_per_unit
+        table = self._table
+        n_look_ups = n_side_by_side * (n_gains + _GAINS_OF_LEAVING) * table.units.cells_per_unit
         deal = self.left, self.places, self.firsts, n_left
-        if self.sketch is None and n_look_ups < self.batches.worth_threads:
-            fixed = self.residual, self.table, self.slopes, self.typical_weight, self.units
-            trim_groups(*fixed, *deal, classes, draws, n_side_by_side)
+        if table.sketch is None and n_look_ups < self._batches.worth_threads:
+            before = n_left.copy()
+            self._remove_alone(deal, classes, draws, n_side_by_side)
+            self._tell_helpers(before, n_left)
             return
         gone = np.empty(n_side_by_side, np.int64)
         for first in range(0, len(draws), n_side_by_side):
             group, own = draws[first : first + n_side_by_side], classes[first : first + n_side_by_side]
             picks = np.empty(group.shape, np.int64)
             draw_units(self.left, self.firsts, n_left, own, group, picks)
-            if n_gains and self.sketch is not None:
-                picks = self._screened(picks, self.sketch)
-            gains = self._gains(picks, self.units) if n_gains else np.zeros(picks.shape)
+            picks, gains = self._look_up(picks) if n_gains else (picks, np.zeros(picks.shape))
             n_gone = choose_best(*deal, own, picks, gains, gone)
-            self._leave(gone[:n_gone])
+            self.tell(gone[:n_gone].copy())
+
+    def _remove_alone(
+        self, deal: _Deal, classes: NDArray[np.int64], draws: NDArray[np.float64], n_side_by_side: int
+    ) -> None:
+        table = self.current
+        fixed = table.residual, table.table, table.slopes, table.typical_weight, table.units
+        trim_groups(*fixed, *deal, classes, draws, n_side_by_side)
+
+    def _tell_helpers(self, before: NDArray[np.int64], after: NDArray[np.int64]) -> None:
+        """Let helpers hear who left in the compiled loop: those that stand behind the ones that are left."""
+        if self.helpers is not None:
+            lots = zip(self.firsts.tolist(), after.tolist(), before.tolist(), strict=True)
+            self.helpers.tell(np.concatenate([self.left[first + n : first + m] for first, n, m in lots]))
+
+    def _look_up(self, picks: NDArray[np.int64]) -> Looked:
+        """The gains of the picked units (g x p), or of the best of them: by all threads, and whoever helps."""
+        if self.helpers is None:
+            return self.current.look_up(picks)
+        if self._table.sketch is not None:
+            return self.helpers.look_up(picks, lambda: self.current, self._table.look_up)
+        _, gains = self.helpers.look_up(picks.reshape(-1, 1), lambda: self.current, self._table.look_up)
+        return picks, gains.reshape(picks.shape)
 
     def _units_per_batch(self, n_left: int) -> int:
         """How many units are left for each of those that go side by side."""
-        n_end = self.problem.objective.n_units
-        is_sparse = len(self.residual) > _CELLS_PER_UNIT_IF_SPARSE * n_end
-        in_the_end = self.batches.units_per_batch_if_sparse if is_sparse else self.batches.units_per_batch
-        return max(1, in_the_end * n_end // n_left)
-
-    def _screened(self, picks: NDArray[np.int64], sketch: Units) -> NDArray[np.int64]:
-        """Of each row of picks the quarter whose gains by the sketch are the highest."""
-        n_kept = -(-picks.shape[1] // _SCREENED)
-        ranked = np.argsort(-self._gains(picks, sketch), axis=1, kind="stable")
-        return np.ascontiguousarray(np.take_along_axis(picks, ranked[:, :n_kept], axis=1))
-
-    def _gains(self, picks: NDArray[np.int64], units: Units) -> NDArray[np.float64]:
-        """The removal gains of the picked units, by all threads."""
-        flat = picks.ravel()
-        gains = np.empty(len(flat))
-
-        def compute(part: slice) -> None:
-            removal_gains(units, self.table, flat[part], gains[part])
-
-        self.team.run(compute, cut(len(flat), self.team.n_threads))
-        return gains.reshape(picks.shape)
-
-    def _leave(self, gone: NDArray[np.int64]) -> None:
-        """Let units leave; each thread changes cells of its own."""
-        n_threads = self.team.n_threads
-
-        def change(part: slice) -> None:
-            leave(self.units, self.residual, self.table, self.slopes, self.typical_weight, gone, part.start, n_threads)
-
-        self.team.run(change, [slice(i, i + 1) for i in range(n_threads)])
+        is_sparse = len(self._table.residual) > _CELLS_PER_UNIT_IF_SPARSE * self._n_end
+        in_the_end = self._batches.units_per_batch_if_sparse if is_sparse else self._batches.units_per_batch
+        return max(1, in_the_end * self._n_end // n_left)

@@ -16,9 +16,11 @@ import dask
 from distributed import Client, LocalCluster, performance_report
 from distributed.scheduler import KilledWorker
 
-from issodask.errors import InputError, LostError
+from issodask.errors import HostLostError, InputError, LostError
+from issodask.host import host_id
 from issodask.runtime.address import find_cluster
 from issodask.runtime.base import Runtime, attempt
+from issodask.runtime.hosts import ActorHosts, actors
 from issodask.runtime.processes import WorkerProcess
 from issodask.runtime.shared import received, share_in
 
@@ -53,6 +55,7 @@ class Cluster(Runtime):
         self._owns_client = owns_client
         self._scratch: Path | None = None
         self._own_scratch: Path | None = None
+        self._places: dict[str, str] = {}  # of workers, by their addresses
 
     @property
     def client(self) -> Client:
@@ -73,6 +76,10 @@ class Cluster(Runtime):
     @property
     def n_workers(self) -> int:  # type: ignore[override]
         return max(1, len(self._workers()))
+
+    @property
+    def n_elsewhere(self) -> int:  # type: ignore[override]
+        return len(self._elsewhere())
 
     def map(
         self,
@@ -101,6 +108,17 @@ class Cluster(Runtime):
         finally:
             if futures:  # a message to all clients, at which one that is just connecting fails
                 self.client.cancel(futures)
+
+    @contextmanager
+    def hosts(self, make: Callable[..., Any], items: Sequence[Any], *shared: Any, label: str) -> Iterator[ActorHosts]:
+        with _losses_told():
+            self.client.wait_for_workers(1)  # as tasks would wait
+            elsewhere = self._elsewhere()
+            addresses = sorted(self._workers(), key=lambda worker: (worker not in elsewhere, worker))[: len(items)]
+            if len(addresses) < len(items):
+                raise HostLostError(f"{len(items)} workers were there, and {len(addresses)} are: run again to go on")
+            with actors(self.client, addresses, make, items, shared, label) as hosts:
+                yield hosts
 
     def share(self, value: Any) -> Any:
         """Small values go along with each task, large ones through a file."""
@@ -166,6 +184,14 @@ class Cluster(Runtime):
     def _workers_say_exclusive(self) -> bool:
         return any(EXCLUSIVE in worker.get("resources", {}) for worker in self._workers().values())
 
+    def _elsewhere(self) -> set[str]:
+        """The addresses of the workers on other hosts than this process."""
+        new = [address for address in self._workers() if address not in self._places]
+        if new:
+            with _losses_told():
+                self._places |= self.client.run(host_id, workers=new, on_error="ignore")
+        return {address for address in self._workers() if self._places.get(address, host_id()) != host_id()}
+
     def _workers(self) -> dict[str, Any]:
         return dict(self.client.scheduler_info(n_workers=-1)["workers"])
 
@@ -203,6 +229,10 @@ class _Local(Cluster):
     @property
     def n_workers(self) -> int:  # type: ignore[override]
         return self._n_workers
+
+    @property
+    def n_elsewhere(self) -> int:  # type: ignore[override]
+        return 0
 
     def check_seen(self, *paths: Path) -> None:
         """Workers of this host see what this process sees."""

@@ -1,6 +1,7 @@
 """Tasks for the tests of runtimes; in a module of their own, so that workers find them."""
 
 import os
+import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -88,3 +89,32 @@ def work_until_abandoned(path):
             return
         time.sleep(0.05)
     started.write_text("out of patience")
+
+
+class Tally:
+    """Counts on from what it was made with."""
+
+    def __init__(self, item, values):
+        if item < 0:
+            raise InputError(f"found {item}, needed another: change it")
+        self._total = item + float(values.sum())
+
+    def add(self, number):
+        if number < 0:
+            raise InputError(f"found {number}, needed another: change it")
+        self._total += number
+        return self._total
+
+    def doubled(self, values):
+        return 2 * values
+
+    def pid(self, _):
+        return os.getpid()
+
+    def slow_pid(self, _):
+        time.sleep(0.5)
+        return os.getpid()
+
+
+def kill_soon(pid, seconds=0.2):
+    threading.Timer(seconds, os.kill, (pid, signal.SIGKILL)).start()
