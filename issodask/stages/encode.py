@@ -7,7 +7,7 @@ gathered on the way; one that lies in two parts is an error.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,16 @@ from issodask.kernels.bins import count_codes
 from issodask.runtime import Runtime
 from issodask.store.codes import (
     Codes,
+    Pack,
     PartCodes,
     codes_path,
     is_intact,
+    pack_codes,
+    packs_of,
     read_keys,
     read_note,
     seal_codes,
+    sizes_of_packs,
     write_codes,
     write_groups,
     write_note,
@@ -85,10 +89,31 @@ def encode_pool(
             on_part(EncodedPart(note.part, note.n_rows, state))
     if group_key is not None:
         _check_whole(pool, folder, group_key)
+    _pack(folder, notes, runtime)
     codes = seal_codes(folder, notes)
     if codes.n_units == 0:
         raise InputError(f"pool {pool.place} is empty: its {len(pool.parts)} parts have no rows: generate some")
     return codes
+
+
+def _pack(folder: Path, notes: Sequence[PartCodes], runtime: Runtime) -> None:
+    """Join the codes of many small parts."""
+    sizes = sizes_of_packs([note.n_rows for note in notes])
+    packs = packs_of(folder, [note.part for note in notes], sizes)
+    tasks = [_Packed(pack, folder, tuple(notes[pack.parts])) for pack, n in zip(packs, sizes, strict=True) if n > 1]
+    for _ in runtime.map(_pack_parts, tasks, label="pack"):
+        pass
+
+
+@dataclass(frozen=True)
+class _Packed:
+    pack: Pack
+    folder: Path
+    parts: tuple[PartCodes, ...]
+
+
+def _pack_parts(task: _Packed) -> None:
+    pack_codes(task.pack, task.folder, task.parts)
 
 
 @dataclass(frozen=True)

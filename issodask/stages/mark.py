@@ -19,7 +19,7 @@ from issodask.fitting.rake import rake
 from issodask.stages.asked import Asked, cells_of_groups
 from issodask.stages.context import SearchContext
 from issodask.stages.original import KnownOriginal
-from issodask.stages.pool_parts import PartTask, part_tasks
+from issodask.stages.pool_parts import PackTask, PartTask, pack_tasks
 from issodask.store.codes import Block, read_note
 from issodask.store.parts import iter_rows
 from issodask.store.plain import plain
@@ -147,7 +147,7 @@ class _Look:
 
 
 def _mark(context: SearchContext, pool: Pool, known: KnownOriginal, asked: Asked) -> tuple[dict[str, Any], list[str]]:
-    tasks = part_tasks(pool, context.codes, known.group_key)
+    tasks = pack_tasks(pool, context.codes, known.group_key)
     needed = [name for name in asked.columns if name in known.columns.needed.names]
     constants = known.columns.constants
     constants = constants.select([name for name in constants.column_names if name in asked.columns])
@@ -158,7 +158,7 @@ def _mark(context: SearchContext, pool: Pool, known: KnownOriginal, asked: Asked
     counts: dict[int, int] = {}
     broken = alone = np.zeros(len(asked.rules.rules), np.int64)
     for own_hashes, numbers, own_counts, own_broken, own_alone in context.runtime.map(
-        _mark_part, tasks, context.runtime.share(look), label="mark"
+        _mark_pack, tasks, context.runtime.share(look), label="mark"
     ):
         hashes += own_hashes
         for number, n in zip(numbers.tolist(), own_counts.tolist(), strict=True):
@@ -174,10 +174,10 @@ def _mark(context: SearchContext, pool: Pool, known: KnownOriginal, asked: Asked
     return facts, hashes
 
 
-def _mark_part(
-    task: PartTask, look: _Look
+def _mark_pack(
+    task: PackTask, look: _Look
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Write the numbers of a part's units. Returns the files' hashes, numbers and how often each occurs, and by rule
+    """Write the numbers of a pack's units. Returns the files' hashes, numbers and how often each occurs, and by rule
     how many units break it, and how many of them no other that is enforced."""
     enforced = look.asked.enforced
     broken = alone = np.zeros(len(enforced), np.int64)
@@ -197,7 +197,12 @@ def _mark_part(
     return hashes, numbers, counts, broken, alone
 
 
-def _units(task: PartTask, look: _Look) -> Iterator[tuple[list[NDArray[np.int64]], NDArray[np.bool_]]]:
+def _units(pack: PackTask, look: _Look) -> Iterator[tuple[list[NDArray[np.int64]], NDArray[np.bool_]]]:
+    for part in pack.parts:
+        yield from _units_of_part(part, look)
+
+
+def _units_of_part(task: PartTask, look: _Look) -> Iterator[tuple[list[NDArray[np.int64]], NDArray[np.bool_]]]:
     """The cells of a part's units in all controls, and which rules they break (units, rules), piece by piece."""
     with task.named():
         tables: Iterator[Any] = (with_constants(rows, look.constants) for rows in iter_rows(task.file, look.schema))

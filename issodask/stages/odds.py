@@ -23,7 +23,7 @@ from issodask.events import Damaged, OddsFound
 from issodask.runtime import Runtime
 from issodask.stages.context import Odds, SearchContext
 from issodask.stages.original import KnownOriginal
-from issodask.stages.pool_parts import PartTask, part_tasks
+from issodask.stages.pool_parts import PackTask, PartTask, pack_tasks
 from issodask.store.codes import read_note
 from issodask.store.parts import iter_part
 from issodask.store.plain import plain
@@ -71,7 +71,7 @@ def find_odds(context: SearchContext, pool: Pool, known: KnownOriginal, sample: 
     if found is not None:
         return Odds(**found, key=key)
     began = monotonic()
-    tasks = part_tasks(pool, context.codes, known.group_key)
+    tasks = pack_tasks(pool, context.codes, known.group_key)
     models, n_trees, prior = _train(tasks, sample, context.runtime, context.seed)
     context.folder.odds.mkdir(parents=True, exist_ok=True)
     hashes, sums = _judge(tasks, sample, context.runtime, (models, prior), context.folder.odds)
@@ -84,7 +84,7 @@ def find_odds(context: SearchContext, pool: Pool, known: KnownOriginal, sample: 
 
 
 def _train(
-    tasks: Sequence[PartTask], sample: SampleOfOriginal, runtime: Runtime, seed: int
+    tasks: Sequence[PackTask], sample: SampleOfOriginal, runtime: Runtime, seed: int
 ) -> tuple[list[str], int, float]:
     """Two models as text: of even places, which judges odd ones, and of odd ones.
 
@@ -108,20 +108,20 @@ def _train(
 
 
 def _judge(
-    tasks: Sequence[PartTask], sample: SampleOfOriginal, runtime: Runtime, judges: tuple[list[str], float], folder: Path
+    tasks: Sequence[PackTask], sample: SampleOfOriginal, runtime: Runtime, judges: tuple[list[str], float], folder: Path
 ) -> tuple[list[str], NDArray[np.float64]]:
     """Write the log-odds of all blocks; returns the files' hashes, and by exponent the sums of odds and squares."""
     shared = runtime.share(sample), runtime.share(judges), runtime.share(folder)
     hashes: list[str] = []
     sums = np.zeros((len(EXPONENTS), 3))
-    for own_hashes, own_sums in runtime.map(_judge_part, tasks, *shared, label="odds"):
+    for own_hashes, own_sums in runtime.map(_judge_pack, tasks, *shared, label="odds"):
         hashes += own_hashes
         sums += own_sums
     return hashes, sums
 
 
-def _judge_part(
-    task: PartTask, sample: SampleOfOriginal, trained: tuple[list[str], float], folder: Path
+def _judge_pack(
+    task: PackTask, sample: SampleOfOriginal, trained: tuple[list[str], float], folder: Path
 ) -> tuple[list[str], NDArray[np.float64]]:
     models, prior = trained
     judges = [trees.read(model) for model in models]
@@ -153,8 +153,8 @@ def _tempered(sums: NDArray[np.float64], n_units: int, n_pool: int, n_trees: int
     raise AssertionError("with an exponent of 0 all units count alike")
 
 
-def _read_features(item: tuple[PartTask, NDArray[np.int64]], sample: SampleOfOriginal) -> NDArray[np.float64]:
-    """The features of the chosen units of a part."""
+def _read_features(item: tuple[PackTask, NDArray[np.int64]], sample: SampleOfOriginal) -> NDArray[np.float64]:
+    """The features of the chosen units of a pack."""
     task, chosen = item
     found = [np.zeros((0, len(sample.features.features)))]
     for first, units in _features(task, sample):
@@ -163,7 +163,12 @@ def _read_features(item: tuple[PartTask, NDArray[np.int64]], sample: SampleOfOri
     return np.concatenate(found)
 
 
-def _features(task: PartTask, sample: SampleOfOriginal) -> Iterator[tuple[int, NDArray[np.float64]]]:
+def _features(pack: PackTask, sample: SampleOfOriginal) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    for part in pack.parts:
+        yield from _features_of_part(part, sample)
+
+
+def _features_of_part(task: PartTask, sample: SampleOfOriginal) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """The features of a part's units, in the order of its codes, piece by piece, with the number of the first one."""
     with task.named():
         values = (sample.features.values(rows) for rows in iter_part(task.file, sample.schema))

@@ -3,13 +3,15 @@
 Rows lie in the pool's order; those of groups group after group, and two small files say where each group begins and
 which key it has (as a hash).
 
-Beside each file lies a note of what it was made from; manifest.json lists all parts once they are whole. Blocks follow
-from the parts alone, never from the number of workers.
+Beside each file lies a note of what it was made from; manifest.json lists all parts once they are whole. Where parts
+are small and many, the codes of neighbouring ones are joined in a *pack*, since to open a file takes longer than to
+read so few rows. Blocks follow from the parts alone, never from the number of workers.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +24,7 @@ from issodask.table.blocks import SequenceCodes
 
 BLOCK_UNITS = 131_072
 MANIFEST = "manifest.json"
+_MANY_PARTS = 100
 _LONGEST_NAME = 200  # bytes; file systems allow 255, and a work name is longer
 
 
@@ -60,24 +63,61 @@ class PartCodes:
 
 @dataclass(frozen=True)
 class Codes:
-    """The codes of a pool; `part_units` are the units of its parts, `counts` how often each code of a column
-    occurs, `key` changes with any of the codes."""
+    """The codes of a pool; `part_units` are the units of its parts, `packs` how many parts lie in one file each,
+    `counts` how often each code of a column occurs, `key` changes with any of the codes."""
 
     folder: Path
     blocks: tuple[Block, ...]
     n_units: int
     n_columns: int
     part_units: tuple[int, ...] = ()
+    packs: tuple[int, ...] = ()
     counts: tuple[tuple[int, ...], ...] = ()
     key: str = ""
 
 
-def blocks_of_parts(codes: Codes, names: Sequence[str]) -> list[list[Block]]:
-    """The blocks of each part of the pool: none of one without units."""
+@dataclass(frozen=True)
+class Pack:
+    """Neighbouring parts whose codes lie in one file; mostly one part alone, in its own.
+
+    parts  their places in the pool
+    """
+
+    path: Path
+    starts_path: Path
+    parts: slice
+
+
+def packs_of(folder: Path, names: Sequence[str], sizes: Sequence[int]) -> list[Pack]:
+    """The packs of a pool whose parts have these names, of so many parts each."""
+    bounds = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
+    packs = []
+    for i, (first, last) in enumerate(pairwise(bounds)):
+        stem = _flat(names[first]) if last - first == 1 else f"%pack-{i:06d}"
+        packs.append(Pack(folder / f"{stem}.npy", folder / f"{stem}.starts.npy", slice(first, last)))
+    return packs
+
+
+def sizes_of_packs(n_rows: Sequence[int]) -> tuple[int, ...]:
+    """How many parts, of so many rows each, lie in one file: of many small ones as many as make a block."""
+    if len(n_rows) <= _MANY_PARTS:
+        return (1,) * len(n_rows)
+    sizes, n_packed = [0], 0
+    for n in n_rows:
+        if sizes[-1] and n_packed + n > BLOCK_UNITS:
+            sizes.append(0)
+            n_packed = 0
+        sizes[-1] += 1
+        n_packed += n
+    return tuple(sizes)
+
+
+def blocks_of_packs(codes: Codes, names: Sequence[str]) -> list[tuple[Pack, list[Block]]]:
+    """Each pack of the pool, and its blocks: none of one without units."""
     by_path: dict[str, list[Block]] = {}
     for block in codes.blocks:
         by_path.setdefault(block.path, []).append(block)
-    return [by_path.get(str(codes_path(codes.folder, name)), []) for name in names]
+    return [(pack, by_path.get(str(pack.path), [])) for pack in packs_of(codes.folder, names, codes.packs)]
 
 
 def open_codes(folder: str | Path) -> Codes:
@@ -88,17 +128,21 @@ def open_codes(folder: str | Path) -> Codes:
         raise InputError(f"{folder} holds no codes of a pool: encode the pool first")
     names = [str(part["part"]) for part in manifest["parts"]]
     has_groups = bool(manifest.get("has_groups"))
-    for name in names:
-        for path in [codes_path(folder, name), *(_group_paths(folder, name) if has_groups else ())]:
-            if not path.is_file():
-                raise InputError(f"codes {path} are missing: encode the pool again")
+    packs = packs_of(folder, names, manifest["packs"])
+    wanted = [codes_path(folder, name) for name in names] + [pack.path for pack in packs]
+    if has_groups:
+        wanted += [path for name in names for path in _group_paths(folder, name)] + [pack.starts_path for pack in packs]
+    for path in wanted:
+        if not path.is_file():
+            raise InputError(f"codes {path} are missing: encode the pool again")
     n_units = [int(part.get("n_units", part["n_rows"])) for part in manifest["parts"]]
     return Codes(
         folder,
-        tuple(_blocks(folder, names, n_units, has_groups)),
+        tuple(_blocks(packs, n_units, has_groups)),
         n_units=sum(n_units),
         n_columns=len(manifest["counts"]),
         part_units=tuple(n_units),
+        packs=tuple(manifest["packs"]),
         counts=tuple(tuple(counts) for counts in manifest["counts"]),
         key=manifest["key"],
     )
@@ -114,15 +158,36 @@ def load_block(block: Block) -> Any:
     return SequenceCodes(np.asarray(codes[starts[0] : starts[-1]]), starts - starts[0])
 
 
+def pack_codes(pack: Pack, folder: Path, parts: Sequence[PartCodes]) -> None:
+    """Join the codes of a pack's parts in its file, unless they are there, as they were joined from the same ones."""
+    key, note_path = _hash_of(parts), pack.path.with_suffix(".json")
+    paths = [pack.path, *([pack.starts_path] if parts[0].groups_xxh3 is not None else [])]
+    if read_json(note_path) == [key, *(file_hash(path) for path in paths if path.is_file())]:
+        return
+    own = [np.load(codes_path(folder, part.part), mmap_mode="r") for part in parts]
+    _write_array(pack.path, np.concatenate(own))
+    if parts[0].groups_xxh3 is not None:
+        starts, n_rows = [np.zeros(1, np.int64)], 0
+        for part in parts:
+            starts.append(np.load(_group_paths(folder, part.part)[0])[1:] + n_rows)
+            n_rows += part.n_rows
+        _write_array(pack.starts_path, np.concatenate(starts))
+    write_json(note_path, [key, *(file_hash(path) for path in paths)])
+
+
+def _hash_of(parts: Sequence[PartCodes]) -> str:
+    return xxhash.xxh3_64("".join(part.codes_xxh3 + (part.groups_xxh3 or "") for part in parts).encode()).hexdigest()
+
+
 def seal_codes(folder: Path, parts: Sequence[PartCodes]) -> Codes:
-    """List the codes of all parts, in the pool's order."""
+    """List the codes of all parts, in the pool's order; those of packs are joined already."""
     counts = [np.sum(column, axis=0).tolist() for column in zip(*(part.counts for part in parts), strict=True)]
     listed = [{"part": part.part, "n_rows": part.n_rows, "n_units": part.n_units} for part in parts]
-    hashes = "".join(part.codes_xxh3 + (part.groups_xxh3 or "") for part in parts)
     manifest = {
         "coded_by": parts[0].coded_by,
         "counts": counts,
-        "key": xxhash.xxh3_64(hashes.encode()).hexdigest(),
+        "key": _hash_of(parts),
+        "packs": sizes_of_packs([part.n_rows for part in parts]),
         "has_groups": parts[0].groups_xxh3 is not None,
         "parts": listed,
     }
@@ -162,11 +227,15 @@ def is_intact(folder: Path, note: PartCodes) -> bool:
 def write_groups(folder: Path, part_name: str, starts: np.ndarray, keys: np.ndarray) -> str:
     """Write where the groups of a part begin (int64, n + 1) and hashes of their keys (uint64, n); return a hash."""
     for path, array in zip(_group_paths(folder, part_name), (starts, keys), strict=True):
-        data = BytesIO()
-        np.save(data, array)
-        with whole_file(path) as work:
-            work.write_bytes(data.getvalue())
+        _write_array(path, array)
     return _hash_groups(folder, part_name) or ""
+
+
+def _write_array(path: Path, array: np.ndarray) -> None:
+    data = BytesIO()
+    np.save(data, array)
+    with whole_file(path) as work:
+        work.write_bytes(data.getvalue())  # np.save itself would not say that the disk is full
 
 
 def read_keys(folder: Path, part_name: str) -> np.ndarray:
@@ -221,12 +290,12 @@ def _write_header(file: BinaryIO, n_rows: int, n_columns: int) -> None:
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def _blocks(folder: Path, names: Sequence[str], n_units: Sequence[int], has_groups: bool) -> Iterator[Block]:
+def _blocks(packs: Sequence[Pack], n_units: Sequence[int], has_groups: bool) -> Iterator[Block]:
     first_unit = 0
-    for name, n_own in zip(names, n_units, strict=True):
-        path = str(codes_path(folder, name))
+    for pack in packs:
+        path, n_own = str(pack.path), sum(n_units[pack.parts])
         if has_groups:
-            yield from _blocks_of_groups(path, _group_paths(folder, name)[0], first_unit)
+            yield from _blocks_of_groups(path, pack.starts_path, first_unit)
         else:
             for start in range(0, n_own, BLOCK_UNITS):
                 yield Block(path, start, min(BLOCK_UNITS, n_own - start), first_unit + start)
