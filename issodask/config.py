@@ -3,6 +3,7 @@
 In: a TOML file (`load_job`) or keyword arguments. Out: a `JobConfig`, never changed after loading.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,8 @@ from pydantic.fields import FieldInfo
 from issodask.errors import InputError
 from issodask.protocols import Generator, named
 from issodask.validation import Section, read_settings, validated
+
+_SECRET = re.compile("key|secret|token|password|passwd|credential|sas|connection_string|auth", re.IGNORECASE)
 
 
 class CsvConfig(Section):
@@ -251,7 +254,23 @@ class JobConfig(Section):
     target: TargetConfig = TargetConfig()
     rules: RulesConfig = RulesConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    storage: dict[str, Any] = Field(
+        default={}, description="how stores (s3://, gs:// ...) are reached: options of fsspec's file systems"
+    )
     runtime: RuntimeConfig = RuntimeConfig()
+
+    @field_serializer("storage")
+    def _without_secrets(self, storage: dict[str, Any]) -> dict[str, Any]:
+        return without_secrets(storage)
+
+
+def without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options whose names do not say that they are secret; no run's files or reports have the others."""
+    return {
+        name: without_secrets(value) if isinstance(value, Mapping) else value
+        for name, value in options.items()
+        if not _SECRET.search(name)
+    }
 
 
 def section_of(name: str) -> type[BaseModel]:

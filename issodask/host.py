@@ -20,6 +20,7 @@ EXTRAS = {
     "cryptography": ("cryptography", "cluster"),
     "bokeh": ("bokeh", "cluster"),
     "psutil": ("psutil", "cluster"),
+    "upath": ("universal_pathlib", "stores"),
     "sdv": ("sdv", "synthesizers"),
     "sklearn": ("scikit-learn", "synthesizers"),
 }

@@ -8,6 +8,7 @@ from issodask.api.compared import Comparison, Study
 from issodask.api.folders import Folder
 from issodask.api.results import Pool, Selection
 from issodask.api.settings import with_settings
+from issodask.api.stores import reaching_stores
 from issodask.api.working import opened, work
 from issodask.config import EvaluateConfig, RulesConfig
 from issodask.errors import InputError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 @with_settings("evaluate", leave_out=["qa_report", "anonymeter", "license"])
+@reaching_stores
 def compare(
     original: Any,
     tables: Mapping[str, Any] | Sequence[str | Path],
@@ -31,6 +33,7 @@ def compare(
     csv: Mapping[str, Any] | None = None,
     rules: "Mapping[str, Any] | RulesConfig | None" = None,
     title: str = "Comparison",
+    storage_options: Mapping[str, Any] | None = None,
     progress: bool | None = None,
     config: EvaluateConfig,
 ) -> Comparison:
@@ -46,6 +49,8 @@ def compare(
                encoding
     rules      what is to hold for every unit, as in a job file: the share of units that keep it is told
     title      of the page
+    storage_options  options of fsspec's file systems that reach stores (s3://, gs:// ...), where the
+                     environment doesn't say
     progress   show it; default: in a terminal or a notebook
     """
     from issodask.stages.compare import compare

@@ -29,9 +29,10 @@ class Pool:
     """
 
     def __init__(self, opened: "StoredPool | str | Path", folder: Folder | None = None) -> None:
+        from issodask.store.places import is_path
         from issodask.store.pool import open_pool
 
-        self.opened = open_pool(opened) if isinstance(opened, str | Path) else opened
+        self.opened = open_pool(opened) if is_path(opened) else opened
         self._folder = folder
 
     @property
@@ -148,13 +149,15 @@ class Selection:
         """The subset in the original's dtypes, where it was a pandas frame."""
         import pandas as pd
 
-        return pd.read_parquet(self.path)
+        with self.path.open("rb") as file:
+            return pd.read_parquet(file)
 
     def to_parquet(self, path: str | Path) -> Path:
         """Write the subset to `path`."""
         from issodask.store.files import copy_whole
+        from issodask.store.places import place
 
-        return copy_whole(self.path, Path(path))
+        return copy_whole(self.path, place(path))
 
     def evaluate(self, holdout: Any | None = None, **settings: Any) -> "Report":
         """Measure it, beside as many random units of the pool; keywords as those of `evaluate`."""
@@ -249,10 +252,11 @@ class Report:
 
 def write_text(path: str | Path, text: str) -> Path:
     from issodask.store.files import whole_file
+    from issodask.store.places import place
 
-    with whole_file(Path(path)) as work:
+    with whole_file(place(path)) as work:
         work.write_text(text, encoding="utf-8")
-    return Path(path)
+    return place(path)
 
 
 @dataclass(frozen=True, repr=False)

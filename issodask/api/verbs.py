@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from issodask.api.folders import Folder
 from issodask.api.results import Finished, Plan, Pool, Report, Selection
 from issodask.api.settings import with_settings
+from issodask.api.stores import reaching_stores
 from issodask.api.target import Target, target_of
 from issodask.api.working import opened, work
 from issodask.config import EvaluateConfig, GenerateConfig, JobConfig, RulesConfig, SelectConfig, job_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 @with_settings("generate", leave_out=["csv"])
+@reaching_stores
 def generate(
     original: Any,
     *,
@@ -33,6 +35,7 @@ def generate(
     workers: int | None = None,
     columns: Mapping[str, str] | None = None,
     csv: Mapping[str, Any] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     progress: bool | None = None,
     config: GenerateConfig,
 ) -> Pool:
@@ -48,6 +51,8 @@ def generate(
     workers    how many; default: one per processor
     columns    roles of columns by name, where they are not found right: number, time, category, text, id, constant
     csv        how CSV files are written, where that can't be found in them: separator, decimal and encoding
+    storage_options  options of fsspec's file systems that reach stores (s3://, gs:// ...), where the
+                     environment doesn't say
     progress   show it; default: in a terminal or a notebook
 
     `source` may also be a function (original, n, seed) -> table, or an object as issodask.protocols.Generator says.
@@ -68,6 +73,7 @@ def generate(
 
 
 @with_settings("select")
+@reaching_stores
 def select(
     original: Any,
     pool: Any,
@@ -85,6 +91,7 @@ def select(
     pool_csv: Mapping[str, Any] | None = None,
     target: "Target | Mapping[str, Any] | None" = None,
     rules: "Mapping[str, Any] | RulesConfig | None" = None,
+    storage_options: Mapping[str, Any] | None = None,
     progress: bool | None = None,
     config: SelectConfig,
 ) -> Selection:
@@ -107,15 +114,20 @@ def select(
     target     shares and totals that the subset is to have, where these are not the original's: a Target, or what a
                job file says of one
     rules      what every unit has to hold, as in a job file: {"rows": ["end >= start"], "dependencies": True}
+    storage_options  options of fsspec's file systems that reach stores (s3://, gs:// ...), where the
+                     environment doesn't say
     progress   show it; default: in a terminal or a notebook
     """
     from issodask.stages.select import select
+    from issodask.store import places
+    from issodask.store.subset import work_folder
     from issodask.store.tables import check_place
 
     for table in (original, pool):
         check_place(table)
-    kept = Folder(folder or (Path(out).with_suffix(".work") if out is not None else None))
-    path = Path(out) if out is not None else kept.files.subset
+    to = None if out is None else places.place(out)
+    kept = Folder(folder or (None if to is None else work_folder(to)))
+    path = kept.files.subset if to is None else to
     with work("select", kept, progress) as events, opened(runtime, workers, events, kept.path) as place:
         selected = select(
             original,
@@ -138,6 +150,7 @@ def select(
 
 
 @with_settings("evaluate")
+@reaching_stores
 def evaluate(
     original: Any,
     subset: Any,
@@ -149,6 +162,7 @@ def evaluate(
     columns: Mapping[str, str] | None = None,
     csv: Mapping[str, Any] | None = None,
     title: str = "Synthetic table",
+    storage_options: Mapping[str, Any] | None = None,
     progress: bool | None = None,
     config: EvaluateConfig,
 ) -> Report:
@@ -164,6 +178,8 @@ def evaluate(
     csv          how CSV files of all tables are written, where that can't be found in them: separator, decimal and
                  encoding
     title        of the report
+    storage_options  options of fsspec's file systems that reach stores (s3://, gs:// ...), where the
+                     environment doesn't say
     progress     show it; default: in a terminal or a notebook
     """
     from issodask.stages.evaluate import evaluate
@@ -200,6 +216,7 @@ def evaluate(
     return Report(metrics, page.read_text(encoding="utf-8"), card, _text_if_there(qa_page))
 
 
+@reaching_stores
 def run(
     job: "str | Path | Mapping[str, Any] | JobConfig",
     *,
@@ -208,6 +225,7 @@ def run(
     workers: int | None = None,
     columns: Mapping[str, str] | None = None,
     performance_report: bool | None = None,
+    storage_options: Mapping[str, Any] | None = None,
     progress: bool | None = None,
     **sections: Mapping[str, Any],
 ) -> Finished:
@@ -221,6 +239,8 @@ def run(
     workers             how many, in place of the job's
     columns             roles of columns by name, beside those that the job names
     performance_report  on Dask: write its report to dask-report.html
+    storage_options     options of fsspec's file systems that reach stores (s3://, gs:// ...), where the
+                        environment doesn't say
     progress            show it; default: in a terminal or a notebook
     sections            settings in place of the job's, such as select={"units": 20_000}
     """
@@ -230,6 +250,8 @@ def run(
     scheduler, client = (runtime, None) if isinstance(runtime, str) else (None, runtime)
     place = {"workers": workers, "scheduler": scheduler, "performance_report": performance_report}
     config, kept = _job(job, folder, sections, place)
+    if storage_options is not None:
+        config = config.model_copy(update={"storage": {**config.storage, **storage_options}})
     with work("run", kept, progress) as events:
         finished = run(config, events, client, columns)
     pool = Pool(finished.pool, kept)
@@ -259,11 +281,12 @@ def plan(
 
 def _pool_of(given: Any, csv: Mapping[str, Any] | None, folder: Folder) -> Pool:
     """The pool that was selected from: a table was written to the folder."""
+    from issodask.store.places import is_path
     from issodask.store.pool import open_pool
 
     if isinstance(given, Pool):
         return given
-    return Pool(open_pool(given, csv)) if isinstance(given, str | Path) else Pool(folder.files.pool, folder)
+    return Pool(open_pool(given, csv)) if is_path(given) else Pool(folder.files.pool, folder)
 
 
 def _text_if_there(path: Path) -> str | None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from issodask.cli.options import PATH, columns_option, given, group_key_option, runtime_options, told
+from issodask.cli.options import PATH, PLACE, columns_option, given, group_key_option, runtime_options, told
 from issodask.cli.settings import command_with
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @click.option(
     "--rules", type=PATH, help="A TOML file with [rules], such as a job file: shares that keep them are told."
 )
-@click.option("--json", "json_path", type=PATH, help="Write all measures here.")
-@click.option("--csv", "csv_path", type=PATH, help="Write a row per table here.")
-@click.option("--html", "html_path", type=PATH, help="Write a page here.")
+@click.option("--json", "json_path", type=PLACE, help="Write all measures here.")
+@click.option("--csv", "csv_path", type=PLACE, help="Write a row per table here.")
+@click.option("--html", "html_path", type=PLACE, help="Write a page here.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @told
 def compare(
@@ -94,7 +94,7 @@ def _named(tables: "Iterable[str]") -> "dict[str, Any]":
     pairs: list[tuple[str | None, str]] = []
     for text in tables:
         name, sign, path = text.partition("=")
-        pairs.append((name, path) if sign and not Path(text).exists() else (None, text))
+        pairs.append((name, path) if sign and "://" not in name and not Path(text).exists() else (None, text))
     unnamed = named([path for name, path in pairs if name is None])
     found: dict[str, Any] = {}
     for name, path in [*unnamed.items(), *((name, path) for name, path in pairs if name is not None)]:

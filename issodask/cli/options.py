@@ -15,6 +15,18 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
 
+
+class Place(click.ParamType):
+    """A path, or the address of a file in a store, which stays text."""
+
+    name = "path"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        return value if "://" in str(value) else Path(value)
+
+
+PLACE = Place()
+
 _BAD_INPUT, _LOST, _STOPPED = 2, 75, 130
 
 

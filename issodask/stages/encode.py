@@ -38,6 +38,7 @@ from issodask.store.dialects import Dialect
 from issodask.store.files import file_hash
 from issodask.store.folders import PartFile
 from issodask.store.parts import MAX_BATCH_ROWS, hash_keys, iter_part, key_at
+from issodask.store.places import is_remote
 from issodask.store.pool import Part, Pool, check_pool
 from issodask.table.bins import Bins
 from issodask.table.columns import Columns
@@ -172,7 +173,7 @@ def _encode_part(task: _Task, bins: Bins | SequenceBins, schema: Schema, constan
 def _checked_hash(task: _Task) -> str:
     """The hash of the part's bytes, and how they are to be read if that was given."""
     found = file_hash(task.file.path)
-    if task.part.xxh3 is not None and found != task.part.xxh3:
+    if task.part.xxh3 is not None and not is_remote(task.file.path) and found != task.part.xxh3:
         raise InputError(
             f"part {task.part.name} is damaged: its bytes hash to {found}, but the pool's manifest says "
             f"{task.part.xxh3}: restore it, or remove it and generate again"

@@ -47,6 +47,7 @@ from issodask.stages.place import makes_pool
 from issodask.stages.roles import KnownColumns
 from issodask.store.files import write_json
 from issodask.store.frames import key_codes
+from issodask.store.places import exists
 from issodask.store.pool import Pool, open_pool
 from issodask.store.pool_writer import seal_pool
 from issodask.store.run_folder import RunFolder
@@ -129,7 +130,7 @@ def check_source(config: GenerateConfig, group_key: str | None) -> None:
 
 def found_pool(config: GenerateConfig) -> Pool:
     """The pool in the folder that `source` names. Raises InputError as `open_pool` does, and for a misspelt name."""
-    if not Path(config.source_name).exists():
+    if not exists(config.source_name):
         external.check_no_name(config.source_name)
     return open_pool(config.source_name, config.csv.model_dump())
 

@@ -31,6 +31,7 @@ from issodask.stages.select import Selected, select
 from issodask.stages.write import read_units
 from issodask.store.files import file_hash, read_json, sole_writer, write_json
 from issodask.store.frames import key_codes, table_hash
+from issodask.store.places import is_remote, storage
 from issodask.store.pool import Pool
 from issodask.store.receipts import Receipt, key_of
 from issodask.store.run_folder import RunFolder
@@ -74,14 +75,15 @@ def run(
     check_installed("mostlyai.qa", "the report at the end of a run")
     job = with_roles(job, columns)
     folder = RunFolder(Path(job.out))
-    for place in (
-        job.original.path,
-        job.original.holdout,
-        None if makes_pool(job.generate) else job.generate.source_name,
-    ):
-        check_place(place)
-    with sole_writer(folder.path):
-        return _run(job, folder, events or Events(folder.events), client or job.runtime.scheduler)
+    with storage(job.storage):
+        for place in (
+            job.original.path,
+            job.original.holdout,
+            None if makes_pool(job.generate) else job.generate.source_name,
+        ):
+            check_place(place)
+        with sole_writer(folder.path):
+            return _run(job, folder, events or Events(folder.events), client or job.runtime.scheduler)
 
 
 def _run(job: JobConfig, folder: RunFolder, events: Events, scheduler: "str | Client | None") -> Finished:
@@ -91,7 +93,8 @@ def _run(job: JobConfig, folder: RunFolder, events: Events, scheduler: "str | Cl
         original = _without_gaps(original, job, folder, events, scheduler)
     pool, generate_s = make_pool(original, job, folder, events, scheduler)
     with _watched_runtime(job, folder, events, job.runtime.workers, scheduler) as runtime:
-        runtime.check_seen(pool.folder)
+        if not is_remote(pool.folder):
+            runtime.check_seen(pool.folder)
         selected = select(
             original,
             pool,

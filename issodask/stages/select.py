@@ -41,11 +41,12 @@ from issodask.stages.write import write_subset
 from issodask.store.codes import Codes, read_note
 from issodask.store.files import sole_writer
 from issodask.store.frames import key_codes, to_frame
+from issodask.store.places import is_remote, place
 from issodask.store.pool import Pool, check_pool
 from issodask.store.pool_writer import as_pool
 from issodask.store.receipts import Receipt, key_of
 from issodask.store.run_folder import RunFolder
-from issodask.store.subset import check_out, lineage_path
+from issodask.store.subset import check_out, lineage_path, work_folder
 from issodask.store.tables import as_table, check_place, read_table
 from issodask.table.keys import new_keys
 
@@ -107,7 +108,7 @@ def select(
 
     original, pool  paths, or pandas, Arrow or Dask tables (a pool in memory is written to `folder` first)
     group_key       the column that says which rows belong together, when whole groups are to be chosen
-    folder          what can be resumed is kept there; default: `<out without its ending>.work`
+    folder          what can be resumed is kept there; default: `<out without its ending>.work`, of a store's file here
     runtime         where the work runs: a runtime, or a Dask client; default: threads, one per processor
     csv, pool_csv   how CSV files of the original and of the pool are written, where that can't be found in them:
                     separator, decimal (sign) and encoding, such as {"encoding": "cp1250"}
@@ -118,15 +119,15 @@ def select(
     Raises InputError for input that can't be used; what an earlier run wrote to `out` stays untouched then.
     """
     config = config or SelectConfig()
-    out = Path(out)
+    out = place(out)
     check_out(out)
-    place = RunFolder(Path(folder) if folder is not None else out.with_suffix(".work"))
+    kept = RunFolder(Path(folder) if folder is not None else work_folder(out))
     _check_config(config, group_key)
     for table in (original, pool):
         check_place(table)
-    with _opened(runtime) as running, sole_writer(place.search.path):
-        running.keep_in(place.path)
-        work = _Work(config, seed, out, place, running, events or Events(place.events), {})
+    with _opened(runtime) as running, sole_writer(kept.search.path):
+        running.keep_in(kept.path)
+        work = _Work(config, seed, out, kept, running, events or Events(kept.events), {})
         with work.timed("read"):
             table = as_table(original, csv=csv)
             held_out = None if held_out is None else as_table(held_out, where="the table of held-out rows")
@@ -138,8 +139,8 @@ def select(
             sample = SampleOfOriginal.of(table, known, seed) if config.aim == "population" else None
             del table
             needed = known.columns.needed
-            opened = pool if isinstance(pool, Pool) else as_pool(pool, place.pool, needed, group_key, pool_csv)
-        running.check_seen(place.path, opened.folder)
+            opened = pool if isinstance(pool, Pool) else as_pool(pool, kept.pool, needed, group_key, pool_csv)
+        running.check_seen(kept.path, *([] if is_remote(opened.folder) else [opened.folder]))
         tell_csv(original, csv, opened, work.events)
         return _select(work, known, opened, fingerprints, sample, asked)
 

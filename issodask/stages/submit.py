@@ -8,12 +8,13 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
-from issodask.config import JobConfig, RulesConfig, TargetConfig
+from issodask.config import JobConfig, RulesConfig, TargetConfig, without_secrets
 from issodask.errors import InputError
 from issodask.models.external import PREFIX, check_no_name, check_spelling, is_callable_source
 from issodask.service.client import Service, mark
 from issodask.service.manager import BENCHMARK, RUN
 from issodask.stages.place import makes_pool
+from issodask.store.places import is_url
 from issodask.store.pool import open_pool
 from issodask.store.tables import RDATASETS
 from issodask.study import StudyConfig
@@ -30,6 +31,11 @@ def submit(job: JobConfig | StudyConfig, service: Service, name: str) -> str:
     out = str(Path(job.out).absolute())
     service.make_folder(out)
     verb = BENCHMARK if isinstance(job, StudyConfig) else RUN
+    if isinstance(job, JobConfig) and without_secrets(job.storage) != job.storage:
+        raise InputError(
+            "[storage] has credentials, which no file of a submitted job may hold: leave them out, and set them in the "
+            "environment of the cluster's hosts, as the store's own tools read them"
+        )
     job = _placed_study(job, out, service) if isinstance(job, StudyConfig) else _placed(job, out, service)
     settings = job.model_dump()
     settings["runtime"]["scheduler"] = None  # it is the cluster that the job is handed to
@@ -49,7 +55,7 @@ def _placed(job: JobConfig, out: str, service: Service) -> JobConfig:
     if is_callable_source(source):
         check_spelling(source)
         source = _placed_callable(source, out, service)
-    elif not makes_pool(job.generate):
+    elif not makes_pool(job.generate) and not is_url(source):
         if not Path(source).exists() and not service.is_seen_by_all(str(Path(source).absolute())):
             check_no_name(source)
         found = str(open_pool(source, job.generate.csv.model_dump()).folder) if Path(source).exists() else source
@@ -99,7 +105,7 @@ def _placed_callable(source: str, out: str, service: Service) -> str:
 
 def _reachable(path: str, out: str, service: Service) -> str:
     """The path by which all workers find what lies at `path` here, or there."""
-    if path.startswith(RDATASETS):  # a package ships it
+    if path.startswith(RDATASETS) or is_url(path):  # a package ships it; a store is elsewhere for all
         return path
     absolute = Path(path).absolute()
     if service.is_seen_by_all(str(absolute)):

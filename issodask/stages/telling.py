@@ -14,6 +14,7 @@ from issodask.report.facts import AskedFor, SelectionFacts
 from issodask.stages.asked import Asked
 from issodask.store.dialects import Dialect
 from issodask.store.folders import describe_csv
+from issodask.store.places import exists, is_path, place
 from issodask.store.pool import Pool
 
 _MOST_TOLD = 5
@@ -21,7 +22,7 @@ _MOST_TOLD = 5
 
 def tell_csv(original: Any, csv: Mapping[str, Any] | None, pool: Pool, events: Events) -> None:
     """Say what was found of CSV files that are not written as usual."""
-    path = Path(original) if isinstance(original, str | Path) and Path(original).exists() else None
+    path = place(original) if is_path(original) and exists(original) else None
     texts = [describe_csv(path, Dialect.given(csv)) if path is not None else None, pool.describe_csv()]
     for text in filter(None, texts):
         events.emit(CsvRead(text=text))

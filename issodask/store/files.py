@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from issodask.errors import InputError
 from issodask.host import lock_at
+from issodask.store.places import is_remote, state_of, upload
 
 HASH_CHUNK_BYTES = 1 << 20
 _WORK_SUFFIX = ".work"
@@ -30,7 +32,14 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     The name is nobody else's: a task that a cluster has given up may still be writing when its successor begins.
     Raises InputError when the disk is full or the place can't be written to; what was at `path` before stays untouched.
+    The file of a store is written here, and copied there on success.
     """
+    if is_remote(path):
+        with tempfile.TemporaryDirectory(prefix="issodask-") as folder:
+            here = Path(folder) / path.name
+            yield here
+            upload(here, path)
+        return
     work = path.with_name(f".{path.name}.{uuid4().hex[:12]}{_WORK_SUFFIX}")
     try:
         with write_faults_of(path):
@@ -115,7 +124,12 @@ def read_json(path: Path) -> Any:
 
 
 def file_hash(path: Path, skip_bytes: int = 0) -> str:
-    """xxh3 (64 bits, hexadecimal) of the file's bytes after the first `skip_bytes`."""
+    """xxh3 (64 bits, hexadecimal) of the file's bytes after the first `skip_bytes`.
+
+    The file of a store is not read: what the store knows of it stands for its bytes.
+    """
+    if is_remote(path):
+        return state_of(path)
     digest = xxhash.xxh3_64()
     with path.open("rb") as file:
         file.seek(skip_bytes)

@@ -18,6 +18,7 @@ from issodask.errors import InputError
 from issodask.store.csv_files import is_csv, shared_dialect
 from issodask.store.dialects import Dialect, describe_dialect
 from issodask.store.files import is_hidden
+from issodask.store.places import is_remote, listed, store_faults_of
 from issodask.table.schema import quoted
 
 PARQUET_SUFFIXES = (".parquet", ".pq", ".parq")
@@ -46,13 +47,16 @@ def find_parts(path: Path) -> list[PartFile]:
     Raises InputError when there is none, for folders that name different columns, and for tables of other formats,
     whose old files would be taken for rows.
     """
-    if path.is_file():
+    with store_faults_of(path):
+        is_file, is_folder = path.is_file(), path.is_dir()
+    if is_file:
         if not (is_parquet(path) or is_csv(path)):
             raise InputError(f"{path} is neither Parquet nor CSV by its name: give a .parquet, .csv or .csv.gz file")
         return [PartFile(path, path.name, {})]
-    if not path.is_dir():
+    if not is_folder:
         raise InputError(f"no such file or folder: {path}: check the path")
-    tables = [file for file in _walk(path) if _is_table(file)]
+    files = _walk_store(path) if is_remote(path) else _walk(path)
+    tables = [file for file in files if _is_table(file)]
     # Spark leaves CSV files without a byte where a partition has no rows.
     filled = [file for file in tables if not is_csv(file) or file.stat().st_size] or tables
     names = sorted(file.relative_to(path).as_posix() for file in filled)
@@ -97,6 +101,17 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in files if not is_hidden(Path(name)))
 
 
+def _walk_store(folder: Path) -> Iterator[Path]:
+    """All visible files of a folder in a store."""
+    for file in listed(folder):
+        above = file.relative_to(folder).as_posix().split("/")[:-1]
+        for sign, kind in _OTHER_FORMATS.items():
+            if sign in above or file.as_posix().endswith(f"/{sign}"):
+                raise InputError(f"folder {folder} is a table of {kind} (it has {sign}): export it as Parquet files")
+        if not any(is_hidden(Path(name)) and not _HIVE.fullmatch(name) for name in above) and not is_hidden(file):
+            yield file
+
+
 def _check_format(folder: Path, folders: Sequence[str]) -> None:
     for sign, kind in _OTHER_FORMATS.items():
         if sign in folders or ("/" in sign and (folder / sign).is_file()):
@@ -109,7 +124,7 @@ def _is_table(path: Path) -> bool:
         return True
     if path.suffix:
         return False
-    with path.open("rb") as file:
+    with store_faults_of(path), path.open("rb") as file:
         return file.read(4) == b"PAR1"
 
 

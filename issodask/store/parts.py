@@ -201,7 +201,8 @@ def _open_for(part: PartFile, schema: Schema) -> Iterator[pq.ParquetFile]:
         check_columns([*file.schema_arrow.names, *part.values], schema.names, where=part.name)
         wanted = set(schema.names)
         texts = [field.name for field in file.schema_arrow if field.name in wanted and is_text(field.type)]
-    with open_parquet(part.path, read_dictionary=texts) as file:
+        metadata = file.metadata
+    with open_parquet(part.path, read_dictionary=texts, metadata=metadata) as file:
         yield file
 
 

@@ -14,6 +14,7 @@ from issodask.store.csv_files import csv_columns, is_csv, shared_dialect
 from issodask.store.dialects import Dialect, describe_dialect
 from issodask.store.files import read_json
 from issodask.store.folders import PartFile, find_parts, folder_values
+from issodask.store.places import place, store_faults_of
 from issodask.store.run_folder import RunFolder
 from issodask.store.tables import open_parquet, parquet_columns
 from issodask.table.schema import Schema, check_columns, check_names, quoted
@@ -87,11 +88,12 @@ def open_pool(path: str | Path, csv: Dialect | Mapping[str, Any] | None = None) 
     `csv` is what is known of CSV files. Raises InputError when there is nothing, when a part is missing, truncated or
     lacks columns of the first part, for duplicate column names and for a pool without rows.
     """
-    path = Path(path)
+    path = place(path)
     of_run = RunFolder(path).pool
-    if (of_run / MANIFEST).is_file():
-        path = of_run
-    manifest = read_json(path / MANIFEST)
+    with store_faults_of(path):
+        if (of_run / MANIFEST).is_file():
+            path = of_run
+        manifest = read_json(path / MANIFEST)
     pool = (
         _open_sealed(path, manifest)
         if isinstance(manifest, dict) and "parts" in manifest
@@ -129,9 +131,10 @@ def _open_sealed(folder: Path, manifest: Mapping[str, Any]) -> Pool:
 
 
 def _check_bytes(path: Path, part: Part) -> None:
-    if not path.is_file():
+    with store_faults_of(path):
+        n_bytes = path.stat().st_size if path.is_file() else None
+    if n_bytes is None:
         raise InputError(f"part {part.name} of pool {path.parent} is missing: restore it, or generate the pool again")
-    n_bytes = path.stat().st_size
     if n_bytes != part.n_bytes:
         raise InputError(
             f"part {part.name} of pool {path.parent} is damaged: {n_bytes:,} bytes, but the manifest says "
@@ -152,8 +155,9 @@ def _open_foreign(path: Path, dialect: Dialect) -> Pool:
             raise InputError(
                 f"part {part.name} of pool {path} lacks columns that {found[0][0].name} has: {quoted(missing)}"
             )
-    folder = path.parent if path.is_file() else path
-    return Pool(folder, tuple(part for part, _ in found), columns, dialect=dialect, is_file=path.is_file())
+    is_file = len(files) == 1 and files[0].path == path
+    folder = path.parent if is_file else path
+    return Pool(folder, tuple(part for part, _ in found), columns, dialect=dialect, is_file=is_file)
 
 
 def _inspect(file: PartFile, dialect: Dialect) -> tuple[Part, tuple[str, ...]]:

@@ -22,6 +22,7 @@ from issodask.store.dialects import Dialect
 from issodask.store.files import file_hash, whole_file, write_json
 from issodask.store.frames import key_codes
 from issodask.store.partitions import partitions, whole_groups
+from issodask.store.places import is_path
 from issodask.store.pool import MANIFEST, Part, Pool, open_pool, part_name, part_prefix
 from issodask.store.tables import open_parquet, to_arrow
 from issodask.store.types import take
@@ -230,7 +231,7 @@ def as_pool(
     Dask tables go partition by partition; rows of a group that lies in several wait for its last one. Raises InputError
     as `open_pool` and `to_arrow` do.
     """
-    if isinstance(source, str | Path):
+    if is_path(source):
         return open_pool(source, csv)
     for path in Path(folder).glob(f"{part_prefix(0)}*.parquet"):
         path.unlink()

@@ -20,6 +20,7 @@ from issodask.store.files import whole_file
 from issodask.store.folders import PartFile, is_parquet
 from issodask.store.frames import from_frame
 from issodask.store.parts import hash_keys, iter_chosen
+from issodask.store.places import is_remote
 from issodask.store.pool import Part
 from issodask.store.types import noted_as
 from issodask.table.groups import Groups
@@ -71,6 +72,11 @@ def check_out(out: Path) -> None:
     """Raise InputError unless `out` is the name of a Parquet file."""
     if not is_parquet(out):
         raise InputError(f"the subset is written as Parquet, but {out} is named otherwise: give a name in .parquet")
+
+
+def work_folder(out: Path) -> Path:
+    """Where what can be resumed is kept, if nobody says where: beside the subset or, of a store's file, here."""
+    return Path(out.with_suffix(".work").name) if is_remote(out) else out.with_suffix(".work")
 
 
 def write_table(table: pa.Table, lineage: pa.Table, schema: Schema, out: Path) -> None:

