@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo quick test test-faults docs bench zoo aims study lint lock clean always cluster-up cluster-status cluster-down
+.PHONY: help setup demo quick test test-faults docs bench bench-scale zoo aims study lint lock clean always cluster-up cluster-status cluster-down
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -56,6 +56,9 @@ docs: $(STAMP) ## Build the documentation into site/: run its tutorials, where t
 
 bench: $(STAMP) ## Measure time, memory and accuracy, compare them with NumPy and pandas, write the table in docs/bench.md
 	@$(BIN)/python -m tests.bench run $(BENCH)
+
+bench-scale: $(STAMP) ## Select from up to 100,000,000 rows, write docs/scale.md: half an hour and 15 GB of disk, resumable
+	@$(BIN)/python -m tests.bench.scale
 
 aims: $(STAMP) ## Compare what subsets can aim at, on the zoo's trained pools (make zoo), write docs/aims.md
 	@$(BIN)/python -m tests.zoo.aims run $(AIMS)

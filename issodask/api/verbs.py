@@ -269,14 +269,19 @@ def plan(
     *,
     folder: str | Path | None = None,
     workers: int | None = None,
+    pool_units: int | None = None,
     columns: Mapping[str, str] | None = None,
     **sections: Mapping[str, Any],
 ) -> Plan:
-    """Say what a job will need (memory, disk, time) and what its columns are, before anything starts; see `run`."""
+    """Say what a job will need (memory, disk, time) and what its columns are, before anything starts; see `run`.
+
+    workers     what if there were so many; those beyond this machine's processors on other hosts
+    pool_units  what if the pool had so many units
+    """
     from issodask.stages.plan import known_columns, plan
 
     config, _ = _job(job, folder, sections, {"workers": workers})
-    return Plan(plan(config, columns), known_columns(config, columns).found)
+    return Plan(plan(config, columns, pool_units), known_columns(config, columns).found)
 
 
 def _pool_of(given: Any, csv: Mapping[str, Any] | None, folder: Folder) -> Pool:

@@ -249,9 +249,11 @@ def evaluate(
 
 @click.command()
 @click.argument("job", type=PATH)
+@click.option("--workers", type=click.IntRange(min=1), help="What if there were so many.  [default: the job's]")
+@click.option("--pool-units", type=click.IntRange(min=1), help="What if the pool had so many.  [default: the job's]")
 @columns_option
 @told
-def plan(job: Path, columns: dict[str, str]) -> None:
+def plan(job: Path, workers: int | None, pool_units: int | None, columns: dict[str, str]) -> None:
     """Say what a JOB will need (memory, disk, time) and what its columns are, before anything starts."""
     from rich.console import Console
     from rich.markup import escape
@@ -259,7 +261,7 @@ def plan(job: Path, columns: dict[str, str]) -> None:
 
     import issodask
 
-    planned = issodask.plan(job, columns=columns)
+    planned = issodask.plan(job, workers=workers, pool_units=pool_units, columns=columns)
     for rows in (planned.role_rows, planned.stage_rows):
         head, *body = rows
         table = Table(*head)

@@ -31,8 +31,12 @@ from issodask.fitting.team import ThreadTeam
 from issodask.kernels.swaps import choose_best, draw_units, trim_groups
 
 _CELLS_PER_UNIT_IF_SPARSE = 200  # of the subset
-_GAINS_OF_LEAVING = 5  # what the removal of a unit takes, in gains
 _TOLD = 10
+
+GAINS_OF_LEAVING = 5
+"""What the removal of a unit takes, in gains."""
+WORTH_THREADS = 2_000_000
+"""Look-ups between two removals from which on threads share them: about a millisecond's."""
 
 _Deal = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Units left, their places, the first of each class, and how many are left of each: see `choose_best`."""
@@ -56,7 +60,7 @@ class Batches:
 
     units_per_batch: int = 8_192
     units_per_batch_if_sparse: int = 1_024
-    worth_threads: int = 2_000_000
+    worth_threads: int = WORTH_THREADS
 
 
 _BATCHES = Batches()
@@ -210,7 +214,7 @@ class _Removals:
         n_all = int(n_left.sum())
         n_side_by_side = max(1, n_all // self._units_per_batch(n_all)) if n_gains else len(draws)
         table = self._table
-        n_look_ups = n_side_by_side * (n_gains + _GAINS_OF_LEAVING) * table.units.cells_per_unit
+        n_look_ups = n_side_by_side * (n_gains + GAINS_OF_LEAVING) * table.units.cells_per_unit
         deal = self.left, self.places, self.firsts, n_left
         if table.sketch is None and n_look_ups < self._batches.worth_threads:
             before = n_left.copy()

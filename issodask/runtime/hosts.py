@@ -29,7 +29,9 @@ class ActorHosts:
 
     def ask(self, method: str, arguments: Sequence[Any]) -> Callable[[], list[Any]]:
         try:
-            asked = [getattr(actor, method)(argument) for actor, argument in zip(self._actors, arguments, strict=False)]
+            with self._client.as_current():  # actors look for it
+                pairs = zip(self._actors, arguments, strict=False)
+                asked = [getattr(actor, method)(argument) for actor, argument in pairs]
         except RuntimeError as error:  # Dask's own word that the worker is gone
             raise HostLostError(f"a worker that kept something is gone ({error}): run again to go on") from error
         return lambda: [self._answer(future) for future in asked]
@@ -71,8 +73,10 @@ def actors(
         for item, address in zip(items, addresses, strict=True)
     ]
     try:
-        _await(client, futures, addresses)
-        yield ActorHosts(client, addresses, [future.result() for future in futures])
+        with client.as_current():
+            _await(client, futures, addresses)
+            made = [future.result() for future in futures]
+        yield ActorHosts(client, addresses, made)
     finally:
         client.cancel(futures, force=True)
 

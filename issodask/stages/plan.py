@@ -1,6 +1,9 @@
 """Plan: what a job will need (memory, disk, time), before anything starts.
 
 In: a job. Out: `Estimate`s, from the original itself, the settings, and a short measurement of this machine's speed.
+
+Workers beyond this machine's processors are taken to be on other hosts as fast as this one, an answer of which takes a
+few milliseconds through Dask, and a task of Dask's scheduler a quarter of one.
 """
 
 from collections.abc import Mapping
@@ -14,7 +17,7 @@ from issodask.fitting.budget import budget_of
 from issodask.fitting.ipf import n_fitted
 from issodask.fitting.problem import Problem
 from issodask.fitting.schedule import Cooling, TrimPlan, units_to_start_from
-from issodask.fitting.trim import time_picks
+from issodask.fitting.trim import GAINS_OF_LEAVING, WORTH_THREADS, time_picks
 from issodask.host import n_processors
 from issodask.models import external
 from issodask.runtime.local import ThreadTeam
@@ -29,12 +32,20 @@ from issodask.store.reader import MAPPED_BLOCKS
 from issodask.table.blocks import Strip
 from issodask.table.cliques import Cliques
 
+_ENCODE_S = 2.5e-8  # a value of the pool
+_WRITE_S, _REREAD_S = 3e-6, 5.5e-7  # a unit of the subset, and a row of the pool
 _BASE_BYTES = 350e6  # Python with NumPy, pandas, Arrow, numba and Dask loaded
 _TRAINING_BYTES = 1.2e9  # PyTorch and the engine, per training process
 _IPF_SECONDS_PER_PAIR = 3e-9  # per unit of the pool, pair and pass; scale and sum
 _BYTES_PER_POOL_UNIT = 8.0  # at the driver: how often each is used, as counted now and then anew
 _ODDS_SECONDS_PER_VALUE = 6e-7  # of the pool's units, each by its columns; training takes about as long again
 _SWAP_SECONDS = 3.5  # a gain outside of a batch, in gains of a batch
+_DRAW_S = 2e-7  # for each unit of the pool: choosing which trimming starts from
+_CROWDED = 1.15  # a pick among all units that trimming starts from, in picks among those that are timed
+_ALONE = 0.07  # of trimming's time what each host does by itself: removals, and the target of each step
+_ANSWER_S, _TASK_S = 4e-3, 2.5e-4
+_BATCHES = 8_192  # of removals from an endless pool
+_IPF_STEPS = 40  # of a pass
 
 
 @dataclass(frozen=True)
@@ -48,8 +59,10 @@ class Estimate:
     disk_bytes: float
 
 
-def plan(job: JobConfig, columns: Mapping[str, str] | None = None) -> list[Estimate]:
+def plan(job: JobConfig, columns: Mapping[str, str] | None = None, pool_units: int | None = None) -> list[Estimate]:
     """Estimate each stage of `job`; `columns`: roles of columns beside those that the job names.
+
+    pool_units  what if the pool had so many
 
     Raises InputError for a job or an original that can't be used.
     """
@@ -62,13 +75,15 @@ def plan(job: JobConfig, columns: Mapping[str, str] | None = None) -> list[Estim
     n_units = job.select.units or known.n_units if asked is None else asked.n_units
     unit_bytes = float(original.nbytes) / known.n_units
     rows_per_unit = original.num_rows / known.n_units
-    n_pool = _pool_units(job, original, n_units, asked)
+    n_pool = pool_units or _pool_units(job, original, n_units, asked)
+    workers = job.runtime.workers or n_processors()
     n_rows, width = round(n_pool * rows_per_unit), len(known.bins.sizes)
     estimates = [_generating(job, PoolSize(n_rows, original.num_columns), n_pool * unit_bytes)]
-    estimates.append(Estimate("encode", f"{n_rows:,} x {width} codes", n_rows * 2e-6, 120e6, float(n_rows * width)))
-    estimates.append(_searching(job, known, n_units, n_pool))
-    write_bytes = unit_bytes * n_units
-    estimates.append(Estimate("write", f"{n_units:,} units", n_units * 3e-5, 2 * write_bytes, write_bytes / 4))
+    codes = float(n_rows * width)
+    estimates.append(Estimate("encode", f"{n_rows:,} x {width} codes", codes * _ENCODE_S / workers, 120e6, codes))
+    estimates.append(_searching(job, known, n_units, n_pool, workers))
+    write_bytes, write_s = unit_bytes * n_units, n_units * _WRITE_S + n_rows * _REREAD_S / workers
+    estimates.append(Estimate("write", f"{n_units:,} units", write_s, 2 * write_bytes, write_bytes / 4))
     return estimates
 
 
@@ -107,7 +122,7 @@ def _generating(job: JobConfig, size: PoolSize, pool_bytes: float) -> Estimate:
     return Estimate("generate", what, seconds, memory, pool_bytes / 10)
 
 
-def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) -> Estimate:
+def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int, workers: int) -> Estimate:
     config = job.select
     cliques = known.cliques(n_units)
     with ThreadTeam(n_processors()) as team:
@@ -117,7 +132,9 @@ def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) 
     unit_ids = np.arange(min(known.n_units, 4_096))
     seconds_per_pick = time_picks(unit_ids, problem)
     n_pairs = min(config.max_pairs, len(cliques.by_arity.get(2, ()))) if isinstance(cliques, Cliques) else 0
-    ipf_s = (n_fitted(n_pool, n_units) * config.ipf_passes + n_pool) * n_pairs * _IPF_SECONDS_PER_PAIR
+    ipf_s = (n_fitted(n_pool, n_units) * config.ipf_passes + n_pool) * n_pairs * _IPF_SECONDS_PER_PAIR / workers
+    elsewhere = max(0, workers - n_processors())
+    ipf_s += config.ipf_passes * _IPF_STEPS * elsewhere * _TASK_S if n_pairs else 0.0
     units = problem.gather(unit_ids)
     bytes_per_unit = units.bytes_per_unit
     fitting = int(config.memory_gb * 1e9 / bytes_per_unit)
@@ -125,9 +142,24 @@ def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) 
     n_start = min(wanted, max(n_pool, n_units), max(fitting, n_units))
     plan = TrimPlan.of(n_start, n_units)
     budget = budget_of(config.rounds, config.effort, config.time_limit_s, units.cells_per_unit)
-    odds_s = 2 * n_pool * len(known.columns.matched.columns) * _ODDS_SECONDS_PER_VALUE
+    odds_s = (1 + 1 / workers) * n_pool * len(known.columns.matched.columns) * _ODDS_SECONDS_PER_VALUE
     before_s = ipf_s + (odds_s if config.aim == "population" else 0.0)
-    seconds = budget.seconds(lambda n_rounds: before_s + _picks(plan, n_rounds) * seconds_per_pick)
+
+    def seconds_of(n_rounds: int) -> float:
+        n_gone = plan.n_start - n_units
+        n_picks = n_rounds * plan.gains_left(0)
+        look_ups = n_picks / max(1, n_gone) * max(1, n_units // _BATCHES) * units.cells_per_unit
+        threads = min(workers, n_processors()) if look_ups >= WORTH_THREADS else 1
+        seconds = (n_picks + GAINS_OF_LEAVING * n_gone) * seconds_per_pick * _CROWDED
+        trim_s = _trimming_s(plan, seconds, threads, max(threads, workers))
+        return (
+            before_s
+            + _DRAW_S * n_pool
+            + trim_s
+            + _swaps(plan, n_rounds) * seconds_per_pick / min(workers, config.lanes)
+        )
+
+    seconds = budget.seconds(seconds_of)
     residuals = 4.0 * cliques.n_cells * 6
     mapped = min(n_pool, MAPPED_BLOCKS * BLOCK_UNITS) * (bytes_per_unit + 8.0)
     memory = _BASE_BYTES + residuals + 1.5 * n_start * bytes_per_unit + mapped + _BYTES_PER_POOL_UNIT * n_pool
@@ -135,8 +167,15 @@ def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int) 
     return Estimate("select", what, seconds, memory, 8.0 * n_pool)
 
 
-def _picks(plan: TrimPlan, n_rounds: int) -> float:
-    """What trimming and refinement to a plan of so many rounds take, in picks of a removal."""
+def _trimming_s(plan: TrimPlan, seconds: float, threads: int, workers: int) -> float:
+    """What takes one thread so many seconds: by this machine's threads, and by workers elsewhere where these help."""
+    by_threads = seconds * (_ALONE + (1 - _ALONE) / threads)
+    answers = _BATCHES * (1 - plan.n_end / plan.n_start) * _ANSWER_S
+    return min(by_threads, seconds * (_ALONE + (1 - _ALONE) / workers) + answers)
+
+
+def _swaps(plan: TrimPlan, n_rounds: int) -> float:
+    """What refinement to a plan of so many rounds takes, in picks of a removal."""
     cooling = Cooling.of(n_rounds)
     trials = sum(cooling.trials_per_unit(i) for i in range(cooling.n_rounds)) * plan.n_end
-    return n_rounds * plan.gains_left(0) + 3 * _SWAP_SECONDS * trials
+    return 3 * _SWAP_SECONDS * trials

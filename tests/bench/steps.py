@@ -12,6 +12,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import pandas as pd
+import psutil
 
 import issodask
 from issodask.fitting.ipf import fit_weights
@@ -98,7 +99,15 @@ def select(original: str, pool: str, out: str, workers: int, config: dict[str, A
     watch = Watch()
     with tempfile.TemporaryDirectory(prefix="issodask-bench-") as folder:
         selected = issodask.select(original, pool, folder=folder, out=out, workers=workers, **config)
-    return {**watch.read(), "steps": selected.facts["timings"], "rounds": selected.rounds}
+    moved = psutil.Process().io_counters()
+    return {
+        **watch.read(),
+        "steps": selected.facts["timings"],
+        "rounds": selected.rounds,
+        "error": 1 - selected.accuracy,
+        "bytes_read": moved.read_chars,
+        "bytes_written": moved.write_chars,
+    }
 
 
 def baseline_select(original: str, pool: str, out: str, recipe: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 
 from issodask.config import load_job
 from issodask.stages.run import run
+from tests.bench.data import Shape, write_data
 from tests.clusters import quick_job, results, write_inputs
 from tests.hosts.namespaces import gone, two_hosts, why_not
 from tests.tables import mixed_table, narrow
@@ -93,6 +94,21 @@ def test_two_hosts__a_job_from_one_ends_in_the_bytes_of_a_serial_run(hosts, fold
     expected = results(b.own / "work" / "serial")
     assert results(folder / "shared" / "job") == expected
     assert results(b.own / "work" / "fetched") == expected
+
+
+def test_two_hosts__the_worker_of_the_other_helps_to_trim(hosts, folder):
+    """A job that one host drives: whose gains the other host's worker looks up changes no byte."""
+    a, _ = hosts
+    place = folder / "shared" / "helped"
+    write_data(place, Shape(9_500, 32, 19_000, "flags", 0.3))
+    inputs = ["--original", place / "original.parquet", "--pool", place / "pool", "--aim", "original", "--effort", "8"]
+    helped = a.issodask("select", *inputs, "--out", place / "helped.parquet", "--scheduler", "cluster", timeout=180)
+    assert helped.returncode == 0, helped.stderr
+    alone = a.issodask("select", *inputs, "--out", place / "alone.parquet", "--scheduler", "serial", timeout=180)
+    assert alone.returncode == 0, alone.stderr
+    assert (place / "helped.lineage.parquet").read_bytes() == (place / "alone.lineage.parquet").read_bytes()
+    events = [json.loads(line) for line in (place / "helped.work" / "events.jsonl").read_text().splitlines()]
+    assert [event["workers"] for event in events if event["event"] == "helped"] == [1]
 
 
 def test_two_hosts__a_folder_that_they_do_not_share_is_refused(hosts):

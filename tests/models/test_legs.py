@@ -35,14 +35,27 @@ class Undisturbed:
         self.model = bytes_of_model(folder)
 
 
-@pytest.fixture(scope="module", params=["rows", "groups"])
-def undisturbed(request, tmp_path_factory):
-    return Undisturbed(request.param, tmp_path_factory.mktemp("undisturbed"))
-
-
 @pytest.fixture(scope="module")
-def undisturbed_rows(tmp_path_factory):
-    return Undisturbed("rows", tmp_path_factory.mktemp("undisturbed"))
+def undisturbed_of(tmp_path_factory):
+    """Each kind is trained once; look, don't touch."""
+    done = {}
+
+    def of(kind):
+        if kind not in done:
+            done[kind] = Undisturbed(kind, tmp_path_factory.mktemp("undisturbed"))
+        return done[kind]
+
+    return of
+
+
+@pytest.fixture(params=["rows", "groups"])
+def undisturbed(request, undisturbed_of):
+    return undisturbed_of(request.param)
+
+
+@pytest.fixture
+def undisturbed_rows(undisturbed_of):
+    return undisturbed_of("rows")
 
 
 def interrupt(kind, folder, epoch, phase="train"):
@@ -92,11 +105,10 @@ def test_epochs_per_leg__follow_from_the_size(n_values, n_epochs):
     assert epochs_per_leg(n_values) == n_epochs
 
 
-@pytest.mark.parametrize("epoch", [1, 4])
-def test_train__interrupted_ends_in_the_same_bytes(undisturbed, tmp_path, epoch):
-    interrupt(undisturbed.kind, tmp_path, epoch)
+def test_train__interrupted_ends_in_the_same_bytes(undisturbed, tmp_path):
+    interrupt(undisturbed.kind, tmp_path, 4)
     began = resume(undisturbed.kind, tmp_path)
-    assert began["epoch"] == 2 * ((epoch - 1) // 2)
+    assert began["epoch"] == 2
     assert bytes_of_model(tmp_path) == undisturbed.model
     samples = [mostly.sample(folder, 50, 0, SAMPLING, CPU) for folder in (tmp_path, undisturbed.folder)]
     pd.testing.assert_frame_equal(*samples)
@@ -116,6 +128,7 @@ def test_train__interrupted_again_and_again(undisturbed_rows, tmp_path):
     assert bytes_of_model(tmp_path) == undisturbed_rows.model
 
 
+@pytest.mark.parametrize("undisturbed", ["groups"], indirect=True)
 def test_train__killed_in_its_second_leg_ends_in_the_same_bytes(undisturbed, tmp_path):
     command = [sys.executable, "-W", "ignore", "-m", "tests.models.in_legs", undisturbed.kind, str(tmp_path)]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
@@ -133,7 +146,6 @@ def test_train__killed_in_its_second_leg_ends_in_the_same_bytes(undisturbed, tmp
     ("damaged", "epoch"),
     [
         (["leg-0002/best-weights.pt"], 2),
-        (["leg-0002/leg.json"], 2),
         (["leg-0002/optimizer.pt", "leg-0001/leg.json"], 0),
     ],
 )

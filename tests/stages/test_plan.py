@@ -7,7 +7,8 @@ import pytest
 
 from issodask.config import load_job
 from issodask.errors import InputError
-from issodask.stages.plan import plan
+from issodask.fitting.schedule import TrimPlan
+from issodask.stages.plan import _trimming_s, plan
 from tests.tables import biased_pool, mixed_table, narrow, write_job, write_pool
 
 
@@ -102,6 +103,26 @@ def test_plan__memory_hardly_grows_with_a_large_pool(job):
 def test_plan__time_of_a_large_pool_grows_no_faster_than_it(job):
     large, larger = (by_stage(job(generate={"units": n}))["select"].seconds for n in (100_000_000, 200_000_000))
     assert large < larger < 2.1 * large
+
+
+def test_trimming__more_threads_take_less_time_and_more_hosts_less_still():
+    plan = TrimPlan.of(333_000, 100_000)
+    one, two, many = (_trimming_s(plan, 1_000.0, *n) for n in ((1, 1), (2, 2), (2, 20)))
+    assert 1.7 < one / two < 2
+    assert 6 < one / many < 1 / 0.07
+
+
+def test_trimming__helpers_that_would_only_be_waited_for_are_not_asked():
+    plan = TrimPlan.of(333_000, 100_000)
+    assert _trimming_s(plan, 10.0, 2, 200) == _trimming_s(plan, 10.0, 2, 2)
+
+
+def test_plan__what_if_the_pool_were_larger(job, tmp_path):
+    write_pool(tmp_path / "pool", biased_pool())
+    there = job(generate={"source": tmp_path / "pool"}, select={"aim": "original"})
+    estimates = {estimate.stage: estimate for estimate in plan(there, pool_units=10**10)}
+    assert "10,000,000,000" in estimates["select"].what
+    assert estimates["encode"].seconds > 1e3 * by_stage(there)["encode"].seconds
 
 
 def test_plan__a_pool_of_csv(job, tmp_path):
