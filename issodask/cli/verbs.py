@@ -249,8 +249,8 @@ def evaluate(
 
 @click.command()
 @click.argument("job", type=PATH)
-@click.option("--workers", type=click.IntRange(min=1), help="What if there were so many.  [default: the job's]")
-@click.option("--pool-units", type=click.IntRange(min=1), help="What if the pool had so many.  [default: the job's]")
+@click.option("--workers", type=click.IntRange(min=1), help="What if there were so many; default: the job's.")
+@click.option("--pool-units", type=click.IntRange(min=1), help="What if the pool had so many; default: the job's.")
 @columns_option
 @told
 def plan(job: Path, workers: int | None, pool_units: int | None, columns: dict[str, str]) -> None:

@@ -46,7 +46,7 @@ def places(found: Sequence[Place], accuracy: str) -> Chart:
         xaxis=axis(
             title={"text": "attack: AUC (0.5: members can’t be told)"},
             tickformat=".2f",
-            range=_with_room(across, 0.12, 0.02),
+            range=_with_room(across, 0.16, 0.02),
             automargin=True,
         ),
         yaxis=axis(

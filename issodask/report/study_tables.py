@@ -96,6 +96,13 @@ def _shown(found: Mean | None, measure: str) -> str:
     return told(found.mean, _DIGITS.get(measure, 4)) + spread
 
 
+_CHANGES = (
+    ("use", "Use", "{} is learnt from the table of what the original teaches"),
+    ("told_apart", "The AUC of telling apart", "{} tells the table from real rows"),
+    ("attack", "The attack's AUC", "{} can be told about who was learnt from"),
+)
+
+
 def conclusions(studied: Studied) -> list[str]:
     """What selection changes, in sentences with their numbers."""
     found = []
@@ -108,11 +115,12 @@ def conclusions(studied: Studied) -> list[str]:
                 f"With selection on top of their pools synthesizers are {closer} in {n_better} of {len(all_gains)} "
                 f"pairs of synthesizer and table; the mean gain is {100 * sum(all_gains) / len(all_gains):+.2f} points."
             )
-    for measure, name in (("use", "Use"), ("told_apart", "The AUC of telling apart"), ("attack", "The attack's AUC")):
+    for measure, name, what in _CHANGES:
         pairs = _pairs(studied, measure)
         if pairs:
             before, after = (sum(values) / len(pairs) for values in zip(*pairs, strict=True))
-            found.append(f"{name} goes from {before:.4f} to {after:.4f} in the mean.")
+            change = what.format("more" if after > before else "less" if after < before else "as much")
+            found.append(f"{name} goes from {before:.4f} to {after:.4f} in the mean: {change}.")
     return [*found, *_of_all_pools(studied)]
 
 

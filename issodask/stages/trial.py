@@ -67,6 +67,11 @@ class Trial:
         return Path(self.folder) / "found.json"
 
     @property
+    def took(self) -> Path:
+        """How long it took to make what is there."""
+        return Path(self.folder) / "took.json"
+
+    @property
     def outcome(self) -> Path:
         return Path(self.folder) / "outcome.json"
 

@@ -22,8 +22,8 @@ from issodask.stages.roles import KnownColumns
 from issodask.stages.run import sample_pool
 from issodask.stages.select import select
 from issodask.stages.trial import BAD_INPUT, Trial
-from issodask.store.files import write_json
-from issodask.store.pool import Pool, open_pool
+from issodask.store.files import file_hash, read_json, write_json
+from issodask.store.pool import MANIFEST, Pool, open_pool
 from issodask.store.run_folder import RunFolder
 from issodask.store.tables import read_table, write_rows
 from issodask.validation import validated
@@ -40,7 +40,7 @@ def main() -> None:
 
 def make(trial: Trial) -> None:
     """Do all of it. Raises InputError for what can't be used."""
-    notes = _Notes(trial.found)
+    notes = _Notes(trial.found, trial.took)
     original = read_table(trial.tables["original"])
     published = _published(trial, original, notes)
     notes.begin("measure")
@@ -69,7 +69,7 @@ def _published(trial: Trial, original: Any, notes: "_Notes") -> Mapping[str, Pat
     group_key, columns = trial.settings["group_key"], trial.settings["columns"]
     notes.begin("generate")
     pool = _pool(trial, original, runtime)
-    notes.end()
+    notes.end(made=None if trial.pools else trial.run.pool / MANIFEST)
     notes.begin("select")
     config = validated(SelectConfig, trial.settings["select"] | {"units": trial.n_units}, "[select]")
     alone, subset = folder / "alone.parquet", RunFolder(folder).subset
@@ -84,7 +84,7 @@ def _published(trial: Trial, original: Any, notes: "_Notes") -> Mapping[str, Pat
         runtime=runtime,
         columns=columns,
     )
-    notes.end()
+    notes.end(made=subset)
     known = KnownColumns.of(original, group_key, columns)
     write_rows(sample_pool(pool, chosen, known, trial.seed, runtime), alone)
     return {ALONE: alone, SELECTED: subset}
@@ -112,10 +112,11 @@ def _gathered(trial: Trial) -> Path:
 
 
 class _Notes:
-    """What is found, written as soon as it is there."""
+    """What is found, written as soon as it is there; and how long it took to make what an earlier attempt left."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, took: Path) -> None:
         self._path = path
+        self._took = took
         self._values: dict[str, Any] = {"phase": "generate", "seconds": {}, "standings": {}}
         self._began = monotonic()
 
@@ -123,10 +124,22 @@ class _Notes:
         self._values["phase"], self._began = phase, monotonic()
         write_json(self._path, self._values)
 
-    def end(self, **values: Any) -> None:
-        self._values["seconds"][self._values["phase"]] = round(monotonic() - self._began, 2)
+    def end(self, made: Path | None = None, **values: Any) -> None:
+        """The phase is over; the file that it `made` says whether it is the work of an earlier attempt."""
+        phase = self._values["phase"]
+        self._values["seconds"][phase] = self._seconds(phase, made)
         self._values.update(values)
         write_json(self._path, self._values)
+
+    def _seconds(self, phase: str, made: Path | None) -> float:
+        seconds = round(monotonic() - self._began, 2)
+        if made is None:
+            return seconds
+        took, hashed = read_json(self._took) or {}, file_hash(made)
+        if took.get(phase, [""])[0] == hashed:
+            return max(seconds, took[phase][1])
+        write_json(self._took, {**took, phase: [hashed, seconds]})
+        return seconds
 
 
 if __name__ == "__main__":
