@@ -119,6 +119,21 @@ def test_benchmark__more_time_tries_again_what_was_late(odd, tmp_path):
     assert states(found)["raises"][1] == "ValueError: no idea what to do, while making its pool"
 
 
+def test_benchmark__what_an_earlier_attempt_made_keeps_its_seconds(tmp_path):
+    """The trial is done anew, as with another version of a package, from the pool and the subset that are there."""
+    config = study(tmp_path, synthesizers=[WORKS], all_pools=False)
+    tried(config)
+    (took,), (outcome,) = ([*(tmp_path / "study").rglob(name)] for name in ("took.json", "outcome.json"))
+    made = json.loads(took.read_text())
+    took.write_text(json.dumps({"generate": [made["generate"][0], 500.0], "select": ["of another", 900.0]}))
+    outcome.unlink()
+    again, _ = tried(config)
+    seconds = {row.way: row.seconds for row in again.rows}
+    assert seconds[ALONE] == 500
+    assert 500 < seconds[SELECTED] < 600
+    assert json.loads(took.read_text())["select"][0] == made["select"][0]
+
+
 def test_benchmark__another_synthesizer_leaves_the_others_alone(odd, tmp_path):
     (first, _), folder = odd
     shutil.copytree(folder, tmp_path / "copy")
