@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo quick test test-faults docs bench bench-scale zoo aims study lint lock clean always cluster-up cluster-status cluster-down
+.PHONY: help setup demo quick test test-faults test-gpu docs bench bench-scale zoo aims study lint lock clean always cluster-up cluster-status cluster-down
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -48,6 +48,10 @@ quick: $(STAMP) ## Run the tests that matter for most changes, in about a minute
 
 test-faults: $(STAMP) ## Kill workers, nannies, schedulers and drivers in every stage; the results must be the same bytes
 	@$(BIN)/python -m tests.faults $(FAULTS)
+
+# On an image that has torch, with wheels of what is missing: PYTHONPATH=FOLDER python3 -m tests.gpu
+test-gpu: $(STAMP) ## Try a GPU: train, sample, a whole job, beside the processor; a few minutes, no network
+	@$(BIN)/python -m tests.gpu $(GPU)
 
 docs: $(STAMP) ## Build the documentation into site/: run its tutorials, where these or the program changed; warnings fail
 	@$(BIN)/python -m tests.docs pages

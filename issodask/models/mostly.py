@@ -29,6 +29,7 @@ from issodask.models.codec import GROUP
 from issodask.models.device import Device
 from issodask.models.draws import quicker_draws
 from issodask.models.engine import engine_in, quicker_steps, rare_by_group, workspace_of
+from issodask.models.gpu_memory import in_batches_that_fit, memory_faults_of_training
 from issodask.models.legs import Legs, carried_over, epochs_per_leg, remove_legs
 from issodask.models.training import NowAndThen, Report, Training, TrainingProgress
 
@@ -143,7 +144,7 @@ def _train_in_legs(
     while True:
         progress = TrainingProgress(report, leg, leg.epoch + n_epochs, training)
         engine.set_random_state(seeds.integer(training.seed, "train", leg.n_before))
-        with carried_over(leg) as ending, quicker_steps():
+        with carried_over(leg) as ending, quicker_steps(), memory_faults_of_training():
             engine.train(
                 model=training.model,
                 max_epochs=training.max_epochs,
@@ -246,18 +247,22 @@ def _draw(
 ) -> pd.DataFrame:
     """Samples of one model: of a flat table, or the rows of `groups`."""
     with engine_in(folder, device.n_threads, is_trained=True) as (engine, workspace), quicker_draws():
-        engine.set_random_state(seed)
-        engine.generate(
-            ctx_data=groups,
-            sample_size=n_units,
-            batch_size=_batch_units(folder),
-            sampling_temperature=sampling.temperature,
-            sampling_top_p=sampling.top_p,
-            rebalancing=sampling.rebalancing,
-            rare_category_replacement_method="SAMPLE",
-            device=device.kind,
-            workspace_dir=workspace,
-        )
+
+        def draw(batch_size: int) -> None:
+            engine.set_random_state(seed)
+            engine.generate(
+                ctx_data=groups,
+                sample_size=n_units,
+                batch_size=batch_size,
+                sampling_temperature=sampling.temperature,
+                sampling_top_p=sampling.top_p,
+                rebalancing=sampling.rebalancing,
+                rare_category_replacement_method="SAMPLE",
+                device=device.kind,
+                workspace_dir=workspace,
+            )
+
+        in_batches_that_fit(draw, _batch_units(folder))
         return _drawn(workspace)
 
 
