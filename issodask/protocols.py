@@ -5,7 +5,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -61,6 +61,18 @@ class Hosts(Protocol):
         """
 
 
+class _HostsHere:
+    """Objects of this process, called one after the other."""
+
+    def __init__(self, objects: Sequence[Any]) -> None:
+        self.n_hosts = len(objects)
+        self._objects = objects
+
+    def ask(self, method: str, arguments: Sequence[Any]) -> Callable[[], list[Any]]:
+        pairs = list(zip(self._objects, arguments, strict=False))
+        return lambda: [getattr(each, method)(argument) for each, argument in pairs]
+
+
 class Runtime(ABC):
     """Where work runs: tasks on `n_workers` workers. `issodask.testing.check_runtime` checks what it promises.
 
@@ -92,15 +104,15 @@ class Runtime(ABC):
         for whoever watches.
         """
 
-    @abstractmethod
     def hosts(
         self, make: Callable[..., Any], items: Sequence[Any], *shared: Any, label: str
     ) -> AbstractContextManager[Hosts]:
         """Within this context there is an object `make(item, *shared)` for each item, which stays on its worker.
 
         There are no more items than workers; those elsewhere come first. `make` is a module's function; `shared` and
-        `label` are as `map` has them.
+        `label` are as `map` has them. Where no worker is elsewhere, nobody asks for them: this keeps them here.
         """
+        return nullcontext(_HostsHere([make(item, *shared) for item in items]))
 
     def share(self, value: Any) -> Any:
         """Make `value` reachable for all workers; pass what is returned as one of `map`'s shared arguments."""

@@ -4,9 +4,6 @@ In: picked units. Out: what the removal of each would gain. The driver's own thr
 other hosts can help: each keeps a residual of its own, which follows the driver's news of who left, and looks up a
 share of the picks. What a pick gains does not depend on who looks it up, so the subset has the same bytes however many
 help, and whichever of them are lost: the driver does then what they left.
-
-(First it was tried to deal the units out to workers, each of which removes its share against a residual that hears of
-the others' now and then: docs/measurements.md.)
 """
 
 from collections.abc import Callable, Sequence
@@ -166,7 +163,7 @@ class Helpers:
         self._news: list[News] = []
         self._own_rate = 0.0  # picks a second
         self._rates = np.zeros(hosts.n_hosts)
-        self._latency_s = min(_seconds(lambda: self._ask("is_ready", [None] * hosts.n_hosts)()) for _ in range(3))
+        self._latency_s = min(_seconds(lambda: hosts.ask("is_ready", [None] * hosts.n_hosts)()) for _ in range(3))
 
     def tell(self, news: News) -> None:
         """Let them hear this before they look anything up."""
@@ -186,7 +183,7 @@ class Helpers:
         n_own = len(picks) - sum(map(len, rows))
         began = perf_counter()
         try:
-            answers = self._ask("look_up", [(self._news, each.astype(np.int32)) for each in rows])
+            answers = self._hosts.ask("look_up", [(self._news, each.astype(np.int32)) for each in rows])
             self._news = []
             catch_up()
             looked = self._by_driver(picks[:n_own], own)
@@ -224,9 +221,6 @@ class Helpers:
         if len(picks):
             self._own_rate = _learnt(self._own_rate, picks.size / max(perf_counter() - began, _SHORTEST_S))
         return looked
-
-    def _ask(self, method: str, arguments: Sequence[Any]) -> Callable[[], list[Any]]:
-        return self._hosts.ask(method, arguments)
 
 
 def _learnt(before: float, now: float) -> float:

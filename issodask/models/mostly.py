@@ -218,17 +218,8 @@ def fill(folder: Path, known: pd.DataFrame, names: Sequence[str], seed: int, dev
 
     None of what is drawn is missing. Rows keep their order.
     """
-    with engine_in(folder, device.n_threads, is_trained=True) as (engine, workspace), quicker_draws():
-        engine.set_random_state(seed)
-        engine.generate(
-            seed_data=known,
-            batch_size=_batch_units(folder),
-            imputation={"columns": list(names)},
-            rare_category_replacement_method="SAMPLE",
-            device=device.kind,
-            workspace_dir=workspace,
-        )
-        return _drawn(workspace)
+    imputation = {"columns": list(names)}
+    return _generated(folder, seed, device, seed_data=known, imputation=imputation)
 
 
 def _drawn(workspace: Path) -> pd.DataFrame:
@@ -246,17 +237,27 @@ def _draw(
     groups: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Samples of one model: of a flat table, or the rows of `groups`."""
+    return _generated(
+        folder,
+        seed,
+        device,
+        ctx_data=groups,
+        sample_size=n_units,
+        sampling_temperature=sampling.temperature,
+        sampling_top_p=sampling.top_p,
+        rebalancing=sampling.rebalancing,
+    )
+
+
+def _generated(folder: Path, seed: int, device: Device, **asked: Any) -> pd.DataFrame:
+    """What the engine generates when it is asked so."""
     with engine_in(folder, device.n_threads, is_trained=True) as (engine, workspace), quicker_draws():
 
         def draw(batch_size: int) -> None:
             engine.set_random_state(seed)
             engine.generate(
-                ctx_data=groups,
-                sample_size=n_units,
+                **asked,
                 batch_size=batch_size,
-                sampling_temperature=sampling.temperature,
-                sampling_top_p=sampling.top_p,
-                rebalancing=sampling.rebalancing,
                 rare_category_replacement_method="SAMPLE",
                 device=device.kind,
                 workspace_dir=workspace,

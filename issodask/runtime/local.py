@@ -22,21 +22,6 @@ if TYPE_CHECKING:
     import dask.array as da
 
 
-class _Hosts:
-    """Objects of this process; `begin` calls functions, side by side or one after the other."""
-
-    def __init__(
-        self, objects: Sequence[Any], begin: Callable[[Sequence[Callable[[], Any]]], Callable[[], list[Any]]]
-    ) -> None:
-        self.n_hosts = len(objects)
-        self._objects = objects
-        self._begin = begin
-
-    def ask(self, method: str, arguments: Sequence[Any]) -> Callable[[], list[Any]]:
-        pairs = zip(self._objects, arguments, strict=False)
-        return self._begin([partial(getattr(each, method), argument) for each, argument in pairs])
-
-
 class Serial(Runtime):
     """One task after the other, in the caller's thread: the definition of what every runtime computes."""
 
@@ -54,10 +39,6 @@ class Serial(Runtime):
     ) -> Iterator[Any]:
         for item in items:
             yield attempt(function, item, shared, retries)
-
-    @contextmanager
-    def hosts(self, make: Callable[..., Any], items: Sequence[Any], *shared: Any, label: str) -> Iterator[_Hosts]:
-        yield _Hosts([make(item, *shared) for item in items], lambda calls: lambda: [call() for call in calls])
 
     @contextmanager
     def dask_scheduler(self) -> Iterator[None]:
@@ -103,15 +84,6 @@ class Threads(Runtime):
     def _attempt_alone(self, function: Callable[..., Any], item: Any, shared: tuple[Any, ...], retries: int) -> Any:
         with self._exclusive:  # all threads are one process, which is one worker as far as training is concerned
             return attempt(function, item, shared, retries)
-
-    @contextmanager
-    def hosts(self, make: Callable[..., Any], items: Sequence[Any], *shared: Any, label: str) -> Iterator[_Hosts]:
-        made = self._begin([partial(make, item, *shared) for item in items])()
-        yield _Hosts(made, self._begin)
-
-    def _begin(self, calls: Sequence[Callable[[], Any]]) -> Callable[[], list[Any]]:
-        futures = [self._pool.submit(call) for call in calls]
-        return lambda: [future.result() for future in futures]
 
     @contextmanager
     def dask_scheduler(self) -> Iterator[None]:

@@ -20,7 +20,6 @@ from issodask.kernels.bins import count_codes
 from issodask.runtime import Runtime
 from issodask.store.codes import (
     Codes,
-    Pack,
     PartCodes,
     codes_path,
     is_intact,
@@ -101,20 +100,9 @@ def _pack(folder: Path, notes: Sequence[PartCodes], runtime: Runtime) -> None:
     """Join the codes of many small parts."""
     sizes = sizes_of_packs([note.n_rows for note in notes])
     packs = packs_of(folder, [note.part for note in notes], sizes)
-    tasks = [_Packed(pack, folder, tuple(notes[pack.parts])) for pack, n in zip(packs, sizes, strict=True) if n > 1]
-    for _ in runtime.map(_pack_parts, tasks, label="pack"):
+    items = [(pack, notes[pack.parts]) for pack, n in zip(packs, sizes, strict=True) if n > 1]
+    for _ in runtime.map(pack_codes, items, folder, label="pack"):
         pass
-
-
-@dataclass(frozen=True)
-class _Packed:
-    pack: Pack
-    folder: Path
-    parts: tuple[PartCodes, ...]
-
-
-def _pack_parts(task: _Packed) -> None:
-    pack_codes(task.pack, task.folder, task.parts)
 
 
 @dataclass(frozen=True)

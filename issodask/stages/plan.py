@@ -28,6 +28,7 @@ from issodask.stages.place import PROCESS_BYTES, PoolSize, makes_pool, n_process
 from issodask.stages.roles import KnownColumns
 from issodask.stages.run import pool_units, read_original, with_roles
 from issodask.store.codes import BLOCK_UNITS
+from issodask.store.places import storage
 from issodask.store.reader import MAPPED_BLOCKS
 from issodask.table.blocks import Strip
 from issodask.table.cliques import Cliques
@@ -66,7 +67,11 @@ def plan(job: JobConfig, columns: Mapping[str, str] | None = None, pool_units: i
 
     Raises InputError for a job or an original that can't be used.
     """
-    job = with_roles(job, columns)
+    with storage(job.storage):
+        return _planned(with_roles(job, columns), pool_units)
+
+
+def _planned(job: JobConfig, pool_units: int | None) -> list[Estimate]:
     if external.is_callable_source(job.generate.source):
         external.load(job.generate.source, job.original.group_key)
     original, _ = read_original(job)
@@ -90,7 +95,8 @@ def plan(job: JobConfig, columns: Mapping[str, str] | None = None, pool_units: i
 def known_columns(job: JobConfig, columns: Mapping[str, str] | None = None) -> KnownColumns:
     """The roles of the original's columns, and why; `columns`: roles of columns beside those that the job names."""
     job = with_roles(job, columns)
-    original, _ = read_original(job)
+    with storage(job.storage):
+        original, _ = read_original(job)
     return KnownColumns.of(original, job.original.group_key, job.columns)
 
 

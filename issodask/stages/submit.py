@@ -14,7 +14,7 @@ from issodask.models.external import PREFIX, check_no_name, check_spelling, is_c
 from issodask.service.client import Service, mark
 from issodask.service.manager import BENCHMARK, RUN
 from issodask.stages.place import makes_pool
-from issodask.store.places import is_url
+from issodask.store.places import check_address, is_url
 from issodask.store.pool import open_pool
 from issodask.store.tables import RDATASETS
 from issodask.study import StudyConfig
@@ -105,7 +105,10 @@ def _placed_callable(source: str, out: str, service: Service) -> str:
 
 def _reachable(path: str, out: str, service: Service) -> str:
     """The path by which all workers find what lies at `path` here, or there."""
-    if path.startswith(RDATASETS) or is_url(path):  # a package ships it; a store is elsewhere for all
+    if path.startswith(RDATASETS):  # a package ships it
+        return path
+    if is_url(path):  # a store is elsewhere for all
+        check_address(path)
         return path
     absolute = Path(path).absolute()
     if service.is_seen_by_all(str(absolute)):

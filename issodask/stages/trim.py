@@ -41,12 +41,12 @@ def trim(context: SearchContext, state: SearchState, checkpoints: Checkpoints) -
         start = TrimStart(state.units, residual, state.next, state.typical_weight, n_left)
         trimming = Trimming(start, plan, context.problem, team, context.seed)
         state.typical_weight = trimming.typical_weight
-        help = _Help(context, trimming, help_ends)
+        helping = _Help(context, trimming, help_ends)
         while state.next < plan.n_steps:
             if plan.segment(state.next) == len(state.planned):
                 state.planned.append(pace.n_rounds(state.next))
                 state.segment_began = pace.began
-            help.renew(plan.segment(state.next))
+            helping.renew(plan.segment(state.next))
             step = trimming.run_step(plan.picks(state.next, state.planned[-1]))
             state.next = trimming.next_step
             n = state.next

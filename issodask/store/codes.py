@@ -11,7 +11,7 @@ read so few rows. Blocks follow from the parts alone, never from the number of w
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -90,9 +90,8 @@ class Pack:
 
 def packs_of(folder: Path, names: Sequence[str], sizes: Sequence[int]) -> list[Pack]:
     """The packs of a pool whose parts have these names, of so many parts each."""
-    bounds = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
     packs = []
-    for i, (first, last) in enumerate(pairwise(bounds)):
+    for i, (first, last) in enumerate(pairwise(accumulate(sizes, initial=0))):
         stem = _flat(names[first]) if last - first == 1 else f"%pack-{i:06d}"
         packs.append(Pack(folder / f"{stem}.npy", folder / f"{stem}.starts.npy", slice(first, last)))
     return packs
@@ -158,8 +157,9 @@ def load_block(block: Block) -> Any:
     return SequenceCodes(np.asarray(codes[starts[0] : starts[-1]]), starts - starts[0])
 
 
-def pack_codes(pack: Pack, folder: Path, parts: Sequence[PartCodes]) -> None:
+def pack_codes(item: tuple[Pack, Sequence[PartCodes]], folder: Path) -> None:
     """Join the codes of a pack's parts in its file, unless they are there, as they were joined from the same ones."""
+    pack, parts = item
     key, note_path = _hash_of(parts), pack.path.with_suffix(".json")
     paths = [pack.path, *([pack.starts_path] if parts[0].groups_xxh3 is not None else [])]
     if read_json(note_path) == [key, *(file_hash(path) for path in paths if path.is_file())]:

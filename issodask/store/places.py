@@ -18,6 +18,7 @@ from issodask.errors import InputError
 from issodask.host import how_to_install
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]+://[^/?#]*:[^/?#]*@", re.IGNORECASE)
 _options: ContextVar[Mapping[str, Any]] = ContextVar("options of stores", default={})  # noqa: B039 (never changed)
 
 
@@ -52,12 +53,22 @@ def place(path: Any) -> Path:
         return cast(Path, path)
     if not is_url(path):
         return Path(path)
+    check_address(path)
     try:
         from upath import UPath
     except ImportError as error:
         raise InputError(how_to_install("upath", f"{path}")) from error
     with store_faults_of(path):
         return cast(Path, UPath(path, **_options.get()))
+
+
+def check_address(path: str) -> None:
+    """Raise InputError for an address that holds a password, which files of a run would keep."""
+    if _PASSWORD.match(path):
+        without = re.sub(r"://[^/?#]*@", "://", path, count=1)
+        raise InputError(
+            f"the address of {without} holds a password: leave it out, and set it in the environment or in the options"
+        )
 
 
 def exists(path: Any) -> bool:

@@ -5,7 +5,6 @@ thread alone, and with one helper in a process of its own that stands for a work
 subsets must be the same.
 """
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,7 +55,6 @@ def main(original: str, pool: str, effort: float, units: int | None, repeats: in
                     hashes.add(file_hash(out))
                     who = "one helper" if helps else "alone"
                     click.echo(f"{who}: trimmed in {trim:.1f} s of {whole:.1f}, error {done.facts.original_error:.6f}")
-        shutil.rmtree(place / "work")
     ratio = median(seconds[False]) / median(seconds[True])
     click.echo(
         f"with one helper trimming is {ratio:.2f} times as fast; {'same' if len(hashes) == 1 else 'OTHER'} bytes"

@@ -124,6 +124,13 @@ def test_stores__a_whole_job_and_no_secret_anywhere(here, store, tmp_path):
     assert store.address in (tmp_path / "run" / "job.json").read_text()
 
 
+def test_stores__a_job_is_planned(here, store, tmp_path):
+    """By what its file says of the store."""
+    job = {"out": str(tmp_path / "run"), "original": {"path": store.url("original.parquet")}, "storage": store.options}
+    planned = iss.plan({**job, "generate": {"source": store.url("pool")}}, pool_units=10_000)
+    assert "10,000 units" in str(planned)
+
+
 def place_in(store, name):
     with storage(store.options):
         return place(store.url(name))
@@ -204,6 +211,13 @@ def test_stores__nobody_lets_one_in(here, store, monkeypatch):
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
     told = refused(store, store.url("original.parquet"), here / "pool", key=None, secret=None)
     assert "credentials" in told.lower()
+
+
+def test_stores__a_password_in_an_address(here):
+    told = "the address of https://store.example/a.parquet holds a password: leave it out"
+    with pytest.raises(InputError, match=told) as caught:
+        iss.select("https://me:open-sesame@store.example/a.parquet", here / "pool", **SETTINGS)
+    assert "sesame" not in str(caught.value)
 
 
 def test_stores__one_that_is_away(here, tmp_path):

@@ -191,6 +191,8 @@ def test_submit__what_lies_in_a_store_stays_there(here, there):
 
 
 def test_submit__credentials_are_refused(here, there):
+    with pytest.raises(InputError, match="holds a password: leave it out"):
+        handed_over(there, original={"path": "https://me:mine@store.example/a.parquet"})
     with pytest.raises(InputError, match=r"\[storage\] has credentials.*: leave them out"):
         handed_over(there, storage={"key": "me", "secret": "mine"})
 
