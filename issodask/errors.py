@@ -5,6 +5,12 @@ class InputError(ValueError):
     """Input or settings that can't be used; the command line prints the message and exits with code 2."""
 
 
+class AwayError(InputError):
+    """A store that does not answer just now, which a run waits for; `is_final`: it was waited for already."""
+
+    is_final = False
+
+
 class LostError(RuntimeError):
     """What a run depends on is gone; run again, it goes on where it stopped. The command line exits with code 75."""
 

@@ -23,7 +23,7 @@ class Events:
     """Appends events to a file (if given) and hands each to the listeners (a display, whoever watches a cluster)."""
 
     def __init__(self, path: Path | None = None, *listeners: Listener) -> None:
-        self._path = path
+        self.path = path
         self._listeners = listeners
         self._lock = Lock()
         if path is not None and path.exists():
@@ -43,9 +43,9 @@ class Events:
         """Tell of `event`, as of now."""
         event = replace(event, time=round(time.time(), 3))
         with self._lock:
-            if self._path is not None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                with self._path.open("a", encoding="utf-8") as file:
+            if self.path is not None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with self.path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(event.record()) + "\n")
             for listener in self._listeners:
                 listener(event)
@@ -54,7 +54,7 @@ class Events:
 def _end_last_line(path: Path) -> None:
     """A run that was killed may have left half a line, which must not swallow the next event."""
     with path.open("rb+") as file:
-        if not file.read().endswith(b"\n"):
+        if not (file.read() or b"\n").endswith(b"\n"):
             file.write(b"\n")
 
 

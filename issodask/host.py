@@ -1,16 +1,26 @@
-"""What a host offers, found the same way on Linux and macOS: processors, locks that go with their process, packages."""
+"""What a host offers, found the same way on Linux and macOS: processors, locks that go with their process, packages.
+
+And how long one waits for what lies elsewhere.
+"""
 
 import os
 import platform
+import shutil
 import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from filelock import FileLock, Timeout
 
-from issodask.errors import InputError
+from issodask.errors import AwayError, InputError
+
+Result = TypeVar("Result")
 
 EXTRAS = {
     "mostlyai.engine": ("mostlyai-engine", "generate"),
@@ -25,6 +35,10 @@ EXTRAS = {
     "sklearn": ("scikit-learn", "synthesizers"),
 }
 """Modules that not everybody installs: the package that has each, and the extra of issodask that brings it."""
+
+_ALIVE = ".alive"
+_PATIENCE_S = 120.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0
 
 BY_HAND = {"anonymeter": "pip install --no-deps anonymeter 'polars>=1.8' (its own pins ask for a NumPy below 2)"}
 """How to install what no extra can bring."""
@@ -65,6 +79,47 @@ def take(lock: FileLock) -> bool:
     except Timeout:
         return False
     return True
+
+
+def patiently(ask: Callable[[], Result]) -> Result:
+    """What `ask` returns. A store that is away is asked again, for two minutes or ISSODASK_STORE_PATIENCE_S seconds.
+
+    Raises AwayError, as final, when it does not come back.
+    """
+    deadline = time.monotonic() + float(os.environ.get("ISSODASK_STORE_PATIENCE_S") or _PATIENCE_S)
+    pause_s = _FIRST_PAUSE_S
+    while True:
+        try:
+            return ask()
+        except AwayError as error:
+            error.is_final = error.is_final or time.monotonic() + pause_s > deadline
+            if error.is_final:
+                raise
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+@contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A folder that is this process's own, and goes with the context or, if the process is killed, with the next one.
+
+    Its name begins with `prefix`, and with nothing else that is found in the folder of temporary files.
+    """
+    _sweep(prefix)
+    with tempfile.TemporaryDirectory(prefix=prefix) as folder, lock_at(Path(folder) / _ALIVE):
+        yield Path(folder)
+
+
+def _sweep(prefix: str) -> None:
+    """Remove what processes that were killed left behind."""
+    for path in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        if not (path / _ALIVE).exists():  # it is just being made, or removed
+            continue
+        lock = lock_at(path / _ALIVE)
+        with suppress(OSError):  # it is somebody else's
+            if take(lock):
+                shutil.rmtree(path, ignore_errors=True)
+                lock.release()
 
 
 def check_installed(module: str, what: str) -> None:

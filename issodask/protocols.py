@@ -127,6 +127,10 @@ class Runtime(ABC):
     def persist(self, *arrays: Any) -> tuple[Any, ...]:
         """Compute Dask arrays, whose chunks stay where they are; their graphs are taken as they are."""
 
+    def everywhere(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call a function here, and in each other process where tasks run."""
+        function(*arguments)
+
     def keep_in(self, folder: Path) -> None:  # noqa: B027
         """Let what tasks share lie in `folder`, which all workers see."""
 

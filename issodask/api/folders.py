@@ -5,6 +5,7 @@ import tempfile
 import weakref
 from pathlib import Path
 
+from issodask.store.places import folder_of_run
 from issodask.store.run_folder import RunFolder
 
 
@@ -13,7 +14,7 @@ class Folder:
 
     def __init__(self, given: str | Path | None = None) -> None:
         self.is_kept = given is not None
-        self.path = Path(given) if given is not None else Path(tempfile.mkdtemp(prefix="issodask-"))
+        self.path = Path(tempfile.mkdtemp(prefix="issodask-")) if given is None else folder_of_run(given)
         if not self.is_kept:
             weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 

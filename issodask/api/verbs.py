@@ -246,13 +246,14 @@ def run(
     """
     from issodask.stages.run import run
     from issodask.store.files import read_json
+    from issodask.store.places import storage
 
     scheduler, client = (runtime, None) if isinstance(runtime, str) else (None, runtime)
     place = {"workers": workers, "scheduler": scheduler, "performance_report": performance_report}
     config, kept = _job(job, folder, sections, place)
     if storage_options is not None:
         config = config.model_copy(update={"storage": {**config.storage, **storage_options}})
-    with work("run", kept, progress) as events:
+    with storage(config.storage), work("run", kept, progress) as events:
         finished = run(config, events, client, columns)
     pool = Pool(finished.pool, kept)
     roles = {**config.columns, **(columns or {})}
@@ -305,6 +306,8 @@ def _job(
     place: Mapping[str, Any],
 ) -> tuple[JobConfig, Folder]:
     """The job with what was given beside it, and the folder it works in."""
+    from issodask.store.places import storage
+
     changes: dict[str, Any] = {**sections, "runtime": {key: value for key, value in place.items() if value is not None}}
     if folder is not None:
         changes["out"] = str(folder)
@@ -313,4 +316,5 @@ def _job(
         kept = Folder()
         changes["out"] = str(kept.path)
     config = job_of(job, changes)
-    return config, kept or Folder(config.out)
+    with storage(config.storage):
+        return config, kept or Folder(config.out)

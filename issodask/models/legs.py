@@ -24,7 +24,7 @@ from typing import Any
 LEG_VALUES = 30_000_000
 
 _KEPT = "leg-*"
-_WORK = "leg.work"
+WORK = "leg.work"
 _NOTE = "leg.json"
 _BEST = "best-weights.pt"
 _WEIGHTS = "model-weights.pt"
@@ -122,11 +122,15 @@ def carried_over(leg: Leg) -> Iterator[Ending]:
 
 
 class Legs:
-    """The legs of one model that are kept in `folder`; `model` is where the engine reads and writes its files."""
+    """The legs of one model that are kept in `folder`; `model` is where the engine reads and writes its files.
 
-    def __init__(self, folder: Path, model: Path) -> None:
+    `on_kept` is called whenever one more is kept.
+    """
+
+    def __init__(self, folder: Path, model: Path, on_kept: Callable[[], None] = lambda: None) -> None:
         self._folder = folder
         self._model = model
+        self._on_kept = on_kept
 
     def restore(self) -> Leg:
         """Give the engine the state that the last intact leg ended with, or none."""
@@ -144,7 +148,7 @@ class Legs:
         import torch
 
         leg = Leg(before.n_before + 1, epoch, seconds, ending.stopper.best_loss, ending.stopper.val_loss_cnt)
-        work = self._folder / _WORK
+        work = self._folder / WORK
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         for name in (_CONFIGS, _MESSAGES):
@@ -161,6 +165,7 @@ class Legs:
         for path in self._all():
             if not leg.n_before - _N_KEPT < _number(path) <= leg.n_before:
                 shutil.rmtree(path)
+        self._on_kept()
 
     def settle(self, before: Leg, ending: Ending) -> None:
         """Make the best state of all legs the trained one, after the leg that ended the training.
@@ -188,7 +193,7 @@ class Legs:
 
 def remove_legs(folder: Path) -> None:
     """Remove what only training needs."""
-    for path in (*folder.glob(_KEPT), folder / _WORK):
+    for path in (*folder.glob(_KEPT), folder / WORK):
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -13,7 +13,8 @@ columns afterwards: at equal time the samples' overall accuracy was 0.011 to 0.0
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -30,7 +31,8 @@ from issodask.models.device import Device
 from issodask.models.draws import quicker_draws
 from issodask.models.engine import engine_in, quicker_steps, rare_by_group, workspace_of
 from issodask.models.gpu_memory import in_batches_that_fit, memory_faults_of_training
-from issodask.models.legs import Legs, carried_over, epochs_per_leg, remove_legs
+from issodask.models.legs import WORK, Legs, carried_over, epochs_per_leg, remove_legs
+from issodask.models.progress_log import PROGRESS
 from issodask.models.training import NowAndThen, Report, Training, TrainingProgress
 
 SAMPLE_BATCH_UNITS = 10_000
@@ -92,21 +94,24 @@ def train(
     device: Device,
     report: Report,
     names_of_groups: Sequence[str] = (),
+    on_kept: Callable[[], None] = lambda: None,
 ) -> None:
     """Train a generator of `table` in `folder`, from its last leg if there is one; `report` may raise to stop it.
+
+    `on_kept` is called whenever there is more in `folder` to go on from.
 
     A table with the column GROUP is sequential; `names_of_groups` are the columns that never change within a group.
     Never pass units that were repeated: a value counts as rare by the number of its units.
     """
     if GROUP not in table:
-        return _train(table, folder, training, device, report)
+        return _train(table, folder, training, device, report, on_kept)
     groups = table[[GROUP, *names_of_groups]].drop_duplicates(GROUP)
     if names_of_groups:
         time_min = TIME_SHARE_OF_GROUPS * training.max_time_min
         training = replace(training, max_time_min=training.max_time_min - time_min)
         of_groups = replace(training, max_time_min=time_min)
-        _train(groups.drop(columns=GROUP), folder / _GROUPS, of_groups, device, _told_of_groups(report))
-    _train(table.drop(columns=list(names_of_groups)), folder, training, device, report, groups)
+        _train(groups.drop(columns=GROUP), folder / _GROUPS, of_groups, device, _told_of_groups(report), on_kept)
+    _train(table.drop(columns=list(names_of_groups)), folder, training, device, report, on_kept, groups)
 
 
 def _train(
@@ -115,6 +120,7 @@ def _train(
     training: Training,
     device: Device,
     report: Report,
+    on_kept: Callable[[], None],
     groups: pd.DataFrame | None = None,
 ) -> None:
     """One model: of a flat table, or of the rows of `groups`."""
@@ -124,21 +130,22 @@ def _train(
         if not (folder / _PREPARED).exists():
             _prepare(engine, workspace, table, groups, training.seed, report)
             (folder / _PREPARED).write_text(json.dumps({"columns": list(table.columns)}), encoding="utf-8")
-        _train_in_legs(engine, workspace, folder, training, device, report, epochs_per_leg(table.size))
+        legs = Legs(folder, workspace_of(folder) / "ModelStore" / "model-data", on_kept)
+        _train_in_legs(engine, workspace, legs, training, device, report, epochs_per_leg(table.size))
     (folder / _TRAINED).touch()
+    on_kept()
 
 
 def _train_in_legs(
     engine: ModuleType,
     workspace: Path,
-    folder: Path,
+    legs: Legs,
     training: Training,
     device: Device,
     report: Report,
     n_epochs: int,
 ) -> None:
     """Leg by leg, from the last one that is whole, to the one that ends early or by a limit."""
-    legs = Legs(folder, workspace_of(folder) / "ModelStore" / "model-data")
     leg = legs.restore()
     report("train", epoch=leg.epoch, max_epochs=training.max_epochs)
     while True:
@@ -165,6 +172,27 @@ def _train_in_legs(
 
 def _told_of_groups(report: Report) -> Report:
     return lambda phase, **fields: report(f"{phase} groups", **fields)
+
+
+def pack(folder: Path, file: Path) -> None:
+    """Write what there is to go on from, or to sample from, as one file; nothing in it is the original's."""
+    with tarfile.open(file, "w") as packed:
+        for path in sorted(folder.iterdir()):
+            packed.add(path, path.name, filter=_travels)
+
+
+def unpack(file: Path, folder: Path) -> None:
+    """Make `folder` what it was when the file was packed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with tarfile.open(file) as packed:
+        packed.extractall(folder, filter="data")
+
+
+def _travels(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Not the engine's copies of the table, nor that they are there, nor what is half written."""
+    is_left = {"OriginalData", _PREPARED, PROGRESS, WORK}.intersection(Path(entry.name).parts)
+    return None if is_left else entry
 
 
 def preload(folder: Path, device: Device) -> None:

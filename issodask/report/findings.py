@@ -180,7 +180,8 @@ def read_history(events_path: str | Path | None) -> tuple[Point, ...]:
 
     Seconds count from the first of them. Searches that were started anew since are left out.
     """
-    events = read_events(Path(events_path)) if events_path is not None else []
+    path = Path(events_path) if isinstance(events_path, str) else events_path
+    events = [] if path is None else read_events(path)
     last_start = max((i for i, event in enumerate(events) if isinstance(event, SearchBegun)), default=0)
     scored = [
         (event.time, event.KIND, event.objective)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from issodask.errors import InputError, LostError
 from issodask.event_log import Events
 from issodask.events import Running
-from issodask.host import check_installed, n_processors
+from issodask.host import check_installed, n_processors, patiently
 from issodask.protocols import Runtime
 
 if TYPE_CHECKING:
@@ -97,12 +97,16 @@ def _make(workers: int | None, scheduler: "str | Client") -> Runtime:
 
 
 def attempt(function: Callable[..., Any], item: Any, shared: tuple[Any, ...], retries: int) -> Any:
-    """`function(item, *shared)`, tried again when it fails; bad input stays bad."""
+    """`function(item, *shared)`, tried again when it fails; bad input stays bad, a store that is away is waited for."""
+
+    def call() -> Any:
+        return function(item, *shared)
+
     for _ in range(retries):
         try:
-            return function(item, *shared)
+            return patiently(call)
         except (InputError, LostError):
             raise
         except Exception:
             continue
-    return function(item, *shared)
+    return patiently(call)

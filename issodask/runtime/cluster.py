@@ -1,8 +1,6 @@
 """The runtime on a Dask cluster: worker processes on this machine, or any scheduler that can be reached."""
 
 import logging
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -22,7 +20,7 @@ from issodask.runtime.address import find_cluster
 from issodask.runtime.base import Runtime, attempt
 from issodask.runtime.hosts import ActorHosts, actors
 from issodask.runtime.processes import WorkerProcess
-from issodask.runtime.shared import received, share_in
+from issodask.runtime.shared import clear, lies_in_store, received, share_in
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -129,8 +127,14 @@ class Cluster(Runtime):
     def keep_in(self, folder: Path) -> None:
         scratch = folder.absolute() / ".shared"
         if scratch != self._scratch:
-            shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
+            clear(scratch)  # of a run that was killed
         self._scratch = scratch
+
+    def everywhere(self, function: Callable[..., Any], *arguments: Any) -> None:
+        function(*arguments)
+        if self._client is not None:
+            with _losses_told():
+                self._client.run(function, *arguments)
 
     def tell(self, record: dict[str, Any]) -> None:
         if self._client is not None:
@@ -139,13 +143,16 @@ class Cluster(Runtime):
 
     def check_seen(self, *paths: Path) -> None:
         """Raise InputError unless all workers see these files and folders, and what is written to the folders."""
-        probes = {path: path / f".seen-{uuid4().hex}" for path in paths if path.is_dir()}
-        wanted = [str(probes.get(path, path)) for path in paths]
+        probes = {path: path / f".seen-{uuid4().hex}" for path in paths if lies_in_store(path) or path.is_dir()}
+        wanted = [probes.get(path, path) for path in paths]
         try:
             for probe in probes.values():
                 probe.touch()
             with _losses_told():
                 seen = self.client.run(_which_exist, wanted)
+            for worker, exist in seen.items():
+                if isinstance(exist, str):
+                    raise InputError(f"worker {worker} can't reach {paths[0]} ({exist}): see to its environment")
         finally:
             for probe in probes.values():
                 probe.unlink(missing_ok=True)
@@ -154,7 +161,7 @@ class Cluster(Runtime):
                 if not does:
                     raise InputError(
                         f"worker {worker} does not see {path}: workers need the run's folder and the pool under the "
-                        "same path as here, on storage that all hosts share"
+                        "same path as here, on storage that all hosts share or in a store"
                     )
 
     @contextmanager
@@ -177,7 +184,7 @@ class Cluster(Runtime):
     def close(self) -> None:
         for folder in (self._own_scratch, self._scratch):
             if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+                clear(folder)
         if self._client is not None and self._owns_client:
             self._client.close()
 
@@ -279,5 +286,9 @@ def _attempt_alone(function: Callable[..., Any], item: Any, shared: tuple[Any, .
         return _attempt(function, item, shared, retries)
 
 
-def _which_exist(paths: list[str]) -> list[bool]:
-    return [os.path.exists(path) for path in paths]
+def _which_exist(paths: list[Path]) -> list[bool] | str:
+    """Which of them this process sees; what keeps it from looking, if it can't."""
+    try:
+        return [path.exists() for path in paths]
+    except Exception as error:  # each store has its own
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

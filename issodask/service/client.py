@@ -17,6 +17,7 @@ from distributed import Client
 from issodask.errors import InputError, LostError
 from issodask.runtime.cluster import connected
 from issodask.service.manager import JobManager
+from issodask.store.places import create, download, is_file, is_url, overwrite, place, remove
 
 Record = dict[str, Any]
 
@@ -96,6 +97,9 @@ class Service:
     def make_folder(self, folder: str) -> None:
         """Make a folder where workers are. Raises InputError unless it is one and the same folder for all of them."""
         probe = f"{folder}/.seen-{uuid4().hex}"
+        if is_url(folder):
+            self._check_store(place(probe))
+            return
         try:
             self._on_one(_write, probe, b"")
         except OSError as error:
@@ -110,12 +114,31 @@ class Service:
                 "there: give `out` a place on storage that all hosts share"
             )
 
+    def _check_store(self, probe: Path) -> None:
+        """Raise InputError unless all workers reach the store, each by its own environment, as this process does."""
+        create(probe, b"")
+        try:
+            found = self._client.run(_reaches, str(probe))
+        finally:
+            remove(probe)
+        for worker, why_not in found.items():
+            if why_not is not None:
+                raise InputError(
+                    f"worker {worker} can't reach {probe.parent} ({why_not}): see to the environment of its host"
+                )
+
     def write(self, path: str, data: bytes) -> None:
         """Write a small file where workers see it."""
-        self._on_one(_write, path, data)
+        if is_url(path):
+            overwrite(place(path), data)
+        else:
+            self._on_one(_write, path, data)
 
     def fetch(self, path: str, into: Path) -> None:
         """Copy a file from where workers see it."""
+        if is_url(path):
+            download(place(path), into)
+            return
         with into.open("wb") as file:
             while chunk := self._on_one(_read, path, file.tell(), _CHUNK_BYTES):
                 file.write(chunk)
@@ -178,6 +201,14 @@ def _mark(path: Path) -> str:
         file.seek(max(0, n_bytes - _END_BYTES))
         ends.update(file.read(_END_BYTES))
     return f"{n_bytes}-{ends.hexdigest()}"
+
+
+def _reaches(path: str) -> str | None:
+    """Why this process doesn't see a file of a store; None if it does."""
+    try:
+        return None if is_file(place(path)) else "it sees no file there"
+    except InputError as error:
+        return str(error)
 
 
 def _write(path: str, data: bytes) -> None:

@@ -20,6 +20,9 @@ from issodask.events import Driving
 from issodask.runtime.address import as_client
 from issodask.runtime.base import JOB_VARIABLE, LEASH_VARIABLE, is_abandoned
 from issodask.runtime.cluster import TOPIC
+from issodask.store.copies import local
+from issodask.store.logs import growing_file
+from issodask.store.places import place
 
 LOG = "driver.log"
 
@@ -41,10 +44,10 @@ def drive(job_id: str, job_path: str, verb: str, scheduler: str) -> Ended:
     Runs on a worker, beside others.
     """
     secede()
-    log_path = Path(job_path).parent / LOG
+    job = place(job_path)
     environment = os.environ | _certificate() | {JOB_VARIABLE: job_id, LEASH_VARIABLE: "1", "COLUMNS": "160"}
-    command = [sys.executable, "-m", "issodask", verb, job_path, "--scheduler", scheduler]
-    with log_path.open("ab") as log:
+    command = [sys.executable, "-m", "issodask", verb, str(local(job)), "--scheduler", scheduler]
+    with growing_file(job.parent / LOG) as log_path, log_path.open("ab") as log:
         start = log.tell()
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
         _tell(job_id, Driving(pid=process.pid, host=platform.node(), worker=str(get_worker().name)))
@@ -52,7 +55,7 @@ def drive(job_id: str, job_path: str, verb: str, scheduler: str) -> Ended:
             _wait(process)
         finally:
             _end(process)
-    return Ended(process.returncode, _tail(log_path, start))
+        return Ended(process.returncode, _tail(log_path, start))
 
 
 def _certificate() -> dict[str, str]:

@@ -22,6 +22,7 @@ from distributed import Client
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.scheduler import KilledWorker, Scheduler
 
+from issodask.errors import InputError
 from issodask.event import Event
 from issodask.events import Driving, RunFinished, Running, StudyFinished
 from issodask.progress import Progress
@@ -31,6 +32,8 @@ from issodask.service.driver import Ended, drive
 from issodask.service.host import JOBS
 from issodask.service.processes import FOLDER_VARIABLE
 from issodask.service.told import Told
+from issodask.store.places import place, read_bytes
+from issodask.store.run_folder import RunFolder
 
 logger = logging.getLogger("distributed.issodask")
 
@@ -100,7 +103,7 @@ class JobManager(SchedulerPlugin):
         for job in self._read_jobs():
             self.jobs[job.id] = job
             if not job.is_over:
-                self._read_events(job)
+                await self._read_events(job)
                 self._begin(job)
 
     async def close(self) -> None:
@@ -302,13 +305,17 @@ class JobManager(SchedulerPlugin):
                 logger.error("%s is no note of a job (%s): left alone", path, error)
         return jobs
 
-    def _read_events(self, job: Job) -> None:
+    async def _read_events(self, job: Job) -> None:
         """What the job told before this scheduler was started, where its folder can be seen from here."""
         told = self.told.setdefault(job.id, Told())
-        with suppress(OSError):
-            for line in (Path(job.out) / "events.jsonl").read_text(encoding="utf-8").splitlines():
+        with suppress(OSError, InputError):
+            for line in (await asyncio.to_thread(_told_in, job.out)).splitlines():
                 with suppress(ValueError, KeyError, TypeError):
                     told.hear(json.loads(line))
+
+
+def _told_in(out: str) -> str:
+    return (read_bytes(RunFolder(place(out)).events) or b"").decode("utf-8", errors="replace")
 
 
 def _show_page(scheduler: Scheduler, manager: JobManager) -> None:

@@ -31,6 +31,7 @@ from issodask.stages.study_files import write_study
 from issodask.stages.trial import DONE, REFUSED, Outcome, Trial, known_outcome, run_trial
 from issodask.store.files import sole_writer, write_json
 from issodask.store.frames import table_hash
+from issodask.store.places import is_url
 from issodask.store.run_folder import StudyFolder
 from issodask.store.tables import as_table, write_rows
 from issodask.store.types import take
@@ -49,6 +50,10 @@ def benchmark(study: StudyConfig, runtime: Runtime, events: Events) -> Studied:
 
     Raises InputError for tables and synthesizers that can't be used, before anything is tried.
     """
+    if is_url(study.out):
+        raise InputError(
+            f"a study keeps its trials on disk, but out is {study.out}: give a folder that all hosts share"
+        )
     folder = Path(study.out).absolute()  # workers may run elsewhere
     with sole_writer(folder):
         runtime.check_seen(folder)

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from issodask.event_log import Events
 from issodask.events import Damaged, Resumed
 from issodask.fitting.budget import Began
+from issodask.store.copies import local
 from issodask.store.files import whole_file
+from issodask.store.places import is_file
 
 _DEAREST = 0.02
 """Share of the time that may go into saving."""
@@ -110,7 +112,7 @@ class Checkpoints:
 
     def load(self, key: str) -> SearchState | None:
         """What an interrupted run of the search with this key has come to; None when there is no such thing."""
-        if not self._path.exists():
+        if not is_file(self._path):
             return None
         state = load_state(self._path)
         if state is None:
@@ -140,6 +142,11 @@ class Checkpoints:
         self.save(state)
 
 
+def _here(path: Path) -> Path:
+    """Where to read what was saved; that there is none, or that it is damaged, shows when it is read."""
+    return local(path) if is_file(path) else path
+
+
 def save_state(path: Path, state: SearchState) -> None:
     """Write a state, in place of the one before."""
     facts = {name: value for name, value in vars(state).items() if name != "units"}
@@ -149,8 +156,9 @@ def save_state(path: Path, state: SearchState) -> None:
 
 def load_state(path: Path) -> SearchState | None:
     """Read what `save_state` wrote; None when it is damaged."""
+    here = _here(path)
     try:
-        with path.open("rb") as file, np.load(file) as saved:
+        with here.open("rb") as file, np.load(file) as saved:
             return SearchState(units=saved["units"], **json.loads(str(saved["facts"])))
     except _DAMAGED:
         return None
@@ -164,8 +172,9 @@ def save_sums(path: Path, key: str, sums: Sequence[NDArray[np.float64]]) -> None
 
 def load_sums(path: Path, key: str) -> list[NDArray[np.float64]]:
     """Read what `save_sums` wrote for this fit; none when there are none, of this fit, that are whole."""
+    here = _here(path)
     try:
-        with path.open("rb") as file, np.load(file) as saved:
+        with here.open("rb") as file, np.load(file) as saved:
             if str(saved["key"]) != key:
                 return []
             return np.split(saved["sums"], saved["bounds"][:-1])
@@ -199,8 +208,9 @@ def save_strata(path: Path, key: str, found: Sequence[SubsetOfStratum]) -> None:
 
 def load_strata(path: Path, key: str) -> list[SubsetOfStratum]:
     """Read what `save_strata` wrote for this search; none when there is none that is whole."""
+    here = _here(path)
     try:
-        with path.open("rb") as file, np.load(file) as saved:
+        with here.open("rb") as file, np.load(file) as saved:
             if str(saved["key"]) != key:
                 return []
             units = np.split(saved["units"], saved["bounds"][:-1])

@@ -5,7 +5,6 @@ same bytes whoever made it, and the note that it is done. A worker that dies cos
 """
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from issodask import seeds
 from issodask.models import mostly
 from issodask.models.codec import GROUP, Codec
 from issodask.models.device import pinned
-from issodask.models.progress_log import ProgressLog
+from issodask.stages.generator_home import log_of, trained_home
 from issodask.stages.generator_task import (
     ChunkTask,
     GeneratorTask,
@@ -53,7 +52,7 @@ def _drawn(chunk: ChunkTask, known: Known) -> pd.DataFrame:
     config, device = task.config, device_of(task, known)
     sampling = mostly.Sampling(config.temperature, config.top_p, task.seed, _rebalancing(task, known.codec))
     with pinned(device, task.index):
-        sample = mostly.sample(task.folder, chunk.n_units, chunk.i_chunk, sampling, device)
+        sample = mostly.sample(trained_home(task), chunk.n_units, chunk.i_chunk, sampling, device)
     return known.codec.decode(sample, seeds.integer(task.seed, "decode", chunk.i_chunk))
 
 
@@ -72,7 +71,7 @@ def _write(chunk: ChunkTask, known: Known, frame: pd.DataFrame) -> None:
     with ExitStack() as held:
         with whole_file(chunk.path) as work:
             n_rows = write_part(frame, work, schema, task.index, task.seed, task.group_key, chunk.first_unit)
-            held.enter_context(alone(Path(task.run_folder), task.index, lambda: None))
+            held.enter_context(alone(task.run_folder, task.index, lambda: None))
             stop_unless_wanted(task)
         note_chunk(chunk, n_rows)
-        tell_sampled(task, ProgressLog(task.folder))
+        tell_sampled(task, log_of(task))

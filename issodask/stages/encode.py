@@ -18,6 +18,7 @@ import numpy as np
 from issodask.errors import InputError
 from issodask.kernels.bins import count_codes
 from issodask.runtime import Runtime
+from issodask.store.arrays import mapped_array
 from issodask.store.codes import (
     Codes,
     PartCodes,
@@ -37,7 +38,7 @@ from issodask.store.dialects import Dialect
 from issodask.store.files import file_hash
 from issodask.store.folders import PartFile
 from issodask.store.parts import MAX_BATCH_ROWS, hash_keys, iter_part, key_at
-from issodask.store.places import is_remote
+from issodask.store.places import is_remote, make_folder
 from issodask.store.pool import Part, Pool, check_pool
 from issodask.table.bins import Bins
 from issodask.table.columns import Columns
@@ -78,9 +79,9 @@ def encode_pool(
     another type than the original's and infinite numbers.
     """
     check_pool(pool, schema, group_key)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     coded_by = _coded_by(bins, schema.without(group_key))
-    tasks = [_Task(part, pool.file(part), str(folder), coded_by, group_key) for part in pool.parts]
+    tasks = [_Task(part, pool.file(part), folder, coded_by, group_key) for part in pool.parts]
     notes = []
     shared = runtime.share(bins), runtime.share(schema), runtime.share(constants or Columns({}, 1))
     for note, state in runtime.map(_encode_part, tasks, *shared, label="encode"):
@@ -109,7 +110,7 @@ def _pack(folder: Path, notes: Sequence[PartCodes], runtime: Runtime) -> None:
 class _Task:
     part: Part
     file: PartFile
-    folder: str
+    folder: Path
     coded_by: str
     group_key: str | None = None
 
@@ -137,7 +138,7 @@ def _check_whole(pool: Pool, folder: Path, group_key: str) -> None:
 
 
 def _encode_part(task: _Task, bins: Bins | SequenceBins, schema: Schema, constants: Columns) -> tuple[PartCodes, State]:
-    folder, name = Path(task.folder), task.part.name
+    folder, name = task.folder, task.part.name
     part_xxh3 = _checked_hash(task)
     note = read_note(folder, name)
     state = _state(task, note, part_xxh3)
@@ -174,7 +175,7 @@ def _state(task: _Task, note: PartCodes | None, part_xxh3: str) -> State:
         return "new"
     if (note.part_xxh3, note.coded_by) != (part_xxh3, task.coded_by):
         return "outdated"
-    return "intact" if is_intact(Path(task.folder), note) else "damaged"
+    return "intact" if is_intact(task.folder, note) else "damaged"
 
 
 def _read_groups(task: _Task) -> tuple[Groups | None, np.ndarray]:
@@ -205,7 +206,7 @@ def _encode_batches(
 
 def _gathered(folder: Path, name: str, groups: Groups) -> Iterator[np.ndarray]:
     """The codes just written, in the part's order, group after group; only a batch at a time is in memory."""
-    codes = np.load(codes_path(folder, name), mmap_mode="r")
+    codes = mapped_array(codes_path(folder, name))
     for start in range(0, len(codes), MAX_BATCH_ROWS):
         yield codes[groups.order[start : start + MAX_BATCH_ROWS]]
 

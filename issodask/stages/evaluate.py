@@ -33,6 +33,7 @@ from issodask.stages.roles import KnownColumns
 from issodask.store.casts import cast_table
 from issodask.store.files import whole_file
 from issodask.store.frames import key_codes, to_frame
+from issodask.store.places import place
 from issodask.store.tables import as_table
 from issodask.store.types import noted_as
 from issodask.table.schema import Schema
@@ -89,16 +90,16 @@ def evaluate(
     findings = replace(findings, roles=known.facts())
     similarity = None
     if config.qa_report and qa_path is not None:
-        similarity = _write_qa_report(tables, Path(qa_path), config, seed, title, group_key)
+        similarity = _write_qa_report(tables, place(qa_path), config, seed, title, group_key)
     record = metrics_record(findings, similarity)
     if json_path is not None:
-        _write_text(Path(json_path), to_json(record))
+        _write_text(place(json_path), to_json(record))
     if html_path is not None:
         from issodask.report.page import render_page  # its libraries are not installed where nobody wants a report
 
-        _write_text(Path(html_path), render_page(findings, title))
+        _write_text(place(html_path), render_page(findings, title))
     if card_path is not None:
-        _write_card(Path(card_path), findings, title, config.license)
+        _write_card(place(card_path), findings, title, config.license)
     return record
 
 

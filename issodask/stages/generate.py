@@ -35,6 +35,7 @@ from issodask.stages.generator_task import (
     alone,
     has_chunks,
     n_rows_if_finished,
+    names_of_parts,
     remove_generator,
     remove_originals,
     remove_parts,
@@ -47,7 +48,7 @@ from issodask.stages.place import makes_pool
 from issodask.stages.roles import KnownColumns
 from issodask.store.files import write_json
 from issodask.store.frames import key_codes
-from issodask.store.places import exists
+from issodask.store.places import exists, folder_of_run, found_in, is_file, is_remote, read_bytes
 from issodask.store.pool import Pool, open_pool
 from issodask.store.pool_writer import seal_pool
 from issodask.store.run_folder import RunFolder
@@ -57,6 +58,8 @@ from issodask.table.schema import Schema
 
 WAY_OF_SAMPLING = 2
 """Raise it when the same settings lead to other units or parts: what was drawn in another way is not gone on with."""
+
+_READ_EVERY_S, _ASKED_EVERY_S = 0.5, 2.0  # what generators tell, in files and in a store
 
 
 def generate(
@@ -93,7 +96,7 @@ def generate(
     if events is not None:
         events.emit(ColumnsKnown(**known.facts(), told=known.told()))
     schema = known.schema
-    run_folder = run_folder.absolute()  # workers may run elsewhere
+    run_folder = folder_of_run(run_folder.absolute())  # workers may run elsewhere
     tasks = _plan(original, schema, config, n_units, run_folder, seed, group_key, balance)
     _discard_others(run_folder, tasks, events)
     tasks = [replace(task, n_workers=runtime.n_workers) for task in tasks]
@@ -102,7 +105,7 @@ def generate(
     else:
         _run(make_chunk, _in_order([_unfinished(task, events) for task in tasks]), tasks, runtime, events)
     remove_originals(run_folder)  # a copy of private rows is kept no longer than it is needed
-    return seal_pool(RunFolder(run_folder).pool)
+    return seal_pool(RunFolder(run_folder).pool, [name for task in tasks for name in names_of_parts(task)])
 
 
 def _run(
@@ -115,7 +118,8 @@ def _run(
     """Do what is left to do, if anything is: a process for it may not be running yet."""
     if not items:
         return
-    with watched({task.index: task.folder for task in tasks}, events):
+    folders = {task.index: task.folder for task in tasks}
+    with watched(folders, events, _ASKED_EVERY_S if is_remote(tasks[0].folder) else _READ_EVERY_S, read_bytes):
         for _ in runtime.map(function, items, label="generate", exclusive=True, retries=tasks[0].config.retries):
             pass
 
@@ -174,7 +178,7 @@ def _plan(
         training_key = _key(original_key, schema.to_dict(), training_settings, own_seed)
         sampling_key = _key(training_key, sampling_settings, n_own)
         keys = original_key, training_key, sampling_key
-        task = GeneratorTask(index, own_seed, n_own, config, str(run_folder), *keys, per_chunk, group_key)
+        task = GeneratorTask(index, own_seed, n_own, config, run_folder, *keys, per_chunk, group_key)
         tasks.append(replace(task, balance=balance))
     return tasks
 
@@ -206,7 +210,7 @@ def _discard_others(run_folder: Path, tasks: list[GeneratorTask], events: Events
     In an order in which a run that is killed in between leaves nothing that is taken for something else.
     """
     wanted = {task.index: task.settings for task in tasks}
-    present = {int(folder.name) for folder in RunFolder(run_folder).generators.glob("[0-9]*")}
+    present = {int(folder.name) for folder in found_in(RunFolder(run_folder).generators, "[0-9]*")}
     for index in sorted(present | wanted.keys()):
         settings = wanted.get(index)
         made_with = settings_of(run_folder, index)
@@ -222,9 +226,9 @@ def _discard_others(run_folder: Path, tasks: list[GeneratorTask], events: Events
 
 def _is_finished(task: GeneratorTask, events: Events | None) -> bool:
     """Whether this generator of the user's own has nothing left to do."""
-    if not (task.folder / SAMPLED).exists():
+    if not is_file(task.folder / SAMPLED):
         return False
-    with alone(Path(task.run_folder), task.index, partial(_tell_waiting, events, task.index)):
+    with alone(task.run_folder, task.index, partial(_tell_waiting, events, task.index)):
         return n_rows_if_finished(task, partial(_tell_damaged, events, task.index)) is not None
 
 
@@ -232,7 +236,7 @@ def _unfinished(task: GeneratorTask, events: Events | None) -> list[ChunkTask]:
     """What this generator has left to do."""
     if not has_chunks(task):
         return [ChunkTask(task, i_chunk) for i_chunk in range(task.n_chunks)]
-    with alone(Path(task.run_folder), task.index, partial(_tell_waiting, events, task.index)):
+    with alone(task.run_folder, task.index, partial(_tell_waiting, events, task.index)):
         return unfinished_chunks(task, partial(_tell_damaged, events, task.index))
 
 

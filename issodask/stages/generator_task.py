@@ -9,11 +9,12 @@ A chunk is sampled without the lock, since many workers sample at once: it is he
 note that says which units the part has and what its bytes are.
 """
 
-import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +22,22 @@ import pandas as pd
 
 from issodask.config import GenerateConfig
 from issodask.errors import LostError
-from issodask.host import lock_at, take
-from issodask.models import mostly
-from issodask.models.progress_log import ProgressLog
 from issodask.runtime import is_abandoned
-from issodask.store.files import file_hash, read_json, write_json
+from issodask.store.files import copy_whole, file_hash, read_json, write_json
 from issodask.store.frames import to_frame
+from issodask.store.locks import lock_of
+from issodask.store.places import found_in, is_file, is_folder, make_folder, remove, remove_tree
 from issodask.store.pool import part_name, part_prefix
 from issodask.store.pool_writer import PoolWriter
 from issodask.store.run_folder import RunFolder
 from issodask.store.tables import read_table
 from issodask.table.schema import Schema
 
-TRAINED = "trained.json"
 SAMPLED = "sampled.json"
 SETTINGS = "settings.json"
 SCHEMA = "schema.json"
 
 _CHUNKS = "chunks"
-_LOCK_POLL_S = 0.05
 
 
 class AbandonedError(LostError):
@@ -62,7 +60,7 @@ class GeneratorTask:
     seed: int
     n_units: int
     config: GenerateConfig
-    run_folder: str
+    run_folder: Path
     original_key: str
     training_key: str
     sampling_key: str
@@ -77,11 +75,11 @@ class GeneratorTask:
 
     @property
     def folder(self) -> Path:
-        return RunFolder(Path(self.run_folder)).generator(self.index)
+        return RunFolder(self.run_folder).generator(self.index)
 
     @property
     def pool_folder(self) -> Path:
-        return RunFolder(Path(self.run_folder)).pool
+        return RunFolder(self.run_folder).pool
 
     @property
     def settings(self) -> dict[str, str]:
@@ -125,22 +123,24 @@ def alone(run_folder: Path, index: int, about_to_wait: Callable[[], None]) -> It
     The lock goes with its holder's process, however that ends. It lies beside the folder, which may be removed.
     """
     folder = RunFolder(run_folder).generators
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = lock_at(folder / f".{index:02d}.lock")
-    if not take(lock):
+    make_folder(folder)
+    lock = lock_of(folder / f".{index:02d}.lock")
+    if not lock.take():
         about_to_wait()
-        while not take(lock):
+        while not lock.take():
             stop_if_abandoned()
-            time.sleep(_LOCK_POLL_S)
+            time.sleep(lock.poll_s)
     try:
         yield
     finally:
         lock.release()
+    if lock.is_lost:
+        raise AbandonedError(f"another took generator {index}, as this process gave no sign of life for so long")
 
 
 def stop_unless_wanted(task: GeneratorTask) -> None:
     stop_if_abandoned()
-    if settings_of(Path(task.run_folder), task.index) != task.settings:
+    if settings_of(task.run_folder, task.index) != task.settings:
         raise AbandonedError(f"generator {task.index} is not wanted any more, or with other settings")
 
 
@@ -158,18 +158,21 @@ def store_original(original: Any, schema: Schema, run_folder: Path) -> str:
     The folder is named by the hash: a task of an earlier driver finds what it is to learn, or nothing.
     """
     remove_originals(run_folder)
-    work = original_folder(run_folder, "work")
-    with PoolWriter(work, schema, generator=0, seed=0, part_rows=len(original)) as writer:
-        writer.append(original)
-    write_json(work / SCHEMA, schema.to_dict())
-    original_key = file_hash(work / writer.finished_parts[0])
-    work.rename(original_folder(run_folder, original_key))
+    with tempfile.TemporaryDirectory(prefix="issodask-original-") as work:
+        with PoolWriter(work, schema, generator=0, seed=0, part_rows=len(original)) as writer:
+            writer.append(original)
+        part = Path(work) / writer.finished_parts[0]
+        original_key = file_hash(part)
+        folder = original_folder(run_folder, original_key)
+        make_folder(folder)
+        copy_whole(part, folder / part.name)
+    write_json(folder / SCHEMA, schema.to_dict())
     return original_key
 
 
 def remove_originals(run_folder: Path) -> None:
-    for folder in RunFolder(run_folder).generators.glob("original*"):
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in found_in(RunFolder(run_folder).generators, "original*"):
+        remove_tree(folder)
 
 
 def stored_original(folder: Path) -> tuple[pd.DataFrame, Schema]:
@@ -195,20 +198,20 @@ def n_rows_if_finished(task: GeneratorTask, tell_damaged: Callable[[Path], None]
     noted = _noted(task.folder / SAMPLED, task.sampling_key)
     if noted is None:
         return None
-    damaged = _damaged(task.pool_folder, noted["files"])
+    damaged = damaged_files(task.pool_folder, noted["files"])
     if not damaged:
         return int(noted["n_rows"])
-    (task.folder / SAMPLED).unlink()
+    remove(task.folder / SAMPLED)
     for name in damaged:
         tell_damaged(task.pool_folder / name)
-        (task.pool_folder / name).unlink(missing_ok=True)
+        remove(task.pool_folder / name)
     return None
 
 
 def is_chunk_finished(chunk: ChunkTask) -> bool:
     """Whether the chunk's part is there and intact."""
     noted = _noted(chunk.note, chunk.generator.sampling_key)
-    return noted is not None and not _damaged(chunk.generator.pool_folder, noted["files"])
+    return noted is not None and not damaged_files(chunk.generator.pool_folder, noted["files"])
 
 
 def note_chunk(chunk: ChunkTask, n_rows: int) -> None:
@@ -218,13 +221,26 @@ def note_chunk(chunk: ChunkTask, n_rows: int) -> None:
 
 def rows_of_chunks(task: GeneratorTask) -> list[int]:
     """Rows of each chunk that is noted."""
-    notes = (_noted(path, task.sampling_key) for path in (task.folder / _CHUNKS).glob("*.json"))
-    return [int(noted["n_rows"]) for noted in notes if noted is not None]
+    counts = (_rows_noted(path, task.sampling_key) for path in found_in(task.folder / _CHUNKS, "*.json"))
+    return [n_rows for n_rows in counts if n_rows is not None]
+
+
+@lru_cache(maxsize=10_000)
+def _rows_noted(path: Path, key: str) -> int | None:
+    """Each process reads a note but once: the rows of a chunk follow from its key."""
+    noted = _noted(path, key)
+    return None if noted is None else int(noted["n_rows"])
+
+
+def names_of_parts(task: GeneratorTask) -> list[str]:
+    """The parts of a generator that is done: of one of the user's own as it noted them."""
+    files = noted_files(task.folder / SAMPLED, task.sampling_key)
+    return list(files) if files is not None else [ChunkTask(task, i).path.name for i in range(task.n_chunks)]
 
 
 def has_chunks(task: GeneratorTask) -> bool:
     """Whether anything was sampled yet."""
-    return (task.folder / _CHUNKS).is_dir()
+    return is_folder(task.folder / _CHUNKS)
 
 
 def unfinished_chunks(task: GeneratorTask, tell_damaged: Callable[[Path], None]) -> list[ChunkTask]:
@@ -233,38 +249,23 @@ def unfinished_chunks(task: GeneratorTask, tell_damaged: Callable[[Path], None])
     for chunk in (ChunkTask(task, i_chunk) for i_chunk in range(task.n_chunks)):
         if is_chunk_finished(chunk):
             continue
-        if chunk.note.exists():
+        if is_file(chunk.note):
             tell_damaged(chunk.path)
-            chunk.note.unlink()
-            chunk.path.unlink(missing_ok=True)
+            remove(chunk.note)
+            remove(chunk.path)
         unfinished.append(chunk)
     return unfinished
-
-
-def is_trained(task: GeneratorTask) -> bool:
-    """Whether the trained generator is there and intact."""
-    noted = _noted(task.folder / TRAINED, task.training_key)
-    return noted is not None and not _damaged(task.folder, noted["files"])
-
-
-def forget_damaged_training(task: GeneratorTask, log: ProgressLog) -> None:
-    """Begin anew where a trained generator is not what it was; one that is still to be trained goes on."""
-    noted = _noted(task.folder / TRAINED, task.training_key)
-    damaged = [] if noted is None else _damaged(task.folder, noted["files"])
-    if damaged:
-        log.write("damaged", file=str(task.folder / damaged[0]))
-        mostly.begin_anew(task.folder)
-        (task.folder / TRAINED).unlink()
-
-
-def note_trained(task: GeneratorTask) -> None:
-    files = {str(path.relative_to(task.folder)): file_hash(path) for path in mostly.model_files(task.folder)}
-    write_json(task.folder / TRAINED, {"key": task.training_key, "files": files})
 
 
 def note_sampled(task: GeneratorTask, writer: PoolWriter) -> None:
     files = {name: file_hash(task.pool_folder / name) for name in writer.finished_parts}
     write_json(task.folder / SAMPLED, {"key": task.sampling_key, "files": files, "n_rows": writer.n_rows})
+
+
+def noted_files(path: Path, key: str) -> dict[str, str] | None:
+    """The hashes of files that a note lists, if it is whole and about what has this key."""
+    noted = _noted(path, key)
+    return None if noted is None else noted["files"]
 
 
 def _noted(path: Path, key: str) -> dict[str, Any] | None:
@@ -274,21 +275,20 @@ def _noted(path: Path, key: str) -> dict[str, Any] | None:
     return noted if is_whole and noted.get("key") == key else None
 
 
-def _damaged(folder: Path, files: Mapping[str, str]) -> list[str]:
+def damaged_files(folder: Path, files: Mapping[str, str]) -> list[str]:
     """Names of the files that are not there, or are not what they were."""
-    return [name for name, xxh3 in files.items() if not (folder / name).is_file() or file_hash(folder / name) != xxh3]
+    return [name for name, xxh3 in files.items() if not is_file(folder / name) or file_hash(folder / name) != xxh3]
 
 
 def remove_parts(run_folder: Path, index: int) -> None:
     folder = RunFolder(run_folder).generator(index)
-    (folder / SAMPLED).unlink(missing_ok=True)
-    shutil.rmtree(folder / _CHUNKS, ignore_errors=True)
-    for path in RunFolder(run_folder).pool.glob(f"{part_prefix(index)}*.parquet"):
-        path.unlink()
+    remove(folder / SAMPLED)
+    remove_tree(folder / _CHUNKS)
+    for path in found_in(RunFolder(run_folder).pool, f"{part_prefix(index)}*.parquet"):
+        remove(path)
 
 
 def remove_generator(run_folder: Path, index: int) -> None:
     folder = RunFolder(run_folder).generator(index)
-    if folder.exists():
-        (folder / SETTINGS).unlink(missing_ok=True)
-        shutil.rmtree(folder)
+    remove(folder / SETTINGS)
+    remove_tree(folder)

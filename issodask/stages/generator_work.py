@@ -18,14 +18,21 @@ from issodask.models.device import Device, choose_device, look_around, pinned
 from issodask.models.draws import knows_engine
 from issodask.models.progress_log import ProgressLog
 from issodask.stages.called import call
+from issodask.stages.generator_home import (
+    forget_damaged_training,
+    home_of,
+    is_trained,
+    keep_training,
+    log_of,
+    note_trained,
+    take_up_training,
+    tell_waiting,
+)
 from issodask.stages.generator_task import (
     GeneratorTask,
     alone,
-    forget_damaged_training,
-    is_trained,
     n_rows_if_finished,
     note_sampled,
-    note_trained,
     original_folder,
     remove_parts,
     rows_of_chunks,
@@ -47,7 +54,7 @@ class Known:
 
 
 def known_original(task: GeneratorTask) -> Known:
-    return _known(original_folder(Path(task.run_folder), task.original_key), task.group_key)
+    return _known(original_folder(task.run_folder, task.original_key), task.group_key)
 
 
 @lru_cache(maxsize=1)
@@ -69,24 +76,26 @@ def make_trained(task: GeneratorTask, is_expected: bool) -> None:
     """
     if is_trained(task):
         return
-    log = ProgressLog(task.folder)
-    ready = partial(mostly.preload, task.folder, device_of(task, known_original(task)))
-    with alone(Path(task.run_folder), task.index, partial(log.write, "wait") if is_expected else ready):
+    ready = partial(mostly.preload, home_of(task), device_of(task, known_original(task)))
+    with alone(task.run_folder, task.index, partial(tell_waiting, task) if is_expected else ready):
         stop_unless_wanted(task)
         if not is_trained(task):
+            log = log_of(task)
             log.write("start", n_units=task.n_units, seed=task.seed, host=platform.node(), pid=os.getpid())
             forget_damaged_training(task, log)
             _train(task, log)
 
 
 def _train(task: GeneratorTask, log: ProgressLog) -> None:
-    original, _ = stored_original(original_folder(Path(task.run_folder), task.original_key))
+    original, _ = stored_original(original_folder(task.run_folder, task.original_key))
     known = known_original(task)
     device = device_of(task, known)
     table = known.codec.encode(original, first=None if task.balance is None else task.balance.column)
+    take_up_training(task)
+    home, kept = home_of(task), partial(keep_training, task)
     with pinned(device, task.index):
-        mostly.train(table, task.folder, _training(task), device, _reporting(log), known.codec.names_of_groups)
-    mostly.tidy(task.folder)
+        mostly.train(table, home, _training(task), device, _reporting(log), known.codec.names_of_groups, kept)
+    mostly.tidy(home)
     note_trained(task)
     if task.index == 0 and not knows_engine():
         log.write("own draws")
@@ -138,9 +147,9 @@ def make_share(task: GeneratorTask) -> int:
     Raises AbandonedError once nobody waits for it, or when the run has gone on with other settings.
     """
     stop_unless_wanted(task)
-    log = ProgressLog(task.folder)
-    with alone(Path(task.run_folder), task.index, partial(log.write, "wait")):
+    with alone(task.run_folder, task.index, partial(tell_waiting, task)):
         stop_unless_wanted(task)
+        log = log_of(task)
         log.write("start", n_units=task.n_units, seed=task.seed, host=platform.node(), pid=os.getpid())
         n_rows = n_rows_if_finished(task, lambda path: log.write("damaged", file=str(path)))
         if n_rows is None:
@@ -150,7 +159,7 @@ def make_share(task: GeneratorTask) -> int:
 
 
 def _call(task: GeneratorTask) -> int:
-    original, schema = stored_original(original_folder(Path(task.run_folder), task.original_key))
+    original, schema = stored_original(original_folder(task.run_folder, task.original_key))
     needed = schema.learnt(task.group_key)
     learnt = original[list(needed.names)]
     tables = call(task.config.source, learnt, needed, task.n_units, task.seed, task.group_key, task.units_per_chunk)
@@ -158,7 +167,7 @@ def _call(task: GeneratorTask) -> int:
 
 
 def _write_parts(task: GeneratorTask, schema: Schema, tables: Iterable[Any]) -> int:
-    remove_parts(Path(task.run_folder), task.index)  # there is nothing that a callable could go on from
+    remove_parts(task.run_folder, task.index)  # there is nothing that a callable could go on from
     part_rows = task.config.part_rows
     with PoolWriter(task.pool_folder, schema, task.index, task.seed, part_rows, task.group_key) as writer:
         for table in tables:

@@ -28,8 +28,10 @@ from issodask.models.training import Training
 from issodask.runtime import Runtime
 from issodask.stages.roles import KnownColumns
 from issodask.store.casts import cast_table
+from issodask.store.copies import own_folder
 from issodask.store.files import sole_writer
 from issodask.store.frames import table_hash, to_frame
+from issodask.store.places import folder_of_run, is_remote
 from issodask.store.receipts import Receipt, key_of
 from issodask.store.run_folder import RunFolder
 from issodask.store.subset import in_types, missing_in, with_values_where
@@ -62,7 +64,7 @@ def impute(
     table = as_table(original, where="the original")
     known = KnownColumns.of(table, None, roles)
     gaps = _gaps(table, columns, known)
-    folder = folder.absolute()
+    folder = folder_of_run(folder.absolute())
     place = RunFolder(folder)
     paths = [place.imputed(i) for i in range(draws)]
     with sole_writer(folder):
@@ -70,7 +72,7 @@ def impute(
         key = key_of(table_hash(table), sorted(gaps), known.schema.to_dict(), settings, seed)
         receipt = Receipt(place.imputed_note, key_of(key, draws), paths)
         if not receipt.is_valid():
-            task = _Task(str(place.imputer(key[:16])), config, seed, tuple(gaps), draws, runtime.n_workers)
+            task = _Task(place.imputer(key[:16]), config, seed, tuple(gaps), draws, runtime.n_workers)
             for path, filled in zip(
                 paths, _filled(table, gaps, known, task, runtime, events or Events(None)), strict=True
             ):
@@ -118,7 +120,7 @@ def _filled(
 
 @dataclass(frozen=True)
 class _Task:
-    folder: str
+    folder: Path
     config: GenerateConfig
     seed: int
     names: tuple[str, ...]
@@ -134,7 +136,9 @@ def _fill(task: _Task, table: Any, schema: Schema) -> list[dict[str, pd.Series]]
     names = [name for name in task.names if by_name[name].form not in ("absent", "constant")]
     device = choose_device(task.config.device, look_around(task.n_workers), frame.size)
     device = replace(device, n_threads=1) if device.kind == "cpu" else device
-    config, folder = task.config, Path(task.folder)
+    config, folder = task.config, task.folder
+    if is_remote(folder):
+        folder = own_folder(folder.name)
     limits = config.max_epochs, config.max_training_time_min, config.batch_size
     training = Training(config.model, *limits, seeds.integer(task.seed, "impute"), flexible=True)
     with pinned(device, 0):

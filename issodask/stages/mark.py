@@ -22,6 +22,7 @@ from issodask.stages.original import KnownOriginal
 from issodask.stages.pool_parts import PackTask, PartTask, pack_tasks
 from issodask.store.codes import Block, read_note
 from issodask.store.parts import iter_rows
+from issodask.store.places import make_folder
 from issodask.store.plain import plain
 from issodask.store.pool import Pool
 from issodask.store.reader import BlockReader, Marks, weights_path
@@ -63,7 +64,7 @@ def mark_pool(context: SearchContext, pool: Pool, known: KnownOriginal, asked: A
     receipt = Receipt(folder.marked, key, [weights_path(folder.marks, block) for block in blocks])
     facts = receipt.facts(lambda path: context.events.emit(Damaged(file=str(path))))
     if facts is None:
-        folder.marks.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.marks)
         facts, hashes = _mark(context, pool, known, asked)
         receipt.write(facts, hashes)
     numbers = np.array(facts["numbers"], np.int64)

@@ -26,6 +26,7 @@ from issodask.stages.original import KnownOriginal
 from issodask.stages.pool_parts import PackTask, PartTask, pack_tasks
 from issodask.store.codes import read_note
 from issodask.store.parts import iter_part
+from issodask.store.places import make_folder
 from issodask.store.plain import plain
 from issodask.store.pool import Pool
 from issodask.store.reader import weights_path
@@ -73,7 +74,7 @@ def find_odds(context: SearchContext, pool: Pool, known: KnownOriginal, sample: 
     began = monotonic()
     tasks = pack_tasks(pool, context.codes, known.group_key)
     models, n_trees, prior = _train(tasks, sample, context.runtime, context.seed)
-    context.folder.odds.mkdir(parents=True, exist_ok=True)
+    make_folder(context.folder.odds)
     hashes, sums = _judge(tasks, sample, context.runtime, (models, prior), context.folder.odds)
     odds = _tempered(sums, context.n_units, context.codes.n_units, n_trees)
     facts = asdict(odds)

@@ -4,7 +4,7 @@ In: a job. Out: its directory: pool, codes, subset and lineage, metrics.json, re
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -29,9 +29,11 @@ from issodask.stages.place import PoolSize, makes_pool, place_to_make
 from issodask.stages.roles import KnownColumns
 from issodask.stages.select import Selected, select
 from issodask.stages.write import read_units
-from issodask.store.files import file_hash, read_json, sole_writer, write_json
+from issodask.store.copies import copies_of
+from issodask.store.files import file_hash, read_json, sole_writer, whole_file, write_json
 from issodask.store.frames import key_codes, table_hash
-from issodask.store.places import is_remote, storage
+from issodask.store.logs import growing_file
+from issodask.store.places import folder_of_run, is_remote, storage
 from issodask.store.pool import Pool
 from issodask.store.receipts import Receipt, key_of
 from issodask.store.run_folder import RunFolder
@@ -74,16 +76,16 @@ def run(
     """
     check_installed("mostlyai.qa", "the report at the end of a run")
     job = with_roles(job, columns)
-    folder = RunFolder(Path(job.out))
     with storage(job.storage):
+        folder = RunFolder(folder_of_run(job.out))
         for place in (
             job.original.path,
             job.original.holdout,
             None if makes_pool(job.generate) else job.generate.source_name,
         ):
             check_place(place)
-        with sole_writer(folder.path):
-            return _run(job, folder, events or Events(folder.events), client or job.runtime.scheduler)
+        with sole_writer(folder.path), growing_file(folder.events) as told:
+            return _run(job, folder, events or Events(told), client or job.runtime.scheduler)
 
 
 def _run(job: JobConfig, folder: RunFolder, events: Events, scheduler: "str | Client | None") -> Finished:
@@ -149,11 +151,13 @@ def _watched_runtime(
     job: JobConfig, folder: RunFolder, events: Events, workers: int | None, scheduler: "str | Client | None"
 ) -> Iterator[Runtime]:
     """A runtime that has its files in the run's folder and passes the run's events on."""
-    report = folder.dask_report if job.runtime.performance_report else None
+    wants_report = job.runtime.performance_report
     with (
         open_runtime(workers, scheduler) as runtime,
         told(runtime, events, folder.path),
+        whole_file(folder.dask_report) if wants_report else nullcontext() as report,
         runtime.performance_report(report),
+        copies_of(folder.path, runtime.everywhere),
     ):
         runtime.check_seen(folder.path)
         runtime.keep_in(folder.path)
@@ -287,7 +291,7 @@ def _evaluate(
         job.evaluate,
         seed=job.seed,
         select_facts=selected.facts,
-        events_path=folder.events,
+        events_path=events.path,
         json_path=folder.metrics,
         html_path=folder.report,
         qa_path=folder.qa_report,

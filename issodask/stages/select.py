@@ -41,7 +41,7 @@ from issodask.stages.write import write_subset
 from issodask.store.codes import Codes, read_note
 from issodask.store.files import sole_writer
 from issodask.store.frames import key_codes, to_frame
-from issodask.store.places import is_remote, place
+from issodask.store.places import folder_of_run, is_remote, place
 from issodask.store.pool import Pool, check_pool
 from issodask.store.pool_writer import as_pool
 from issodask.store.receipts import Receipt, key_of
@@ -121,7 +121,7 @@ def select(
     config = config or SelectConfig()
     out = place(out)
     check_out(out)
-    kept = RunFolder(Path(folder) if folder is not None else work_folder(out))
+    kept = RunFolder(folder_of_run(work_folder(out) if folder is None else folder))
     _check_config(config, group_key)
     for table in (original, pool):
         check_place(table)

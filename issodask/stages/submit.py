@@ -28,7 +28,8 @@ def submit(job: JobConfig | StudyConfig, service: Service, name: str) -> str:
     Raises InputError for inputs that are missing or can't be reached by all workers, for a folder `out` that is not one
     for all of them, and when another job writes there.
     """
-    out = str(Path(job.out).absolute())
+    check_address(job.out)
+    out = job.out.rstrip("/") if is_url(job.out) else str(Path(job.out).absolute())
     service.make_folder(out)
     verb = BENCHMARK if isinstance(job, StudyConfig) else RUN
     if isinstance(job, JobConfig) and without_secrets(job.storage) != job.storage:
@@ -100,6 +101,8 @@ def _placed_callable(source: str, out: str, service: Service) -> str:
     module, _, function = source.removeprefix(PREFIX).rpartition(":")
     if not module.endswith(".py"):
         return source
+    if is_url(out):
+        raise InputError(f"{module} can't be run from {out}: make it a package that is installed on all hosts")
     return f"{PREFIX}{_reachable(module, out, service)}:{function}"
 
 

@@ -5,7 +5,6 @@ matches. Factors are fitted on a sample of a large pool. Between passes, what th
 interrupted goes on from there, one that is finished and intact is only read.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +21,7 @@ from issodask.runtime.arrays import BlockWeights, block_array
 from issodask.stages.checkpoint import Pacer, load_sums, save_sums
 from issodask.stages.context import SearchContext
 from issodask.store.codes import Block
+from issodask.store.places import make_folder, remove, remove_tree
 from issodask.store.reader import BlockReader, save_weights, weights_path
 from issodask.store.receipts import Receipt, key_of
 from issodask.table.blocks import draw_samples
@@ -47,7 +47,7 @@ def weigh(context: SearchContext) -> tuple[IpfResult, dict[str, float]]:
     result, hashes = _weigh_pool(context, _fit(context, cliques, receipt.key))
     timings = {"ipf": round(monotonic() - began, 2)}
     receipt.write({"result": asdict(result), "timings": timings}, hashes)
-    context.folder.sums.unlink(missing_ok=True)
+    remove(context.folder.sums)
     return result, timings
 
 
@@ -90,8 +90,8 @@ def _fit(context: SearchContext, cliques: Cliques, key: str) -> Fit:
 def _weigh_pool(context: SearchContext, fit: Fit) -> tuple[IpfResult, list[str]]:
     """Write the weights of the whole pool; returns how well they match, and the hashes of their files."""
     folder = context.folder.weights
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    remove_tree(folder)
+    make_folder(folder)
     share = context.runtime.share
     shared = share((fit.factors, fit.largest)), share(context.reader), share(folder)
     hashes: list[str] = []

@@ -19,7 +19,9 @@ import numpy as np
 import xxhash
 
 from issodask.errors import InputError
+from issodask.store.arrays import loaded_array, mapped_array
 from issodask.store.files import file_hash, read_json, whole_file, write_json
+from issodask.store.places import is_file, is_remote, place
 from issodask.table.blocks import SequenceCodes
 
 BLOCK_UNITS = 131_072
@@ -35,11 +37,11 @@ class Block:
     Units are rows; or groups, which begin at the rows that `starts_path` lists from its place `first_group` on.
     """
 
-    path: str
+    path: Path
     start: int
     n_units: int
     first_unit: int
-    starts_path: str | None = None
+    starts_path: Path | None = None
     first_group: int = 0
 
 
@@ -113,15 +115,15 @@ def sizes_of_packs(n_rows: Sequence[int]) -> tuple[int, ...]:
 
 def blocks_of_packs(codes: Codes, names: Sequence[str]) -> list[tuple[Pack, list[Block]]]:
     """Each pack of the pool, and its blocks: none of one without units."""
-    by_path: dict[str, list[Block]] = {}
+    by_path: dict[Path, list[Block]] = {}
     for block in codes.blocks:
         by_path.setdefault(block.path, []).append(block)
-    return [(pack, by_path.get(str(pack.path), [])) for pack in packs_of(codes.folder, names, codes.packs)]
+    return [(pack, by_path.get(pack.path, [])) for pack in packs_of(codes.folder, names, codes.packs)]
 
 
 def open_codes(folder: str | Path) -> Codes:
     """Open the codes that `seal_codes` listed. Raises InputError when the folder has no manifest or lacks a file."""
-    folder = Path(folder)
+    folder = place(folder)
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or "parts" not in manifest:
         raise InputError(f"{folder} holds no codes of a pool: encode the pool first")
@@ -132,7 +134,7 @@ def open_codes(folder: str | Path) -> Codes:
     if has_groups:
         wanted += [path for name in names for path in _group_paths(folder, name)] + [pack.starts_path for pack in packs]
     for path in wanted:
-        if not path.is_file():
+        if not is_file(path):
             raise InputError(f"codes {path} are missing: encode the pool again")
     n_units = [int(part.get("n_units", part["n_rows"])) for part in manifest["parts"]]
     return Codes(
@@ -149,10 +151,10 @@ def open_codes(folder: str | Path) -> Codes:
 
 def load_block(block: Block) -> Any:
     """The codes of a block: uint8, (n_units, n_columns), C order, a read-only memory map; of groups SequenceCodes."""
-    codes = np.load(block.path, mmap_mode="r")
+    codes = mapped_array(block.path)
     if block.starts_path is None:
         return np.asarray(codes[block.start : block.start + block.n_units])
-    all_starts = np.load(block.starts_path, mmap_mode="r")
+    all_starts = mapped_array(block.starts_path)
     starts = np.array(all_starts[block.first_group : block.first_group + block.n_units + 1])
     return SequenceCodes(np.asarray(codes[starts[0] : starts[-1]]), starts - starts[0])
 
@@ -162,14 +164,14 @@ def pack_codes(item: tuple[Pack, Sequence[PartCodes]], folder: Path) -> None:
     pack, parts = item
     key, note_path = _hash_of(parts), pack.path.with_suffix(".json")
     paths = [pack.path, *([pack.starts_path] if parts[0].groups_xxh3 is not None else [])]
-    if read_json(note_path) == [key, *(file_hash(path) for path in paths if path.is_file())]:
+    if read_json(note_path) == [key, *(file_hash(path) for path in paths if is_file(path))]:
         return
-    own = [np.load(codes_path(folder, part.part), mmap_mode="r") for part in parts]
+    own = [mapped_array(codes_path(folder, part.part)) for part in parts]
     _write_array(pack.path, np.concatenate(own))
     if parts[0].groups_xxh3 is not None:
         starts, n_rows = [np.zeros(1, np.int64)], 0
         for part in parts:
-            starts.append(np.load(_group_paths(folder, part.part)[0])[1:] + n_rows)
+            starts.append(loaded_array(_group_paths(folder, part.part)[0])[1:] + n_rows)
             n_rows += part.n_rows
         _write_array(pack.starts_path, np.concatenate(starts))
     write_json(note_path, [key, *(file_hash(path) for path in paths)])
@@ -219,7 +221,7 @@ def read_note(folder: Path, part_name: str) -> PartCodes | None:
 def is_intact(folder: Path, note: PartCodes) -> bool:
     """Whether the codes are still the bytes that the note was written for."""
     path = codes_path(folder, note.part)
-    if not path.is_file() or file_hash(path) != note.codes_xxh3:
+    if not is_file(path) or file_hash(path) != note.codes_xxh3:
         return False
     return note.groups_xxh3 is None or _hash_groups(folder, note.part) == note.groups_xxh3
 
@@ -240,7 +242,7 @@ def _write_array(path: Path, array: np.ndarray) -> None:
 
 def read_keys(folder: Path, part_name: str) -> np.ndarray:
     """The hashes of a part's group keys: uint64, (n_units,)."""
-    return np.asarray(np.load(_group_paths(folder, part_name)[1]))
+    return loaded_array(_group_paths(folder, part_name)[1])
 
 
 def _group_paths(folder: Path, part_name: str) -> tuple[Path, Path]:
@@ -249,7 +251,7 @@ def _group_paths(folder: Path, part_name: str) -> tuple[Path, Path]:
 
 def _hash_groups(folder: Path, part_name: str) -> str | None:
     paths = _group_paths(folder, part_name)
-    return "".join(file_hash(path) for path in paths) if all(path.is_file() for path in paths) else None
+    return "".join(file_hash(path) for path in paths) if all(is_file(path) for path in paths) else None
 
 
 def write_codes(folder: Path, part_name: str, arrays: Iterable[np.ndarray], n_columns: int) -> tuple[int, str]:
@@ -259,7 +261,7 @@ def write_codes(folder: Path, part_name: str, arrays: Iterable[np.ndarray], n_co
         with work.open("wb") as file:
             n_rows = _write_growing_array(file, arrays, n_columns)
         codes_xxh3 = file_hash(work)
-    return n_rows, codes_xxh3
+    return n_rows, file_hash(path) if is_remote(path) else codes_xxh3
 
 
 def write_note(folder: Path, note: PartCodes) -> None:
@@ -293,7 +295,7 @@ def _write_header(file: BinaryIO, n_rows: int, n_columns: int) -> None:
 def _blocks(packs: Sequence[Pack], n_units: Sequence[int], has_groups: bool) -> Iterator[Block]:
     first_unit = 0
     for pack in packs:
-        path, n_own = str(pack.path), sum(n_units[pack.parts])
+        path, n_own = pack.path, sum(n_units[pack.parts])
         if has_groups:
             yield from _blocks_of_groups(path, pack.starts_path, first_unit)
         else:
@@ -302,12 +304,12 @@ def _blocks(packs: Sequence[Pack], n_units: Sequence[int], has_groups: bool) -> 
         first_unit += n_own
 
 
-def _blocks_of_groups(path: str, starts_path: Path, first_unit: int) -> Iterator[Block]:
+def _blocks_of_groups(path: Path, starts_path: Path, first_unit: int) -> Iterator[Block]:
     """Blocks of whole groups, of at most BLOCK_UNITS rows each unless one group alone has more."""
-    starts = np.load(starts_path)
+    starts = loaded_array(starts_path)
     first = 0
     while first < len(starts) - 1:
         last = int(np.searchsorted(starts, starts[first] + BLOCK_UNITS, side="right")) - 1
         last = max(last, first + 1)
-        yield Block(path, int(starts[first]), last - first, first_unit + first, str(starts_path), first)
+        yield Block(path, int(starts[first]), last - first, first_unit + first, starts_path, first)
         first = last

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,17 +14,15 @@ from typing import Any
 from uuid import uuid4
 
 import xxhash
-from filelock import FileLock, Timeout
 
-from issodask.errors import InputError
-from issodask.host import lock_at
-from issodask.store.places import is_remote, state_of, upload
+from issodask.errors import InputError, LostError
+from issodask.store.locks import LEASE_S, Lock, lock_of
+from issodask.store.places import is_remote, make_folder, read_bytes, state_of, upload
 
 HASH_CHUNK_BYTES = 1 << 20
 _WORK_SUFFIX = ".work"
 _LOCK = ".lock"
 _WRITER = ".writer"
-_LOCK_WAIT_S = 30.0
 
 
 @contextmanager
@@ -37,7 +36,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     if is_remote(path):
         with tempfile.TemporaryDirectory(prefix="issodask-") as folder:
             here = Path(folder) / path.name
-            yield here
+            with write_faults_of(here):
+                yield here
             upload(here, path)
         return
     work = path.with_name(f".{path.name}.{uuid4().hex[:12]}{_WORK_SUFFIX}")
@@ -53,33 +53,37 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def sole_writer(folder: Path) -> Iterator[None]:
+def sole_writer(folder: Path, lease_s: float = LEASE_S) -> Iterator[None]:
     """Hold the folder's lock within this context, and begin with removing the work files that killed processes left.
 
     The lock goes with the process, however that ends. One that is just ending is waited for; raises InputError when
-    another process goes on working in the folder.
+    another process goes on working in the folder, and LostError when another took this process for dead, since in a
+    store it gave no sign of life for `lease_s` seconds.
     """
     with write_faults_of(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = lock_at(folder / _LOCK)
+        make_folder(folder)
+        lock = lock_of(folder / _LOCK, lease_s)
         _wait_for(lock, folder)
     writer = folder / _WRITER
     try:
-        writer.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
-        sweep_work_files(folder)
+        if not is_remote(folder):
+            writer.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+            sweep_work_files(folder)
         yield
     finally:
-        writer.unlink(missing_ok=True)
+        if not is_remote(folder):
+            writer.unlink(missing_ok=True)
         lock.release()
+    if lock.is_lost:
+        raise LostError(f"this process gave no sign of life for so long that another works in {folder} now")
 
 
-def _wait_for(lock: FileLock, folder: Path) -> None:
-    try:
-        lock.acquire(_LOCK_WAIT_S, poll_interval=0.1)
-    except Timeout:
-        writer = folder / _WRITER
-        who = writer.read_text(encoding="utf-8") if writer.is_file() else "unknown"
-        raise InputError(f"another run works in {folder} ({who}): wait for it, or choose another folder") from None
+def _wait_for(lock: Lock, folder: Path) -> None:
+    deadline = time.monotonic() + lock.patience_s
+    while not lock.take():
+        if time.monotonic() > deadline:
+            raise InputError(f"another run works in {folder} ({lock.holder()}): wait for it, or choose another folder")
+        time.sleep(lock.poll_s)
 
 
 def sweep_work_files(folder: Path) -> None:
@@ -117,9 +121,10 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read JSON; None when there is no such file or it is damaged."""
+    found = read_bytes(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
+        return None if found is None else json.loads(found)
+    except (json.JSONDecodeError, UnicodeDecodeError):
         return None
 
 

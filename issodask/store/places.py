@@ -3,22 +3,38 @@
 In: what a user writes, and the options that reach a store. Out: a path object: pathlib's own, or universal_pathlib's,
 which asks fsspec; tasks take it along with its options. Credentials come from the environment, as each store's own
 tools read them, or with the options; they are in no file of ours.
+
+What a run does with its own folder goes through the functions here, which wait for a store that is away.
 """
 
+import errno
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
 from typing_extensions import TypeIs
 
-from issodask.errors import InputError
-from issodask.host import how_to_install
+from issodask.errors import AwayError, InputError
+from issodask.host import how_to_install, patiently
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _PASSWORD = re.compile(r"[a-z][a-z0-9+.-]+://[^/?#]*:[^/?#]*@", re.IGNORECASE)
+_BUSY = {errno.EBUSY, errno.EIO, errno.ETIMEDOUT, errno.EPIPE, errno.ENETUNREACH, errno.EHOSTUNREACH}
+_AWAY = {  # names of errors, and of what they are derived from, in the packages that reach stores
+    "ClientConnectionError",
+    "ClientPayloadError",
+    "ConnectionError",
+    "ConnectTimeoutError",
+    "FSTimeoutError",
+    "HTTPClientError",
+    "IncompleteRead",
+    "TimeoutError",
+}
 _options: ContextVar[Mapping[str, Any]] = ContextVar("options of stores", default={})  # noqa: B039 (never changed)
 
 
@@ -62,6 +78,15 @@ def place(path: Any) -> Path:
         return cast(Path, UPath(path, **_options.get()))
 
 
+def folder_of_run(path: Any) -> Path:
+    """The folder that a run works in: what others have just written there is seen at once."""
+    found = place(path)
+    if not is_remote(found):
+        return found
+    options = {**cast(Any, found).storage_options, "use_listings_cache": False}
+    return type(found)(str(found), **options)
+
+
 def check_address(path: str) -> None:
     """Raise InputError for an address that holds a password, which files of a run would keep."""
     if _PASSWORD.match(path):
@@ -78,6 +103,22 @@ def exists(path: Any) -> bool:
         return found.exists()
 
 
+def is_file(path: Path) -> bool:
+    return _asked(path, path.is_file) if is_remote(path) else path.is_file()
+
+
+def is_folder(path: Path) -> bool:
+    return _asked(path, path.is_dir) if is_remote(path) else path.is_dir()
+
+
+def found_in(folder: Path, pattern: str) -> list[Path]:
+    """What lies in a folder under such names, in their order; none where there is no folder."""
+    if is_remote(folder):
+        names = _asked(folder, lambda: _names_in(folder))
+        return [folder / name for name in sorted(names) if fnmatchcase(name, pattern)]
+    return sorted(folder.glob(pattern))
+
+
 def listed(folder: Path) -> list[Path]:
     """All files below a folder of a store, by name."""
     with store_faults_of(folder):
@@ -87,16 +128,118 @@ def listed(folder: Path) -> list[Path]:
         return [folder / name[len(root) + 1 :] for name in names if name.startswith(f"{root}/")]
 
 
+def make_folder(folder: Path) -> None:
+    """A store has folders as soon as it has files."""
+    if not is_remote(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there."""
+    if is_remote(path):
+        _asked(path, lambda: _quietly(cast(Any, path).fs.rm_file, cast(Any, path).path), "write")
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all that is in it, if it is there."""
+    if is_remote(folder):
+        _asked(folder, lambda: _remove_all(folder), "write")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_bytes(path: Path, start: int = 0) -> bytes | None:
+    """What a file holds from its byte `start` on; None when there is no such file."""
+    try:
+        if is_remote(path):
+            return cast(bytes, _asked(path, lambda: _bytes_from(path, start)))
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def state_of(path: Path) -> str:
-    """Names what a file of a store holds at present, by what the store knows of it: its tag, size and time."""
+    """Names what a file of a store holds at present, by what the store knows of it: its tag and size, or its time."""
+
+    def ask() -> str:
+        known = cast(Any, path).fs.info(cast(Any, path).path)
+        tag = known.get("ETag") or known.get("etag") or known.get("md5Hash")
+        return f"{tag} {known.get('size')}" if tag else str(cast(Any, path).fs.ukey(cast(Any, path).path))
+
     with store_faults_of(path):
-        return str(cast(Any, path).fs.ukey(cast(Any, path).path))
+        return str(_asked(path, ask))
+
+
+def download(path: Path, file: Path) -> None:
+    """Copy a file of a store to this machine."""
+    with store_faults_of(path):
+        _asked(path, lambda: cast(Any, path).fs.get_file(cast(Any, path).path, str(file)))
 
 
 def upload(file: Path, path: Path) -> None:
     """Copy a file of this machine to a store, where it is whole or absent."""
-    with store_faults_of(path, "write"):
-        cast(Any, path).fs.put_file(str(file), cast(Any, path).path)
+    _asked(path, lambda: cast(Any, path).fs.put_file(str(file), cast(Any, path).path), "write")
+
+
+def create(path: Path, data: bytes) -> bool:
+    """Write a file of a store unless there is one; return whether it was written."""
+
+    def ask() -> bool:
+        try:
+            cast(Any, path).fs.pipe_file(cast(Any, path).path, data, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    return bool(_asked(path, ask, "write"))
+
+
+def overwrite(path: Path, data: bytes) -> None:
+    """Write a small file of a store."""
+    _asked(path, lambda: cast(Any, path).fs.pipe_file(cast(Any, path).path, data), "write")
+
+
+def _asked(path: Path, ask: Callable[[], Any], verb: str = "read") -> Any:
+    """What the store says; it is waited for. That there is no such file to read is for the caller to judge."""
+
+    def once() -> Any:
+        try:
+            return ask()
+        except Exception as error:
+            if isinstance(error, FileNotFoundError) and verb == "read":
+                raise
+            with store_faults_of(path, verb):
+                raise
+
+    return patiently(once)
+
+
+def _bytes_from(path: Any, start: int) -> bytes:
+    if not start:
+        return cast(bytes, path.fs.cat_file(path.path))
+    n_bytes = path.fs.info(path.path)["size"]
+    return cast(bytes, path.fs.cat_file(path.path, start=start, end=n_bytes)) if n_bytes > start else b""
+
+
+def _names_in(folder: Any) -> list[str]:
+    try:
+        return [str(name).rstrip("/").rpartition("/")[2] for name in folder.fs.ls(folder.path, detail=False)]
+    except FileNotFoundError:
+        return []
+
+
+def _remove_all(folder: Any) -> None:
+    for name in folder.fs.find(folder.path):  # to remove a folder, a store would take its name for a pattern
+        _quietly(folder.fs.rm_file, name)
+
+
+def _quietly(remove: Callable[[str], Any], name: str) -> None:
+    with suppress(FileNotFoundError):
+        remove(name)
 
 
 @contextmanager
@@ -116,10 +259,17 @@ def store_faults_of(path: Any, verb: str = "read") -> Iterator[None]:
     except Exception as error:  # each store has its own
         if type(error).__module__.partition(".")[0] in ("pyarrow", "issodask"):
             raise
-        raise InputError(
+        raise (AwayError if _is_away(error) else InputError)(
             f"can't {verb} {path} ({_one_line(error)}): check the address, the credentials and the connection, "
             "and run again to go on"
         ) from error
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether a store, or the way there, may come back: nothing is wrong with what it was asked."""
+    if isinstance(error, OSError) and error.errno in _BUSY:
+        return True
+    return any(kind.__name__ in _AWAY for kind in type(error).__mro__)
 
 
 def _one_line(error: Exception) -> str:

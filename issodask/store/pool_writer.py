@@ -6,7 +6,7 @@ last whole one.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from issodask.store.dialects import Dialect
 from issodask.store.files import file_hash, whole_file, write_json
 from issodask.store.frames import key_codes
 from issodask.store.partitions import partitions, whole_groups
-from issodask.store.places import is_path
+from issodask.store.places import found_in, is_path, make_folder, place, remove
 from issodask.store.pool import MANIFEST, Part, Pool, open_pool, part_name, part_prefix
 from issodask.store.tables import open_parquet, to_arrow
 from issodask.store.types import take
@@ -66,7 +66,7 @@ class PoolWriter:
         part_rows: int = 100_000,
         group_key: str | None = None,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = place(folder)
         self.schema = schema
         self.part_rows = part_rows
         self.group_key = group_key
@@ -75,7 +75,7 @@ class PoolWriter:
         self._waiting: list[pa.Table] = []
         self._n_waiting = 0
         self._waiting_ends = np.zeros(0, np.int64)  # of groups, in rows that wait
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self.finished_parts, self._n_finished, self._n_groups, self.removed_parts = self._take_up()
 
     @property
@@ -140,7 +140,7 @@ class PoolWriter:
 
     def _take_up(self) -> tuple[tuple[str, ...], int, int, tuple[str, ...]]:
         """Whole parts from the first to the first that is missing or damaged; what follows is removed."""
-        present = sorted(self.folder.glob(f"{part_prefix(self._generator)}*.parquet"))
+        present = found_in(self.folder, f"{part_prefix(self._generator)}*.parquet")
         expected = _note_of(self._arrow_schema)
         finished: list[str] = []
         n_rows = n_groups = 0
@@ -156,7 +156,7 @@ class PoolWriter:
             n_groups += _count_groups(metadata, self.group_key) or 0
         removed = present[len(finished) :]
         for path in removed:
-            path.unlink()
+            remove(path)
         return tuple(finished), n_rows, n_groups, tuple(path.name for path in removed)
 
 
@@ -191,13 +191,16 @@ def _write_rows(rows: pa.Table, path: Path) -> None:
     pq.write_table(rows, path, row_group_size=ROW_GROUP_ROWS)
 
 
-def seal_pool(folder: str | Path) -> Pool:
+def seal_pool(folder: str | Path, names: Sequence[str] | None = None) -> Pool:
     """List all parts that writers left in `folder` in manifest.json, by generator and number, and open the pool.
+
+    `names` are the parts' where that is known: a store may not list at once what was written.
 
     Raises InputError when there are none, or a part is damaged or of another schema than the first.
     """
-    folder = Path(folder)
-    entries = [_listed(path) for path in sorted(folder.glob("g[0-9]*-part-*.parquet"))]
+    folder = place(folder)
+    paths = found_in(folder, "g[0-9]*-part-*.parquet") if names is None else [folder / name for name in names]
+    entries = [_listed(path) for path in paths]
     if not entries:
         raise InputError(f"pool {folder} has no parts yet: generate some")
     first, columns, group_key = entries[0]
@@ -233,8 +236,8 @@ def as_pool(
     """
     if is_path(source):
         return open_pool(source, csv)
-    for path in Path(folder).glob(f"{part_prefix(0)}*.parquet"):
-        path.unlink()
+    for path in found_in(place(folder), f"{part_prefix(0)}*.parquet"):
+        remove(path)
     with PoolWriter(folder, schema, generator=0, seed=0, group_key=group_key) as writer:
         for table in partitions(source) if group_key is None else whole_groups(source, group_key, schema):
             check_columns(table.column_names, schema.names, where="the pool")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from issodask.store.arrays import loaded_array, mapped_array
 from issodask.store.codes import Block, load_block
 from issodask.store.files import file_hash, whole_file
 from issodask.table.blocks import Sample
@@ -31,7 +32,7 @@ class Marks:
 
     def classes(self, block: Block) -> NDArray[np.int32]:
         """int32, (n_units,); -1 for units that may not be chosen."""
-        found = np.load(weights_path(self.folder, block))
+        found = loaded_array(weights_path(self.folder, block))
         return np.where(found < 0, -1, np.searchsorted(self.numbers, found)).astype(np.int32)
 
 
@@ -70,7 +71,7 @@ class BlockReader:
         if self._odds_folder is None:
             return np.ones(block.n_units)
         exponent, divisor = self._tempered
-        return np.exp(exponent * np.load(weights_path(self._odds_folder, block))) / divisor
+        return np.exp(exponent * loaded_array(weights_path(self._odds_folder, block))) / divisor
 
     def classes(self, block: Block) -> NDArray[np.int32]:
         """The class of each unit, -1 for those that may not be chosen: int32, (n_units,)."""
@@ -92,7 +93,7 @@ class BlockReader:
         return self._weights(block)
 
     def _load_weights(self, block: Block) -> NDArray[np.float64]:
-        return np.asarray(np.load(weights_path(self._weights_folder, block), mmap_mode="r"))
+        return mapped_array(weights_path(self._weights_folder, block))
 
     def __reduce__(self) -> Any:
         return BlockReader, (self._weights_folder, self._odds_folder, self._tempered, self._marks)

@@ -13,7 +13,7 @@ from typing import Any
 import xxhash
 
 from issodask.store.files import file_hash, read_json, write_json
-from issodask.store.places import store_faults_of
+from issodask.store.places import is_file
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ class Receipt:
 
 def _hash(path: Path) -> str | None:
     """None for a file that a step did not leave this time."""
-    with store_faults_of(path):
-        return file_hash(path) if path.is_file() else None
+    return file_hash(path) if is_file(path) else None
 
 
 def key_of(*values: Any) -> str:

@@ -1,8 +1,9 @@
 """`python -m tests.faults`: run the same job again and again on a cluster of two workers, with one kill in each run.
 
-In each stage a worker, a nanny, the scheduler and the driver are killed at a moment drawn at random. The supervisor
-starts them again, the job goes on, and its results must be the bytes of an undisturbed serial run. A run that is to be
-disturbed after its pool is made begins with the pool of the undisturbed one.
+In each stage a worker, a nanny, the scheduler and the driver are killed at a moment drawn at random; a store, where the
+run lies in one, is taken away for some seconds. The supervisor starts processes again, the job goes on, and its results
+must be the bytes of an undisturbed serial run. A run that is to be disturbed after its pool is made begins with the
+pool of the undisturbed one.
 """
 
 import os
@@ -26,12 +27,15 @@ from issodask.stages.run import run
 from issodask.stages.submit import submit
 from issodask.warm import warm_up
 from tests.faults import job as jobs
-from tests.faults.victims import VICTIMS, kill, read_lines, wait_for
+from tests.faults.places import Place, place_of
+from tests.faults.victims import VICTIMS, VICTIMS_IN_STORE, kill, wait_for
 
 KINDS = {
     "flat": (jobs.write_flat_job, jobs.STAGES),
     "groups": (jobs.write_group_job, jobs.GROUP_STAGES),
     "asked": (jobs.write_asked_job, jobs.ASKED_STAGES),
+    "store": (jobs.write_flat_job, jobs.STAGES),
+    "store-groups": (jobs.write_group_job, jobs.GROUP_STAGES),
 }
 """How the job of each kind is written, and the stages in which it is disturbed."""
 
@@ -49,6 +53,14 @@ class Outcome:
     seconds: float
     drivers: int
     verdict: str
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """What the run without a kill came to: its bytes, and how long each stage took."""
+
+    results: dict[str, bytes]
+    seconds: dict[str, float]
 
 
 @click.command()
@@ -78,23 +90,26 @@ def main(kind: str, only: tuple[str, ...], seed: int, keep: bool) -> None:
 def disturbed_runs(folder: Path, kind: str, only: tuple[str, ...], seed: int) -> Iterator[Outcome]:
     """One run for each stage and victim, on one cluster."""
     write, stages = KINDS[kind]
-    pairs = [(stage, victim) for stage in stages for victim in VICTIMS]
+    victims = VICTIMS_IN_STORE if kind in jobs.KINDS_IN_STORE else VICTIMS
+    pairs = [(stage, victim) for stage in stages for victim in victims]
     if only:
         pairs = [pair for pair in pairs if ":".join(pair) in only]
     click.echo(f"{kind}: the undisturbed run, serial", err=True)
-    out = folder / f"{kind}-undisturbed"
-    run(load_job(write(folder, out)))
-    expected, seconds = jobs.results(out), jobs.durations(read_lines(out / "events.jsonl"))
-    click.echo("  " + ", ".join(f"{stage} {seconds.get(stage, 0):.1f} s" for stage in stages), err=True)
-    for i, (stage, victim) in enumerate(pairs):
-        chance = random.Random(f"{seed} {kind} {stage} {victim}")
-        disturbed = folder / f"{kind}-{i:02d}-{stage}-{victim}"
-        if stage not in jobs.STAGES_OF_POOL:
-            jobs.copy_pool(out, disturbed)
-        with _cluster():
-            job_file = write(folder, disturbed)
-            yield _disturbed(job_file, disturbed, (kind, stage, victim), seconds, expected, chance)
-        shutil.rmtree(disturbed, ignore_errors=True)
+    with place_of(kind, folder) as place:
+        first = f"{kind}-undisturbed"
+        run(load_job(write(folder, first, place.out(first))))
+        undisturbed = Undisturbed(place.results(first), jobs.durations(place.told(first)))
+        click.echo("  " + ", ".join(f"{s} {undisturbed.seconds.get(s, 0):.1f} s" for s in stages), err=True)
+        for i, (stage, victim) in enumerate(pairs):
+            name = f"{kind}-{i:02d}-{stage}-{victim}"
+            if stage not in jobs.STAGES_OF_POOL:
+                place.copy_pool(first, name)
+            with _cluster():
+                job_file = write(folder, name, place.out(name))
+                chance = random.Random(f"{seed} {kind} {stage} {victim}")
+                yield _disturbed(job_file, place, name, (kind, stage, victim), undisturbed, chance)
+            place.remove(name)
+        host.stop(own_folder())  # whoever needs a store has its address in the environment
 
 
 @contextmanager
@@ -108,24 +123,23 @@ def _cluster() -> Iterator[None]:
 
 def _disturbed(
     job_file: Path,
-    out: Path,
+    place: Place,
+    name: str,
     what: tuple[str, str, str],
-    seconds: dict[str, float],
-    expected: dict[str, bytes],
+    undisturbed: Undisturbed,
     chance: random.Random,
 ) -> Outcome:
     kind, stage, victim = what
     began = time.monotonic()
     note = str(own_folder() / NOTE)
     with open_service(note) as service:
-        id = submit(load_job(job_file), service, out.name)
-    events = out / "events.jsonl"
-    wait_for(lambda: jobs.has_begun(stage, read_lines(events)), f"{stage} to begin", _JOB_S)
-    time.sleep(chance.random() * min(5.0, seconds.get(stage, 1.0)))
-    kill(victim, own_folder(), out, chance)
-    heard = [stage for event in read_lines(events) if (stage := jobs.stage_of(event) or event["event"])]
+        id = submit(load_job(job_file), service, name)
+    wait_for(lambda: jobs.has_begun(stage, place.told(name)), f"{stage} to begin", _JOB_S)
+    time.sleep(chance.random() * min(5.0, undisturbed.seconds.get(stage, 1.0)))
+    kill(victim, own_folder(), place, name, chance)
+    heard = [stage for event in place.told(name) if (stage := jobs.stage_of(event) or event["event"])]
     record = wait_for(lambda: _record_if_over(id, note), f"{id} to end", _JOB_S)
-    verdict = _verdict(record["state"], record["error"], out, expected)
+    verdict = _verdict(record["state"], record["error"], place, name, undisturbed.results)
     return Outcome(kind, stage, victim, heard[-1], time.monotonic() - began, record["attempts"], verdict)
 
 
@@ -140,11 +154,11 @@ def _record_if_over(id: str, note: str) -> dict[str, object] | None:
     return record if record["state"] in ("finished", "failed", "cancelled") else None
 
 
-def _verdict(state: object, error: object, out: Path, expected: dict[str, bytes]) -> str:
+def _verdict(state: object, error: object, place: Place, name: str, expected: dict[str, bytes]) -> str:
     if state != "finished":
         return f"{state}: {error}"
-    found = jobs.results(out)
-    differing = [name for name in sorted({*found, *expected}) if found.get(name) != expected.get(name)]
+    found = place.results(name)
+    differing = [path for path in sorted({*found, *expected}) if found.get(path) != expected.get(path)]
     return f"other bytes: {', '.join(differing)}" if differing else "same bytes"
 
 

@@ -1,7 +1,6 @@
 """The job that is disturbed: small, but with every stage, and each of them long enough to be hit."""
 
 import json
-import shutil
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -13,16 +12,18 @@ STAGES = ("train", "sample", "encode", "ipf", "trim", "refine", "write")
 GROUP_STAGES = ("train", "sample", "encode", "trim", "refine", "write")
 ASKED_STAGES = ("mark", "stratum", "write")
 STAGES_OF_POOL = ("train", "sample")
+PARTS_OF_POOL = ("generators", "pool")
+KINDS_IN_STORE = ("store", "store-groups")
 RESULTS = ("subset.parquet", "subset.lineage.parquet")
 
 
-def write_flat_job(folder: Path, out: Path) -> Path:
+def write_flat_job(folder: Path, name: str, out: str) -> Path:
     """Two generators that learn 4,000 rows, a pool of 60,000, 4,000 of them to be selected."""
     original = folder / "original.parquet"
     if not original.is_file():
         mixed_table(4_000).to_parquet(original, index=False)
     return write_job(
-        folder / f"{out.name}.toml",
+        folder / f"{name}.toml",
         out=out,
         seed=7,
         original={"path": original, "holdout_share": 0.2},
@@ -32,13 +33,13 @@ def write_flat_job(folder: Path, out: Path) -> Path:
     )
 
 
-def write_group_job(folder: Path, out: Path) -> Path:
+def write_group_job(folder: Path, name: str, out: str) -> Path:
     """The same with groups of rows."""
     original = folder / "panel.parquet"
     if not original.is_file():
         panel_table(700, seed=3).to_parquet(original, index=False)
     return write_job(
-        folder / f"{out.name}.toml",
+        folder / f"{name}.toml",
         out=out,
         seed=7,
         original={"path": original, "group_key": "who"},
@@ -48,7 +49,7 @@ def write_group_job(folder: Path, out: Path) -> Path:
     )
 
 
-def write_asked_job(folder: Path, out: Path) -> Path:
+def write_asked_job(folder: Path, name: str, out: str) -> Path:
     """The flat job with a rule, and with strata that have their totals."""
     original = folder / "original.parquet"
     if not original.is_file():
@@ -56,7 +57,7 @@ def write_asked_job(folder: Path, out: Path) -> Path:
     jobs = ("smith", "cook", "Köhler")
     rows = [{"job": job, "age": age, "count": 9_000} for job in jobs for age in ("18-39", "40-90")]
     job = {
-        "out": str(out),
+        "out": out,
         "seed": 7,
         "original": {"path": str(original), "holdout_share": 0.2},
         "generate": {
@@ -71,15 +72,9 @@ def write_asked_job(folder: Path, out: Path) -> Path:
         "rules": {"rows": ["age < 89"], "strict": True},
         "evaluate": {"distance_rows": 500},
     }
-    path = folder / f"{out.name}.json"
+    path = folder / f"{name}.json"
     path.write_text(json.dumps(job), encoding="utf-8")
     return path
-
-
-def copy_pool(from_out: Path, to_out: Path) -> None:
-    """Begin a run where another one of the same job has its generators and its pool."""
-    for name in ("generators", "pool"):
-        shutil.copytree(from_out / name, to_out / name)
 
 
 def stage_of(event: dict[str, Any]) -> str | None:
@@ -104,7 +99,12 @@ def durations(events: list[dict[str, Any]]) -> dict[str, float]:
     return {name: begun[after] - begun[name] for name, after in pairwise(names)}
 
 
-def results(out: Path) -> dict[str, bytes]:
-    """The bytes of the results and of the pool that they came from."""
-    pool = {f"pool/{path.name}": path.read_bytes() for path in sorted((out / "pool").glob("*.parquet"))}
-    return pool | {name: (out / name).read_bytes() for name in RESULTS}
+def records(lines: bytes) -> list[dict[str, Any]]:
+    """The events of a run so far; half a line at the end, or in between, is left out."""
+    found = []
+    for line in lines.splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found

@@ -1,6 +1,5 @@
 """Who is to be killed: processes of a supervised cluster, found as they are at the moment."""
 
-import json
 import os
 import random
 import signal
@@ -14,14 +13,22 @@ import psutil
 from issodask.service import host
 
 VICTIMS = ("worker", "nanny", "scheduler", "driver")
+VICTIMS_IN_STORE = ("worker", "scheduler", "driver", "store")
 
 
-def kill(victim: str, folder: Path, out: Path, chance: random.Random) -> int:
-    """Kill one process of the kind with SIGKILL; return its pid. Waits until there is one."""
-    find = {"worker": _workers, "nanny": _nannies, "scheduler": _schedulers, "driver": lambda _: _drivers(out)}[victim]
-    pid = chance.choice(wait_for(lambda: find(folder), f"a {victim} to kill", 60))
+def kill(victim: str, folder: Path, place: Any, name: str, chance: random.Random) -> None:
+    """Kill one process of the kind with SIGKILL, as soon as there is one; a store is taken away for a while."""
+    if victim == "store":
+        place.take_away()
+        return
+    find: dict[str, Callable[[Path], list[int]]] = {
+        "worker": _workers,
+        "nanny": _nannies,
+        "scheduler": _schedulers,
+        "driver": lambda _: _drivers(lambda command: place.is_driver(command, name)),
+    }
+    pid = chance.choice(wait_for(lambda: find[victim](folder), f"a {victim} to kill", 60))
     os.kill(pid, signal.SIGKILL)
-    return pid
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float) -> Any:
@@ -54,13 +61,10 @@ def _workers(folder: Path) -> list[int]:
     return found
 
 
-def _drivers(out: Path) -> list[int]:
-    """The process that runs the job file in `out`."""
-    return [process.pid for process in psutil.process_iter() if _drives(_command(process), out)]
-
-
-def _drives(command: list[str], out: Path) -> bool:
-    return "issodask" in command and "run" in command and any(part.startswith(f"{out}/") for part in command)
+def _drivers(is_ours: Callable[[list[str]], bool]) -> list[int]:
+    """The process that runs the job."""
+    commands = {process.pid: _command(process) for process in psutil.process_iter()}
+    return [pid for pid, words in commands.items() if "issodask" in words and "run" in words and is_ours(words)]
 
 
 def _command(process: psutil.Process) -> list[str]:
@@ -68,14 +72,3 @@ def _command(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The events of a run so far; half a line at the end, or in between, is left out."""
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            continue
-    return records

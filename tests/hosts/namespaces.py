@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.clusters import wait_for
+from tests.clusters import REPOSITORY, wait_for
 
 TOOLS = ("ip", "mount", "nsenter", "unshare")
 
@@ -64,6 +64,14 @@ class Host:
             capture_output=True,
             text=True,
             timeout=timeout,
+        )
+
+    def start(self, command: Sequence[str | Path]) -> "subprocess.Popen[str]":
+        """Start a command of this installation on the host, where its sources are; it talks through pipes."""
+        enter = ["nsenter", "--target", str(self.pid), "--mount", "--net", "--pid", "--uts"]
+        there = ["env", "--chdir", str(REPOSITORY)]
+        return subprocess.Popen(
+            [*enter, *there, *map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def issodask(self, *arguments: str | Path, timeout: float = 90) -> "subprocess.CompletedProcess[str]":
