@@ -6,10 +6,12 @@ one is given. What is done lies in `issodask.stages`; the verbs here only open i
 
 from issodask.api.compared import Comparison, Study
 from issodask.api.comparing import benchmark, compare
+from issodask.api.evaluating import evaluate
 from issodask.api.filling import impute
-from issodask.api.results import Finished, Plan, Pool, Report, Selection
+from issodask.api.report import Report
+from issodask.api.results import Finished, Plan, Pool, Selection
 from issodask.api.target import Target
-from issodask.api.verbs import evaluate, generate, plan, run, select
+from issodask.api.verbs import generate, plan, run, select
 
 __all__ = [
     "Comparison",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from issodask.api.folders import Folder
-from issodask.api.results import write_text
+from issodask.api.report import write_text
 
 if TYPE_CHECKING:
     import pandas as pd

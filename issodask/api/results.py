@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from issodask.api.evaluating import Chosen, evaluate
 from issodask.api.folders import Folder
-from issodask.errors import InputError
+from issodask.api.report import Report
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from issodask.stages.select import Selected
     from issodask.store.pool import Pool as StoredPool
     from issodask.table.roles import Found
-
-_PAGE_HEIGHT_PX = 800
 
 
 class Pool:
@@ -78,7 +77,7 @@ class Pool:
 
 
 @dataclass(frozen=True, repr=False)
-class Selection:
+class Selection(Chosen):
     """The subset that was selected from a pool."""
 
     selected: "Selected"
@@ -159,10 +158,8 @@ class Selection:
 
         return copy_whole(self.path, place(path))
 
-    def evaluate(self, holdout: Any | None = None, **settings: Any) -> "Report":
+    def evaluate(self, holdout: Any | None = None, **settings: Any) -> Report:
         """Measure it, beside as many random units of the pool; keywords as those of `evaluate`."""
-        from issodask.api.verbs import evaluate
-
         given = {"group_key": self.group_key, "seed": self.seed, "columns": self.columns, "csv": self.csv}
         return evaluate(self.original, self, holdout=holdout, **(given | settings))
 
@@ -191,72 +188,6 @@ class Selection:
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>{self.to_pandas().head().to_html()}"
-
-
-@dataclass(frozen=True, repr=False)
-class Report:
-    """What was measured of a subset: the content of metrics.json, and a page that needs nothing else.
-
-    `card` is what there is to tell of the table to those who are handed it. `qa_page` is mostlyai-qa's own report,
-    where `qa_report` was asked for.
-    """
-
-    metrics: dict[str, Any]
-    page: str
-    card: dict[str, Any]
-    qa_page: str | None = None
-
-    @property
-    def accuracy(self) -> float:
-        """Overall accuracy of the subset against the original."""
-        return float(self.against_original["subset"])
-
-    @property
-    def against_original(self) -> dict[str, float]:
-        """Overall accuracy against the original, of each table: subset, pool_sample, holdout."""
-        found = self.metrics["issodask"]["accuracy"]["against_original"]
-        return {name: float(accuracy["overall"]) for name, accuracy in found.items()}
-
-    def to_html(self, path: str | Path) -> Path:
-        """Write the page to `path`."""
-        return write_text(path, self.page)
-
-    def to_card(self, path: str | Path) -> Path:
-        """Write the card to `path`: as Markdown for the Hugging Face hub, or as JSON where the path ends so."""
-        from issodask.report.card import render_card
-        from issodask.report.metrics import to_json
-
-        return write_text(path, to_json(self.card) if Path(path).suffix == ".json" else render_card(self.card))
-
-    def to_qa_html(self, path: str | Path) -> Path:
-        """Write mostlyai-qa's own report to `path`. Raises InputError where there is none."""
-        if self.qa_page is None:
-            raise InputError("there is no report of mostlyai-qa's own: ask for it (qa_report=True), with larger tables")
-        return write_text(path, self.qa_page)
-
-    def to_json(self, path: str | Path) -> Path:
-        """Write the metrics to `path`, by mostlyai-qa's names."""
-        from issodask.report.metrics import to_json
-
-        return write_text(path, to_json(self.metrics))
-
-    def __repr__(self) -> str:
-        told = {"subset": "accuracy", "pool_sample": "of random units", "holdout": "of the holdout"}
-        found = self.against_original
-        return f"<Report: {', '.join(f'{told[name]} {found[name]:.5f}' for name in told if name in found)}>"
-
-    def _repr_html_(self) -> str:
-        page = html.escape(self.page, quote=True)
-        return f'<iframe srcdoc="{page}" style="width: 100%; height: {_PAGE_HEIGHT_PX}px; border: 0"></iframe>'
-
-
-def write_text(path: str | Path, text: str) -> Path:
-    from issodask.store.files import whole_file
-    from issodask.store.places import place
-
-    with whole_file(place(path)) as work:
-        work.write_text(text, encoding="utf-8")
-    return place(path)
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,4 +1,4 @@
-"""generate, select, evaluate, run, plan: the stages' verbs for people.
+"""generate, select, run, plan: the stages' verbs for people.
 
 All take their arguments in one order: original, pool, units, group_key, seed, runtime, folder; then the settings. What
 they share: where the work runs, what is shown of it, and what Ctrl-C leaves.
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from issodask.api.folders import Folder
-from issodask.api.results import Finished, Plan, Pool, Report, Selection
+from issodask.api.report import Report
+from issodask.api.results import Finished, Plan, Pool, Selection
 from issodask.api.settings import with_settings
 from issodask.api.stores import reaching_stores
 from issodask.api.target import Target, target_of
 from issodask.api.working import opened, work
-from issodask.config import EvaluateConfig, GenerateConfig, JobConfig, RulesConfig, SelectConfig, job_of
-from issodask.events import Evaluating
+from issodask.config import GenerateConfig, JobConfig, RulesConfig, SelectConfig, job_of
 from issodask.validation import validated
 
 if TYPE_CHECKING:
@@ -149,73 +149,6 @@ def select(
     return Selection(selected, _pool_of(pool, pool_csv, kept), original, group_key, seed, columns, csv, kept)
 
 
-@with_settings("evaluate")
-@reaching_stores
-def evaluate(
-    original: Any,
-    subset: Any,
-    *,
-    holdout: Any | None = None,
-    pool_sample: Any | None = None,
-    group_key: str | None = None,
-    seed: int = 1,
-    columns: Mapping[str, str] | None = None,
-    csv: Mapping[str, Any] | None = None,
-    title: str = "Synthetic table",
-    storage_options: Mapping[str, Any] | None = None,
-    progress: bool | None = None,
-    config: EvaluateConfig,
-) -> Report:
-    """Measure how well `subset` matches `original`, and how private it is.
-
-    original     the private table: of pandas, Arrow, polars or Dask, or a path of Parquet or CSV
-    subset       the table to evaluate, or what `select` returned
-    holdout      real rows that nothing has seen
-    pool_sample  as many random units of the pool: what the subset would be without selection
-    group_key    the column that says which rows belong together, where units are groups
-    seed         of what is drawn on the way
-    columns      roles of columns by name, where they are not found right
-    csv          how CSV files of all tables are written, where that can't be found in them: separator, decimal and
-                 encoding
-    title        of the report
-    storage_options  options of fsspec's file systems that reach stores (s3://, gs:// ...), where the
-                     environment doesn't say
-    progress     show it; default: in a terminal or a notebook
-    """
-    from issodask.stages.evaluate import evaluate
-    from issodask.store.files import read_json
-    from issodask.store.tables import as_table
-
-    def read(table: Any, where: str) -> Any:
-        return None if table is None else as_table(table, where=f"the {where}", csv=csv)
-
-    chosen = subset if isinstance(subset, Selection) else None
-    scratch = Folder()
-    page, qa_page = scratch.files.report, scratch.files.qa_report
-    with work("evaluate", scratch, progress) as events:
-        events.emit(Evaluating(n=0, of=1, what="accuracy, distances, report"))
-        metrics = evaluate(
-            read(original, "original"),
-            read(subset, "subset") if chosen is None else chosen.path,
-            read(holdout, "holdout"),
-            chosen.random_units() if chosen is not None and pool_sample is None else pool_sample,
-            config,
-            seed=seed,
-            select_facts=None if chosen is None else chosen.selected.facts,
-            events_path=None if chosen is None else chosen.folder.files.events,
-            html_path=page,
-            qa_path=qa_page,
-            card_path=scratch.files.card,
-            title=title,
-            group_key=group_key,
-            columns=columns,
-            asked=None if chosen is None else chosen.selected.asked,
-        )
-        events.emit(Evaluating(n=1, of=1, what="done"))
-    card = read_json(scratch.files.card_record)
-    return Report(metrics, page.read_text(encoding="utf-8"), card, _text_if_there(qa_page))
-
-
 @reaching_stores
 def run(
     job: "str | Path | Mapping[str, Any] | JobConfig",
@@ -245,7 +178,6 @@ def run(
     sections            settings in place of the job's, such as select={"units": 20_000}
     """
     from issodask.stages.run import run
-    from issodask.store.files import read_json
     from issodask.store.places import storage
 
     scheduler, client = (runtime, None) if isinstance(runtime, str) else (None, runtime)
@@ -259,10 +191,7 @@ def run(
     roles = {**config.columns, **(columns or {})}
     key, seed = config.original.group_key, config.seed
     selection = Selection(finished.selected, pool, finished.original, key, seed, roles, None, kept)
-    page, qa_page = kept.files.report, kept.files.qa_report
-    card = read_json(kept.files.card_record)
-    report = Report(finished.metrics, page.read_text(encoding="utf-8"), card, _text_if_there(qa_page))
-    return Finished(kept.path, pool, selection, report)
+    return Finished(kept.path, pool, selection, Report.read(finished.metrics, kept.files))
 
 
 def plan(
@@ -293,10 +222,6 @@ def _pool_of(given: Any, csv: Mapping[str, Any] | None, folder: Folder) -> Pool:
     if isinstance(given, Pool):
         return given
     return Pool(open_pool(given, csv)) if is_path(given) else Pool(folder.files.pool, folder)
-
-
-def _text_if_there(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _job(

@@ -97,7 +97,7 @@ def result(id: str | None, to: Path | None, scheduler: str | None) -> None:
     """Tell where the results of the job with ID (default: the newest) are, or fetch them."""
     from issodask.errors import InputError
     from issodask.service.client import open_service
-    from issodask.service.manager import BENCHMARK
+    from issodask.service.jobs import BENCHMARK
     from issodask.store.places import place
     from issodask.store.run_folder import RunFolder, StudyFolder
 

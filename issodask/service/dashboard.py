@@ -1,11 +1,11 @@
 """The dashboard's page of issodask: all jobs, and of one of them stages, training curves and the search.
 
-Drawn by Bokeh as Dask's own pages are, and in their navigation. It asks the manager once a second.
+Drawn by Bokeh as Dask's own pages are, and in their navigation. It looks at the manager's jobs once a second.
 """
 
 import html
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bokeh.document import Document
 from bokeh.layouts import column, row
@@ -20,9 +20,7 @@ from distributed.scheduler import Scheduler
 from tornado.ioloop import IOLoop
 
 from issodask.progress import Line, Progress, duration
-
-if TYPE_CHECKING:
-    from issodask.service.manager import Job, JobManager
+from issodask.service.jobs import Job, Jobs
 
 PATH = "issodask"
 
@@ -53,14 +51,14 @@ _STYLE = """
 """
 
 
-def add_page(scheduler: Scheduler, manager: "JobManager") -> None:
+def add_page(scheduler: Scheduler, jobs: Jobs) -> None:
     """Serve the page beside Dask's own, whether these run already or are about to."""
     pages = template_variables(scheduler)["pages"]
     if PATH not in pages:
         pages.insert(0, PATH)
 
     def document(server: Scheduler, extra: dict[str, Any], doc: Document) -> None:
-        _Page(manager).show(doc, extra)
+        _Page(jobs).show(doc, extra)
 
     application = BokehApplication(
         {f"/{PATH}": document}, scheduler, prefix="", template_variables=template_variables(scheduler)
@@ -73,8 +71,8 @@ def add_page(scheduler: Scheduler, manager: "JobManager") -> None:
 class _Page:
     """One browser's view."""
 
-    def __init__(self, manager: "JobManager") -> None:
-        self._manager = manager
+    def __init__(self, jobs: Jobs) -> None:
+        self._known = jobs
         self._choice = Select(title="", options=[], width=330)
         self._jobs = Div(width=1180)
         self._headline = Div(width=330)
@@ -131,16 +129,16 @@ class _Page:
     # what is shown
 
     def _update(self) -> None:
-        jobs = sorted(self._manager.jobs.values(), key=lambda job: -(job.started or job.submitted))
-        self._jobs.text = _STYLE + _job_table([(job, self._manager.progress_of(job)) for job in jobs[:_MOST_JOBS]])
+        jobs = sorted(self._known.values(), key=lambda job: -(job.started or job.submitted))
+        self._jobs.text = _STYLE + _job_table([(job, self._known.progress_of(job)) for job in jobs[:_MOST_JOBS]])
         self._choice.options = [job.id for job in jobs]
         if jobs and self._choice.value not in self._choice.options:
             self._choice.value = jobs[0].id
-        job = self._manager.jobs.get(self._choice.value)
+        job = self._known.get(self._choice.value)
         if job is None:
             self._headline.text = self._stages.text = ""
             return
-        progress = self._manager.progress_of(job)
+        progress = self._known.progress_of(job)
         self._headline.text = _STYLE + _headline(job, progress)
         self._stages.text = _STYLE + _stage_table(progress)
         self._losses.data = _losses(progress)
@@ -155,7 +153,7 @@ def _plot(title: str, x: str, y: str) -> Any:
     return plot
 
 
-def _job_table(jobs: list[tuple["Job", Progress]]) -> str:
+def _job_table(jobs: list[tuple[Job, Progress]]) -> str:
     if not jobs:
         return "<div class=iss>No jobs yet: <code>issodask submit JOB.toml</code></div>"
     rows = []
@@ -179,13 +177,13 @@ def _job_table(jobs: list[tuple["Job", Progress]]) -> str:
     ) + "</table></div>"
 
 
-def _shown_state(job: "Job") -> str:
+def _shown_state(job: Job) -> str:
     if job.state == "seen":
         return "finished" if job.ended else "runs elsewhere"
     return job.state
 
 
-def _headline(job: "Job", progress: Progress) -> str:
+def _headline(job: Job, progress: Progress) -> str:
     current = progress.curve.accuracy[-1] if progress.curve.accuracy else None
     lines = []
     accuracy = progress.accuracy or current

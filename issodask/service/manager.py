@@ -7,13 +7,12 @@ started again takes up the jobs that were not finished; without, jobs last as lo
 """
 
 import asyncio
-import json
 import logging
 import os
 import time
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,59 +21,23 @@ from distributed import Client
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.scheduler import KilledWorker, Scheduler
 
-from issodask.errors import InputError
 from issodask.event import Event
 from issodask.events import Driving, RunFinished, Running, StudyFinished
-from issodask.progress import Progress
 from issodask.runtime.address import as_client
 from issodask.runtime.cluster import TOPIC
 from issodask.service.driver import Ended, drive
 from issodask.service.host import JOBS
+from issodask.service.jobs import RUN, Job, Jobs
 from issodask.service.processes import FOLDER_VARIABLE
 from issodask.service.told import Told
-from issodask.store.places import place, read_bytes
-from issodask.store.run_folder import RunFolder
 
 logger = logging.getLogger("distributed.issodask")
 
 NAME = "issodask-jobs"
-RUN, BENCHMARK = "run", "benchmark"
-"""The commands that do jobs and studies."""
-
 _FINISHED, _BAD_INPUT, _LOST = 0, 2, 75
 _MOST_LOSSES = 10  # one after the other, with nothing told in between
 _MOST_CRASHES = 2
 _LONGEST_PAUSE_S = 10.0
-_MOST_WATCHED = 50
-
-
-@dataclass
-class Job:
-    """A job at the manager. Times are seconds since 1970; `job_path` is the job file, in the run's folder, and `verb`
-    the command that does it.
-
-    state: queued, running, finished, failed, cancelled; or seen, when somebody else drives it and only tells of it
-    """
-
-    id: str
-    name: str
-    out: str
-    job_path: str
-    state: str = "queued"
-    submitted: float = field(default_factory=time.time)
-    started: float | None = None
-    ended: float | None = None
-    attempts: int = 0
-    error: str = ""
-    pid: int | None = None
-    host: str = ""
-    worker: str = ""
-    accuracy: float | None = None
-    verb: str = RUN
-
-    @property
-    def is_over(self) -> bool:
-        return self.state in ("finished", "failed", "cancelled")
 
 
 class JobManager(SchedulerPlugin):
@@ -84,9 +47,7 @@ class JobManager(SchedulerPlugin):
     idempotent = True  # a scheduler that has a manager keeps it
 
     def __init__(self, folder: str | None = None) -> None:
-        self._folder = Path(folder) if folder else None
-        self.jobs: dict[str, Job] = {}
-        self.told: dict[str, Told] = {}
+        self.jobs = Jobs(Path(folder) if folder else None)
         self._drivers: dict[str, asyncio.Task[None]] = {}
         self._client: Client | None = None
 
@@ -99,12 +60,10 @@ class JobManager(SchedulerPlugin):
             issodask_events=self.events_of,
             issodask_cancel=self.cancel,
         )
-        _show_page(scheduler, self)
-        for job in self._read_jobs():
-            self.jobs[job.id] = job
-            if not job.is_over:
-                await self._read_events(job)
-                self._begin(job)
+        _show_page(scheduler, self.jobs)
+        await asyncio.to_thread(self.jobs.read)  # what they told may lie in a store
+        for job in [job for job in self.jobs.values() if not job.is_over]:
+            self._begin(job)
 
     async def close(self) -> None:
         for driver in self._drivers.values():
@@ -114,10 +73,6 @@ class JobManager(SchedulerPlugin):
                 await self._client.close()
 
     # what clients ask
-
-    def progress_of(self, job: Job) -> Progress:
-        """How far a job is, as far as it has told."""
-        return self.told[job.id].progress if job.id in self.told else Progress()
 
     async def submit(self, name: str, out: str, job_path: str, verb: str = RUN) -> dict[str, Any]:
         """Take a job; {"id"}, or {"error"} when another job writes to the same folder."""
@@ -133,7 +88,7 @@ class JobManager(SchedulerPlugin):
         """All jobs, oldest first, with what they are doing."""
         rows = []
         for job in sorted(self.jobs.values(), key=lambda job: job.submitted):
-            progress = self.progress_of(job)
+            progress = self.jobs.progress_of(job)
             rows.append({**asdict(job), "stage": progress.stage, "seconds_left": progress.seconds_left})
         return rows
 
@@ -142,7 +97,7 @@ class JobManager(SchedulerPlugin):
         job = self.jobs.get(id)
         if job is None:
             return {"error": self._unknown(id)}
-        told = self.told.get(id, Told())
+        told = self.jobs.told.get(id, Told())
         return {"events": told.since(since), "n": told.n_events, "state": job.state, "error_of_job": job.error}
 
     async def cancel(self, id: str) -> dict[str, Any]:
@@ -176,7 +131,7 @@ class JobManager(SchedulerPlugin):
         if topic != TOPIC or not isinstance(msg, dict) or "job" not in msg:
             return
         record = {name: value for name, value in msg.items() if name != "job"}
-        event = self.told.setdefault(msg["job"], Told()).hear(record)
+        event = self.jobs.told.setdefault(msg["job"], Told()).hear(record)
         job = self.jobs.get(msg["job"]) or self._seen(msg["job"], event)
         if job is not None:
             self._note(job, event)
@@ -193,7 +148,7 @@ class JobManager(SchedulerPlugin):
             case Driving():
                 job.state, job.started = "running", job.started or event.time
                 job.pid, job.host, job.worker = event.pid, event.host, event.worker
-                self._save(job)
+                self.jobs.save(job)
             case RunFinished() | StudyFinished():
                 job.accuracy = event.accuracy if isinstance(event, RunFinished) else None
                 if job.state == "seen":
@@ -203,7 +158,7 @@ class JobManager(SchedulerPlugin):
 
     def _begin(self, job: Job) -> None:
         job.state = "queued"
-        self._save(job)
+        self.jobs.save(job)
         self._drivers[job.id] = asyncio.create_task(self._drive(job))
 
     async def _drive(self, job: Job) -> None:
@@ -213,7 +168,7 @@ class JobManager(SchedulerPlugin):
         while not job.is_over:
             job.attempts += 1
             ended = await self._attempt(job)
-            n_heard = self.told[job.id].n_events if job.id in self.told else 0
+            n_heard = self.jobs.told[job.id].n_events if job.id in self.jobs.told else 0
             losses = 0 if n_heard > heard + 2 else losses + 1  # a driver that starts tells two events
             heard = n_heard
             if ended.code == _FINISHED:
@@ -231,7 +186,7 @@ class JobManager(SchedulerPlugin):
             if not job.is_over:
                 logger.warning("job %s: its driver was lost (code %d), another one goes on", job.id, ended.code)
                 job.state = "queued"
-                self._save(job)
+                self.jobs.save(job)
                 await asyncio.sleep(min(_LONGEST_PAUSE_S, 0.5 * 2**losses))
 
     async def _attempt(self, job: Job) -> Ended:
@@ -274,51 +229,11 @@ class JobManager(SchedulerPlugin):
     def _close_job(self, job: Job, state: str, lines: list[str] | None = None) -> None:
         job.state, job.ended = state, time.time()
         job.error = "\n".join(lines or []).removeprefix("issodask: ")
-        self._save(job)
-        self._forget_old()
-
-    def _forget_old(self) -> None:
-        """Keep what is to see of the last jobs; the others stay on the list."""
-        over = [id for id in self.told if id not in self.jobs or self.jobs[id].is_over]
-        for id in over[:-_MOST_WATCHED]:
-            del self.told[id]
-
-    # the list on disk
-
-    def _save(self, job: Job) -> None:
-        if self._folder is None or job.state == "seen":
-            return
-        path = self._folder / f"{job.id}.json"
-        work = path.with_suffix(".work")
-        try:
-            work.write_text(json.dumps(asdict(job), indent=1), encoding="utf-8")
-            os.replace(work, path)
-        except OSError as error:  # a full disk should not stop the jobs that still can go on
-            logger.error("job %s could not be noted in %s: %s", job.id, path, error)
-
-    def _read_jobs(self) -> list[Job]:
-        jobs = []
-        for path in sorted(self._folder.glob("*.json")) if self._folder else []:
-            try:
-                jobs.append(Job(**json.loads(path.read_text(encoding="utf-8"))))
-            except (OSError, ValueError, TypeError) as error:
-                logger.error("%s is no note of a job (%s): left alone", path, error)
-        return jobs
-
-    async def _read_events(self, job: Job) -> None:
-        """What the job told before this scheduler was started, where its folder can be seen from here."""
-        told = self.told.setdefault(job.id, Told())
-        with suppress(OSError, InputError):
-            for line in (await asyncio.to_thread(_told_in, job.out)).splitlines():
-                with suppress(ValueError, KeyError, TypeError):
-                    told.hear(json.loads(line))
+        self.jobs.save(job)
+        self.jobs.forget_old()
 
 
-def _told_in(out: str) -> str:
-    return (read_bytes(RunFolder(place(out)).events) or b"").decode("utf-8", errors="replace")
-
-
-def _show_page(scheduler: Scheduler, manager: JobManager) -> None:
+def _show_page(scheduler: Scheduler, jobs: Jobs) -> None:
     """Add our page to the dashboard, if there is one."""
     if scheduler.http_server is None:
         return
@@ -327,7 +242,7 @@ def _show_page(scheduler: Scheduler, manager: JobManager) -> None:
     except ImportError as error:  # bokeh may be missing, or not what Dask needs
         logger.warning("the dashboard has no page of issodask: %s", error)
         return
-    add_page(scheduler, manager)
+    add_page(scheduler, jobs)
 
 
 async def dask_setup(scheduler: Scheduler) -> None:

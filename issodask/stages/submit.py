@@ -12,7 +12,7 @@ from issodask.config import JobConfig, RulesConfig, TargetConfig, without_secret
 from issodask.errors import InputError
 from issodask.models.external import PREFIX, check_no_name, check_spelling, is_callable_source
 from issodask.service.client import Service, mark
-from issodask.service.manager import BENCHMARK, RUN
+from issodask.service.jobs import BENCHMARK, RUN
 from issodask.stages.place import makes_pool
 from issodask.store.places import check_address, is_url
 from issodask.store.pool import open_pool

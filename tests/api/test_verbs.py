@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import issodask
-from issodask.api.verbs import evaluate, generate, plan, run, select
+from issodask.api.evaluating import evaluate
+from issodask.api.verbs import generate, plan, run, select
 from issodask.config import EvaluateConfig, GenerateConfig, SelectConfig
 from issodask.errors import InputError
 from issodask.event_log import read_events
@@ -82,6 +83,7 @@ def test_bad_setting__one_line(tables):
         select(*tables, lanes=0)
 
 
+@pytest.mark.slow
 def test_select__the_bytes_of_the_stage(tables, chosen, tmp_path):
     with open_runtime(1) as runtime:
         made = stage.select(*tables, tmp_path / "subset.parquet", QUICK, runtime=runtime)
@@ -100,6 +102,7 @@ def test_selection__in_all_forms(tables, chosen, tmp_path):
     assert "<table" in chosen._repr_html_()
 
 
+@pytest.mark.slow
 def test_selection__its_folder_goes_with_it(tables):
     made = select(*tables, workers=1, units=50, effort=20.0)
     folder = made.path.parent
@@ -141,6 +144,7 @@ def test_report__is_a_page_within_the_notebook(report):
     assert '"' not in shown.removeprefix('<iframe srcdoc="').partition('" style="')[0]
 
 
+@pytest.mark.slow
 def test_evaluate__of_tables(tables, report):
     alone = evaluate(tables[0], narrow(mixed_table(seed=7)), distance_rows=100)
     assert set(alone.against_original) == {"subset"}
@@ -152,6 +156,7 @@ def test_groups__units_are_groups():
     assert "200 groups" in repr(chosen)
 
 
+@pytest.mark.slow
 def test_run__of_a_dict_keeps_nothing(tables, tmp_path):
     tables[0].to_parquet(tmp_path / "original.parquet")
     write_pool(tmp_path / "pool", tables[1])
@@ -198,6 +203,7 @@ def test_pool__of_files(tables, tmp_path):
     assert repr(pool) == f"<Pool of 6,000 rows, 4 columns, at {tmp_path / 'pool'}>"
 
 
+@pytest.mark.slow
 def test_progress__quiet_unless_somebody_looks(tables, capfd):
     select(*tables, workers=1, units=50, effort=20.0)
     assert capfd.readouterr() == ("", "")

@@ -12,11 +12,13 @@ from issodask.config import load_job
 from issodask.runtime.address import find_cluster
 from issodask.service.client import Service, open_service
 from issodask.service.dashboard import _Page
-from issodask.service.manager import Job, JobManager
+from issodask.service.jobs import Job, Jobs
 from issodask.service.told import Told
 from issodask.stages.submit import submit
 from tests.clusters import ended, quick_job, write_inputs
 from tests.test_progress import EVENTS
+
+pytestmark = pytest.mark.slow
 
 
 def status(url):
@@ -81,13 +83,13 @@ def test_page__comes_with_the_first_client_to_any_cluster():
 
 def drawn(*jobs, events=()):
     """The page of these jobs; the events are those of the first."""
-    manager = JobManager()
+    known = Jobs()
     for job in jobs:
-        manager.jobs[job.id] = job
-        manager.told[job.id] = Told()
+        known[job.id] = job
+        known.told[job.id] = Told()
     for i, event in enumerate(events):
-        manager.told[jobs[0].id].hear({"time": 1_000.0 + i, **event})
-    page = _Page(manager)
+        known.told[jobs[0].id].hear({"time": 1_000.0 + i, **event})
+    page = _Page(known)
     page._choice.value = jobs[0].id if jobs else ""
     page._update()
     return page

@@ -187,7 +187,7 @@ def test_log_event__a_run_that_nobody_submitted_is_seen():
 def test_log_event__leaves_what_others_tell(told):
     async def tell(manager):
         manager.log_event(*told)
-        return [manager.jobs, manager.told]
+        return [manager.jobs, manager.jobs.told]
 
     assert asked(tell) == [{}, {}]
 
@@ -235,12 +235,12 @@ def test_folder__events_before_the_scheduler_was_started_again(tmp_path):
 
 
 def test_watches__of_old_jobs_are_forgotten_but_not_the_jobs(monkeypatch):
-    monkeypatch.setattr("issodask.service.manager._MOST_WATCHED", 2)
+    monkeypatch.setattr("issodask.service.jobs._MOST_WATCHED", 2)
 
     async def until_all_over(manager):
         for id in list(manager.jobs):
             await manager.until_over(id)
-        return [len(manager.jobs), len(manager.told)]
+        return [len(manager.jobs), len(manager.jobs.told)]
 
     steps = [submitting(f"/{i}") for i in range(5)]
     assert asked(*steps, until_all_over, ends=[DONE] * 5) == [5, 2]
