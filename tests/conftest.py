@@ -1,6 +1,7 @@
-"""What all tests share: how hypothesis draws, and one runtime of each kind."""
+"""What all tests share: which are quick, how hypothesis draws, and one runtime of each kind."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,27 @@ hypothesis.settings.register_profile("steady", deadline=None, derandomize=True, 
 hypothesis.settings.register_profile("few", hypothesis.settings.get_profile("steady"), max_examples=8)
 hypothesis.settings.register_profile("search", deadline=None, max_examples=2_000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+_QUICK = "not training and not cluster and not slow"
+_NOT_QUICK_FILE = re.compile(r"^pytestmark = [^=]*\bmark\.(training|cluster|slow)\b", re.MULTILINE)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = f"what `make quick` runs: tests that are {_QUICK}, with fewer examples"
+    parser.addoption("--quick", action="store_true", help=told)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.quick:
+        config.option.markexpr = _QUICK
+        hypothesis.settings.load_profile("few")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file that has no quick test is not even read: to import what it needs takes longer than a quick test."""
+    if not config.option.quick or collection_path.suffix != ".py":
+        return None
+    return True if _NOT_QUICK_FILE.search(collection_path.read_text(encoding="utf-8")) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

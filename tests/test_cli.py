@@ -81,6 +81,7 @@ def test_version():
     assert re.search(r"version \d", call("--version").stdout)
 
 
+@pytest.mark.slow
 def test_select__says_where_the_subset_is_and_how_to_repeat_it(folder):
     result = select(folder, "--units", 300, "--effort", 60)
     assert result.exit_code == 0
@@ -95,12 +96,14 @@ def test_select__says_where_the_subset_is_and_how_to_repeat_it(folder):
     assert (folder / "again.parquet").read_bytes() == (folder / "subset.parquet").read_bytes()
 
 
+@pytest.mark.slow
 def test_select__time_limit_names_its_rounds(folder):
     rounds = re.search(r"--rounds (\S+)", select(folder, "--time-limit", 0.3).stdout)[1]
     assert select(folder, "--rounds", rounds, out="again.parquet").exit_code == 0
     assert (folder / "again.parquet").read_bytes() == (folder / "subset.parquet").read_bytes()
 
 
+@pytest.mark.slow
 def test_select__seed_and_work_folder(folder):
     select(folder, "--effort", 60, "--seed", 2, "--work", folder / "here")
     select(folder, "--effort", 60, out="other.parquet")
@@ -109,6 +112,7 @@ def test_select__seed_and_work_folder(folder):
     assert (folder / "subset.parquet").read_bytes() != (folder / "other.parquet").read_bytes()
 
 
+@pytest.mark.slow
 def test_select__names_damaged_codes(folder):
     select(folder, "--effort", 60)
     codes = folder / "subset.work" / "codes" / "part-1.parquet.npy"
@@ -126,6 +130,7 @@ def test_generate__from_a_callable(folder):
     assert call("select", *options[:2], "--pool", folder / "made", "--out", folder / "s.parquet", "--effort", 40)
 
 
+@pytest.mark.slow
 def test_evaluate__prints_and_writes(folder):
     narrow(mixed_table(seed=7)).to_csv(folder / "subset.csv.gz", index=False)
     files = ["--json", folder / "metrics.json", "--html", folder / "report.html", "--card", folder / "card.md"]
@@ -171,6 +176,7 @@ def test_column__has_one_role(folder):
     assert select(folder, "--effort", 40, "--column", "age=number", "--column", "age=number").exit_code == 0
 
 
+@pytest.mark.slow
 def test_select__says_which_columns_are_ids(folder):
     with_ids = pd.read_parquet(folder / "original.parquet").assign(id=range(1_000, 1_600))
     with_ids.to_parquet(folder / "original.parquet")

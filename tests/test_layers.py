@@ -65,6 +65,7 @@ def test_layers__break_on_a_wrong_import(copy, module, statement, contract):
     assert any(line.startswith(contract) for line in broken), broken
 
 
+@pytest.mark.slow
 def test_layers__a_new_module_must_find_its_layer(copy):
     (copy / "issodask" / "misc.py").touch()
     assert "issodask.misc" in lint(copy).stdout
@@ -77,6 +78,7 @@ def test_kernels__import_numpy_and_numba_only():
     assert imported - kernels - sys.stdlib_module_names == {"numpy", "numba"}
 
 
+@pytest.mark.slow
 def test_mostlyai__models_train_and_report_measures():
     assert set(mostlyai_imports()) == {("models", "engine"), ("report", "qa")}
 

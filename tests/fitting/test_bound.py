@@ -73,6 +73,7 @@ def bench_of(draw, objective, n_pool, load):
     return Problem(objective, blocks, load, may_repeat=draw(st.booleans())), n_pool
 
 
+@pytest.mark.slow
 @given(st.one_of(tiny_rows(), tiny_groups()))
 def test_bound__no_subset_is_better(problem):
     problem, n_pool = problem
@@ -98,6 +99,7 @@ def test_bound_of_cells__what_the_pool_lacks_counts_twice():
     assert of_cells == pytest.approx(2 * 10 * weight)  # ten rows too few there, ten too many elsewhere
 
 
+@pytest.mark.slow
 def test_relaxation__sees_what_single_cells_do_not():
     """Whatever is taken instead of the rows that lack, single columns or pairs are further off."""
     problem = lacking_pool()
@@ -125,6 +127,7 @@ def test_bound_of_cells__targets_between_whole_numbers(n_units):
     assert of_cells == pytest.approx(abs(n_units - 10) / (2 * n_units), rel=0.02)
 
 
+@pytest.mark.slow
 @both_boards
 def test_relaxation__more_passes_say_no_less_of_it(board):
     problem = board.problem(600, pool_of(400, 600))
@@ -133,6 +136,7 @@ def test_relaxation__more_passes_say_no_less_of_it(board):
     assert many > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("board", [ROWS, GROUPS])
 def test_relaxation__all_of_the_pool_is_the_only_subset(board):
     problem = board.problem(50, pool_of(20, 30))

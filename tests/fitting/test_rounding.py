@@ -80,6 +80,7 @@ def test_integerise__repeats_are_the_expected_uses_up_or_down(weights, n_units, 
     assert (uses <= np.ceil(expected + 1e-6)).all()
 
 
+@pytest.mark.slow
 @given(st.data(), st.lists(st.floats(0.1, 10), min_size=1, max_size=12).map(np.array))
 @example(None, np.array([1.0, 1.0, 100.0]))
 def test_integerise__units_are_taken_in_proportion(data, weights):

@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.tree import DecisionTreeClassifier
 
 from issodask.models.synthesizers.leaves import Leaves
 from issodask.synthesizers import synthesizer
@@ -95,6 +94,8 @@ def test_arf__later_forests_learn_from_rows_of_earlier_ones():
 
 
 def leaves_of_a_tree(min_leaf):
+    from sklearn.tree import DecisionTreeClassifier
+
     random = np.random.default_rng(2)
     real, others = random.normal(size=(400, 3)), random.normal(size=(400, 3)) + 0.5
     both = np.concatenate([real, others]).astype(np.float32)

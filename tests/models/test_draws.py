@@ -9,6 +9,8 @@ from scipy.stats import chisquare
 from issodask.models import draws
 from issodask.models.draws import knows_engine, quicker_draws
 
+pytestmark = pytest.mark.slow
+
 PROBS = torch.tensor([0.4, 0.0, 0.25, 0.2, 0.1, 0.05])
 N_ROWS = 60_000
 

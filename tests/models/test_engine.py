@@ -5,6 +5,8 @@ import torch
 
 from issodask.models.engine import quicker_steps
 
+pytestmark = pytest.mark.slow
+
 
 def test_quicker_steps__dropout_takes_a_quarter_and_scales_the_rest():
     values = torch.ones(400, 1_000, requires_grad=True)

@@ -6,6 +6,8 @@ import torch
 from issodask.errors import InputError
 from issodask.models.gpu_memory import in_batches_that_fit, memory_faults_of_training
 
+pytestmark = pytest.mark.slow
+
 
 def drawing(most):
     """Draws batches of so many units at most; and which were tried."""

@@ -34,6 +34,7 @@ def drawn(name, table, n, seed=1):
 # what all of them keep
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("n_rows", [10, 300])
 def test_synthesizer__keeps_what_a_generator_promises(name, n_rows):

@@ -22,6 +22,7 @@ def told():
     return tell_apart({name: Table.flat(frame) for name, frame in frames.items()}, seed=1)
 
 
+@pytest.mark.slow
 def test_apart__real_rows_are_not_told_from_real_ones(told):
     assert told.reference == "holdout"
     for name in ("original", "pool_sample"):

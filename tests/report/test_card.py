@@ -14,6 +14,8 @@ from issodask.report.facts import AskedCell, AskedFor, AskedRule
 from issodask.report.metrics import to_json
 from tests.report.tables import FACTS, findings_of, grouped, hostile_table, real_table, sequence_table
 
+pytestmark = pytest.mark.slow
+
 ASKED = AskedFor(
     (AskedCell("shares of city", "city Villach", 200, 120.0, 130.5, 199),),
     (AskedRule("city != 'Villach' and age >= 18", False, 0.9, 0.9, 0.9),),

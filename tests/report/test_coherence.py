@@ -50,6 +50,7 @@ def test_lengths__of_a_handful_of_groups(n_groups):
     assert shares["original"].sum() in (pytest.approx(0), pytest.approx(1))
 
 
+@pytest.mark.slow
 def test_panels__are_shares_of_groups(findings):
     assert [panel.name for panel in findings.groups.distinct] == ["wage", "children", "job", "year", "is_new"]
     for panel in findings.groups.distinct:
@@ -96,6 +97,7 @@ def test_maps__only_rows_have_a_share_without_a_successor(findings):
         assert np.nansum(missing) <= single + 0.2
 
 
+@pytest.mark.slow
 def test_worst_cliques__of_groups_name_sequence_length_too():
     original, subset = sequence_table(300, 1), sequence_table(300, 2)
     short = subset[subset.groupby("person").cumcount() < 2]

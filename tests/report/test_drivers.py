@@ -23,6 +23,7 @@ def found(original, subset, holdout):
     return privacy, find_drivers(original, subset, holdout, privacy, seed=1)
 
 
+@pytest.mark.slow
 def test_drivers__are_the_columns_taken_over_from_the_original():
     original, subset, holdout = (people(seed) for seed in (1, 2, 3))
     subset["case"] = original["case"].sample(frac=1, random_state=4).to_numpy()

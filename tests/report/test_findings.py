@@ -9,6 +9,8 @@ import pytest
 from issodask.report.findings import PROTECTED_ROWS, read_history
 from tests.report.tables import findings_of, real_table
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def findings():

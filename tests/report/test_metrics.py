@@ -97,6 +97,7 @@ def test_metrics__of_rows_have_no_coherence():
     assert "draws" not in record["issodask"]["accuracy"]["against_original"]["subset"]
 
 
+@pytest.mark.slow
 def test_metrics__mostlyai_qa_reads_the_file(tmp_path):
     path = tmp_path / "metrics.json"
     record = evaluate(real_table(200, 1), real_table(200, 2), real_table(200, 3), config=CONFIG, json_path=path)
@@ -110,6 +111,7 @@ def test_metrics__mostlyai_qa_reads_the_file(tmp_path):
     assert set(record) == {*ModelMetrics.model_fields, "issodask"}
 
 
+@pytest.mark.slow
 def test_metrics__a_holdout_joins_the_reference_as_in_mostlyai_qa():
     original, subset, holdout = real_table(300, 1), real_table(300, 2), real_table(300, 3)
     record = evaluate(original, subset, holdout, config=CONFIG)

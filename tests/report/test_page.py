@@ -16,6 +16,8 @@ from issodask.report.readings import rounded_up
 from tests.report.pages import Reader, coloured, figures_in
 from tests.report.tables import FACTS, findings_of, grouped, hostile_table, real_table, sequence_table, wide_table
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def full():

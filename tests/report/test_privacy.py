@@ -68,6 +68,7 @@ def test_privacy__rows_are_capped():
     assert measure_privacy(real_table(N, 1), real_table(N, 3), None, max_rows=50, seed=1).n_rows == 50
 
 
+@pytest.mark.slow
 def test_privacy__same_seed_same_numbers():
     tables = real_table(N, 1), real_table(N, 3), real_table(N, 2)
     first, again, other = (measure_privacy(*tables, max_rows=100, seed=seed).metrics() for seed in (7, 7, 8))

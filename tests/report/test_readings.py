@@ -14,6 +14,8 @@ from issodask.report.readings import read, start
 from issodask.report.verdicts import verdicts
 from tests.report.tables import FACTS, findings_of, real_table, sequence_table
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def honest():

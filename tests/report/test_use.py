@@ -72,6 +72,7 @@ def test_use__says_what_values_add(rich):
     assert max(by_table) > 0 > min(by_table)
 
 
+@pytest.mark.slow
 def test_use__finds_columns_that_others_predict(tables):
     """The constant has nothing to predict, luck can't be."""
     found = [prediction.column for prediction in measure_use(tables, None, seed=1)]
@@ -83,6 +84,7 @@ def test_use__is_repeatable(tables, rich):
     assert measure_use(tables, ["rich"], seed=1) == (rich,)
 
 
+@pytest.mark.slow
 def test_use__of_numbers_and_of_several_classes(tables):
     age, city = measure_use(tables, ["age", "city"], seed=1)
     assert (age.task, age.measure) == ("regression", "r2")

@@ -13,6 +13,8 @@ from issodask.report.verdicts import GOOD, NOTE, UNKNOWN, WARNING, verdicts
 from issodask.stages.evaluate import measure_findings
 from tests.report.tables import FACTS, real_table
 
+pytestmark = pytest.mark.slow
+
 
 def findings(subset, holdout=None, pool_sample=None):
     tables = {"original": Table.flat(real_table(400, 1)), "subset": Table.flat(subset)}

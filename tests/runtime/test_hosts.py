@@ -65,6 +65,7 @@ def kill_one_and_go_on(hosts, method):
         hosts.ask(method, [0, 0])()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["pid", "slow_pid"])
 def test_hosts__a_worker_that_is_killed_is_told(method):
     with open_runtime(2, "processes") as runtime:

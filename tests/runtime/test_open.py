@@ -45,6 +45,7 @@ def test_open_runtime__threads_end_after_an_error():
     assert not own_threads()
 
 
+@pytest.mark.slow
 def test_open_runtime__processes_end_after_an_error():
     before, opened = children(), []
     with pytest.raises(RuntimeError, match="no 2"):

@@ -4,6 +4,7 @@ import gc
 import pickle
 
 import numpy as np
+import pytest
 
 from issodask.runtime.shared import SharedFile, received, share_in
 from tests.runtime import tasks
@@ -31,6 +32,7 @@ def test_share_in__the_driver_may_use_it_too(tmp_path):
     assert np.array_equal(value, LARGE)
 
 
+@pytest.mark.slow
 def test_share_in__the_file_goes_when_the_driver_forgets_it(tmp_path):
     shared = share_in(tmp_path, LARGE)
     travelled = pickle.loads(pickle.dumps(shared))
@@ -41,6 +43,7 @@ def test_share_in__the_file_goes_when_the_driver_forgets_it(tmp_path):
     del travelled
 
 
+@pytest.mark.slow
 def test_share_in__what_a_worker_forgets_stays(tmp_path):
     shared = share_in(tmp_path, LARGE)
     travelled = pickle.loads(pickle.dumps(shared))

@@ -38,6 +38,7 @@ def groups(world, out, config=POPULATION, scheduler="serial"):
         return select(world / "panel.parquet", world / "panel", out, config, group_key="who", runtime=runtime)
 
 
+@pytest.mark.slow
 def test_aim__is_told(world, tmp_path):
     found = selected(world, tmp_path / "subset.parquet")
     aim = found.facts.aim
@@ -56,12 +57,14 @@ def test_aim__at_the_original_is_as_before(world, tmp_path):
     assert not (tmp_path / "subset.work" / "select" / "odds").exists()
 
 
+@pytest.mark.slow
 def test_aim__keeping_all_matches_the_original(world, tmp_path):
     config = POPULATION.model_copy(update={"keep": 1.0})
     found = selected(world, tmp_path / "subset.parquet", config)
     assert found.facts.objective == pytest.approx(1 - found.accuracy, abs=1e-4)  # targets are in parts of a row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["threads", pytest.param("processes", marks=pytest.mark.cluster)])
 def test_aim__same_bytes_wherever_it_runs(world, tmp_path, scheduler):
     for choose, name in ((selected, "rows"), (groups, "groups")):
@@ -86,6 +89,7 @@ def test_aim__odds_are_found_once(world, tmp_path):
     assert len([event for event in told if isinstance(event, OddsFound)]) == 1
 
 
+@pytest.mark.slow
 def test_aim__odds_that_were_damaged_are_found_again(world, tmp_path):
     out, told = tmp_path / "subset.parquet", []
     selected(world, out, folder=tmp_path / "work")
@@ -97,6 +101,7 @@ def test_aim__odds_that_were_damaged_are_found_again(world, tmp_path):
     assert out.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_aim__another_seed_is_another_subset(world, tmp_path):
     paths = [tmp_path / f"{seed}.parquet" for seed in (1, 2)]
     for seed, path in zip((1, 2), paths, strict=True):
@@ -104,6 +109,7 @@ def test_aim__another_seed_is_another_subset(world, tmp_path):
     assert paths[0].read_bytes() != paths[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_aim__weights_favour_what_the_original_has(world, tmp_path):
     """The pool's other half is tilted, towards higher wages."""
     work = tmp_path / "work"

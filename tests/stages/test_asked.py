@@ -78,6 +78,7 @@ def check_totals(frame):
     assert (frame["size"] == "L").sum() == 120
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [QUICK, POPULATION], ids=["original", "population"])
 def test_totals__are_met_exactly(world, tmp_path, config):
     found = selected(world, tmp_path / "subset.parquet", TOTALS, config=config)
@@ -124,6 +125,7 @@ def test_totals__of_a_column_that_changes_within_groups(world, tmp_path):
         groups(world, tmp_path / "subset.parquet", {"shares": [{"column": "job", "shares": {"cook": 0.5}}]})
 
 
+@pytest.mark.slow
 def test_totals__that_the_pool_can_not_fill_are_named(world, tmp_path):
     pool = biased_pool()
     few = pool[(pool.job != "cook") | (pool.index < 300)]
@@ -142,6 +144,7 @@ def test_totals__that_the_pool_can_not_fill_are_named(world, tmp_path):
     assert f"job cook ({n_cooks} of 300)" in unmet.cells
 
 
+@pytest.mark.slow
 def test_totals__repeats_fill_what_is_short(world, tmp_path):
     pool = biased_pool()
     few = pool[(pool.job != "cook") | (pool.index < 300)]
@@ -151,6 +154,7 @@ def test_totals__repeats_fill_what_is_short(world, tmp_path):
     assert (pd.read_parquet(found.out).job == "cook").sum() == 300
 
 
+@pytest.mark.slow
 def test_rules__are_never_broken(world, tmp_path):
     rules = {"rows": ["age >= 25 or not is_new", "`wage (€)` < 4000"], "dependencies": False, "strict": True}
     pool = biased_pool()
@@ -388,6 +392,7 @@ rows = ["age >= 18"]
     assert "is_new true" in page
 
 
+@pytest.mark.slow
 def test_target__in_python(world, tmp_path):
     original = pd.read_parquet(world / "original.parquet")
     totals = pd.DataFrame({"age": ["18-39", "40-90"], "count": [100, 200]})
@@ -407,6 +412,7 @@ def test_target__in_python(world, tmp_path):
         issodask.select(original, str(world / "pool"), target={"share": []})
 
 
+@pytest.mark.slow
 def test_strata__each_has_its_own_units_and_totals(world, tmp_path):
     rows = [
         {"job": job, "age": age, "count": n}
@@ -434,6 +440,7 @@ def test_strata__each_has_its_own_units_and_totals(world, tmp_path):
         assert not found.facts.asked.unmet
 
 
+@pytest.mark.slow
 def test_strata__of_the_original_where_no_totals_say(world, tmp_path):
     found = selected(world, tmp_path / "subset.parquet", {"by": "job"})
     original, subset = (pd.read_parquet(path).job.fillna("-") for path in (world / "original.parquet", found.out))
@@ -453,6 +460,7 @@ def test_strata__units_may_serve_several_and_keep_the_same_bytes(world, tmp_path
     assert outs[0] == outs[1]
 
 
+@pytest.mark.slow
 def test_strata__an_interrupted_run_goes_on_with_the_next(world, tmp_path):
     undisturbed = selected(world, tmp_path / "undisturbed.parquet", {"by": "job"})
     events = []

@@ -14,6 +14,8 @@ from issodask.store.files import read_json
 from tests.heard import of_records
 from tests.tables import QUICK, biased_panel, biased_pool, mixed_table, narrow, panel_table, write_panel, write_pool
 
+pytestmark = pytest.mark.slow
+
 BOUND = QUICK.model_copy(update={"bound": True})
 
 

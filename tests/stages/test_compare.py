@@ -9,6 +9,8 @@ from issodask.stages.compare import compare
 from issodask.stages.evaluate import evaluate
 from tests.report.tables import real_table, sequence_table
 
+pytestmark = pytest.mark.slow
+
 CONFIG = EvaluateConfig(distance_rows=200)
 N = 600
 

@@ -80,6 +80,7 @@ def check(codes, *frames):
         assert np.array_equal(np.bincount(rows[:, i_column], minlength=len(counts)), counts)
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(seeds, st.sampled_from([8, 40, 10**6]), st.sampled_from([1, 6, 1000]), st.sampled_from([5, 1000]))
 def test_encode_pool__any_cut_same_codes(tmp_path_factory, seed, max_cells, row_group_rows, block_rows):

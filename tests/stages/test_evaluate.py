@@ -32,6 +32,7 @@ def test_evaluate__writes_what_was_asked_for_and_nothing_else(tables, tmp_path):
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["metrics.json"]
 
 
+@pytest.mark.slow
 def test_evaluate__facts_and_events_reach_file_and_page(tables, tmp_path):
     (tmp_path / "events.jsonl").write_text('{"time": 1, "event": "random", "objective": 0.02}\n', encoding="utf-8")
     record = evaluate(
@@ -50,6 +51,7 @@ def test_evaluate__facts_and_events_reach_file_and_page(tables, tmp_path):
     assert "converged at last" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_evaluate__same_seed_same_record(tables):
     assert evaluate(**tables, config=CONFIG, seed=4) == evaluate(**tables, config=CONFIG, seed=4)
 
@@ -60,6 +62,7 @@ def test_evaluate__a_copy_is_perfect(tables):
     assert record["issodask"]["distances"]["identical_to_an_original_row"]["subset"] == 1
 
 
+@pytest.mark.slow
 def test_evaluate__columns_may_be_in_another_order_and_dtype(tables):
     subset = tables["subset"].convert_dtypes()[list(reversed(tables["subset"].columns))]
     subset["premium"] = subset["premium"].astype("string")
@@ -111,6 +114,7 @@ def test_evaluate__infinite_numbers_are_refused(tables):
         evaluate(tables["original"], tables["subset"].assign(income=float("inf")), config=CONFIG)
 
 
+@pytest.mark.slow
 def test_evaluate__earlier_files_survive_a_failure(tables, tmp_path, monkeypatch):
     report = tmp_path / "report.html"
     report.write_text("earlier", encoding="utf-8")
@@ -152,6 +156,7 @@ def awkward_table(n_rows, seed, columns):
     return pd.DataFrame({name: table[name] for name in columns})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_rows", [1, 10])
 @pytest.mark.parametrize("is_grouped", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
@@ -177,6 +182,7 @@ def test_evaluate__fifty_rows_against_a_thousand():
     assert 0 < found["trivariate_max"] < found["trivariate"] < 0.1
 
 
+@pytest.mark.slow
 def test_evaluate__importing_it_loads_neither_mostlyai_nor_plotly():
     heavy = "{'mostlyai', 'plotly', 'sklearn', 'torch'}"
     check = f"import sys, issodask.stages.evaluate; print(sorted({heavy} & set(sys.modules)))"
@@ -188,6 +194,7 @@ def of_groups(n_original=120, n_subset=110):
     return {"original": sequence_table(n_original, 1), "subset": sequence_table(n_subset, 2), "group_key": "person"}
 
 
+@pytest.mark.slow
 def test_evaluate__groups_to_files(tmp_path):
     places = {"json_path": tmp_path / "metrics.json", "html_path": tmp_path / "report.html"}
     extra = {"holdout": sequence_table(90, 3), "pool_sample": sequence_table(100, 4)}
@@ -199,6 +206,7 @@ def test_evaluate__groups_to_files(tmp_path):
     assert "groups" in places["html_path"].read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_evaluate__keys_are_never_compared():
     tables = of_groups()
     holdout = sequence_table(90, 3)
@@ -208,6 +216,7 @@ def test_evaluate__keys_are_never_compared():
     assert evaluate(**renamed, holdout=holdout, config=CONFIG, group_key="person") == record
 
 
+@pytest.mark.slow
 def test_evaluate__rows_of_a_group_may_lie_apart():
     tables = of_groups()
     record = evaluate(**tables, config=CONFIG)
@@ -215,6 +224,7 @@ def test_evaluate__rows_of_a_group_may_lie_apart():
     assert evaluate(**{**tables, "subset": apart}, config=CONFIG) == record
 
 
+@pytest.mark.slow
 def test_evaluate__groups_of_one_row_are_rows():
     """mostlyai-qa: setup 1:1."""
     single = {name: grouped(real_table(n, n), np.ones(n, int)) for name, n in (("original", 150), ("subset", 140))}

@@ -21,6 +21,8 @@ from issodask.stages.evaluate import evaluate
 from issodask.stages.select import select
 from issodask.store.tables import to_arrow
 
+pytestmark = pytest.mark.slow
+
 N_ROWS, N_POOL = 200, 900
 CONFIG = SelectConfig(aim="original", effort=20, ipf_passes=1)
 

@@ -94,6 +94,7 @@ def test_generate__damaged_model_is_trained_again(tmp_path, engine):
     assert named == [str(tmp_path / "generators/00/workspace/ModelStore/weights")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "calls"),
     [

@@ -15,6 +15,8 @@ from issodask.stages import trim
 from issodask.stages.select import select
 from tests.heard import of_records
 
+pytestmark = pytest.mark.slow
+
 CONFIG = SelectConfig(aim="original", effort=600, ipf_passes=1, checkpoint_s=0.05)
 
 

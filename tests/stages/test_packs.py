@@ -12,6 +12,8 @@ from issodask.store import codes as codes_room
 from issodask.store.codes import load_block, open_codes, sizes_of_packs
 from tests.tables import biased_panel, biased_pool, mixed_table, panel_table, write_panel, write_pool
 
+pytestmark = pytest.mark.slow
+
 N_PARTS = 12
 
 

@@ -110,6 +110,7 @@ def test_known__what_may_be_ids_is_told():
     )
 
 
+@pytest.mark.slow
 def test_select__ids_follow_from_the_seed_and_not_from_the_pool(choose):
     first, again, other = (
         pd.read_parquet(choose(out=f"{i}.parquet", pool=pool, seed=seed).out)["customer"]
@@ -185,6 +186,7 @@ def with_constants(frame, constants=CONSTANTS):
     return pd.concat([added[added.columns[:1]], frame, added[added.columns[1:]]], axis="columns")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group_key", [None, "row_number"])
 def test_select__constants_are_the_originals_whatever_the_pool_says(choose, group_key):
     original, pool = ORIGINAL.drop(columns="case"), POOL
@@ -278,6 +280,7 @@ def test_select__groups_have_ids_too(choose):
     assert subset["row_number"].is_unique
 
 
+@pytest.mark.slow
 def test_select__roles_that_the_user_names(choose):
     kept = {"row_number": "number", "customer": "text"}
     selected = choose(pool=people(2 * N, seed=3), columns=kept)
@@ -295,6 +298,7 @@ def test_select__a_type_without_any_id_left(choose):
         choose(original, pd.DataFrame({"x": np.arange(999) % 3}))
 
 
+@pytest.mark.slow
 def test_evaluate__ids_are_not_scored():
     subset = people(seed=5).drop(columns=["row_number", "customer", "case"])
     record = evaluate(ORIGINAL, subset)

@@ -59,6 +59,7 @@ def states(folder):
     }
 
 
+@pytest.mark.slow
 def test_run__constants_are_not_needed_of_the_pool(tmp_path):
     narrow(mixed_table(800)).assign(site="Graz", gone=None).to_parquet(tmp_path / "original.parquet")
     write_pool(tmp_path / "pool", narrow(biased_pool()))
@@ -86,6 +87,7 @@ def test_run__subset_matches_the_part_that_is_not_held_out(world):
     assert against["subset"]["overall"] > against["pool_sample"]["overall"] + 0.05
 
 
+@pytest.mark.slow
 def test_run__again_skips_everything(copy):
     before = states(copy)
     finished, events = rerun(copy)
@@ -94,6 +96,7 @@ def test_run__again_skips_everything(copy):
     assert finished.metrics == json.loads((copy / "out" / "metrics.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["subset.parquet", "subset.lineage.parquet"])
 def test_run__a_deleted_result_is_rebuilt_byte_by_byte(copy, name):
     before = (copy / "out" / name).read_bytes()
@@ -103,6 +106,7 @@ def test_run__a_deleted_result_is_rebuilt_byte_by_byte(copy, name):
     assert not {"ipf", "trim", "refine", "evaluate"} & set(events)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["metrics.json", "report.html", *CARD])
 def test_run__a_deleted_report_is_made_again(copy, name):
     (copy / "out" / name).unlink()
@@ -112,6 +116,7 @@ def test_run__a_deleted_report_is_made_again(copy, name):
     assert not {"ipf", "trim", "refine"} & set(events)
 
 
+@pytest.mark.slow
 def test_run__another_holdout_is_evaluated(copy):
     original = {"path": copy / "original.parquet"}
     without, _ = rerun(copy, original=original)
@@ -125,6 +130,7 @@ def test_run__another_holdout_is_evaluated(copy):
     assert changed.metrics["issodask"]["accuracy"] != with_one.metrics["issodask"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_run__another_seed_holds_out_other_rows(copy):
     job = job_in(copy)
     rows = [read_original(job.model_copy(update={"seed": seed})) for seed in (1, 1, 2)]
@@ -133,11 +139,13 @@ def test_run__another_seed_holds_out_other_rows(copy):
     assert [len(table) for table in rows[0]] == [600, 200]
 
 
+@pytest.mark.slow
 def test_run__a_holdout_share_that_leaves_nothing(copy):
     with pytest.raises(InputError, match=r"holdout_share 0\.0001 of 800 units leaves one side empty"):
         rerun(copy, original={"path": copy / "original.parquet", "holdout_share": 0.0001})
 
 
+@pytest.mark.slow
 def test_run__with_a_callable_as_generator(tmp_path):
     """The pool is made by processes of its own; made once, deleting the subset does not make it again."""
     narrow(mixed_table(200)).to_parquet(tmp_path / "original.parquet")

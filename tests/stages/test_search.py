@@ -90,11 +90,13 @@ def encoded_states(heard):
     return {event["part"]: event["state"] for event in heard if event["event"] == "encode"}
 
 
+@pytest.mark.slow
 def test_search__same_bytes_on_every_runtime(choose, undisturbed, tmp_path, runtime):
     choose(tmp_path, runtime=runtime)
     assert bytes_of(tmp_path) == bytes_of(undisturbed)
 
 
+@pytest.mark.slow
 def test_search__same_bytes_with_and_without_a_manifest(choose, world, tmp_path):
     schema = schema_from(pd.read_parquet(world / "original.parquet"))
     with PoolWriter(tmp_path / "ours", schema, generator=0, seed=1, part_rows=2_500) as writer:
@@ -114,12 +116,14 @@ def test_search__other_seed_other_subset(choose, undisturbed, tmp_path):
     assert bytes_of(tmp_path)[0] != bytes_of(undisturbed)[0]
 
 
+@pytest.mark.slow
 def test_search__rounds_repeat_an_effort(choose, undisturbed, tmp_path):
     named = choose(tmp_path / "a").rounds
     choose(tmp_path / "b", CONFIG.model_copy(update={"rounds": named, "effort": 1.0}))
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b") == bytes_of(undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [0.01, 0.5])
 def test_search__rounds_repeat_a_time_limit(choose, tmp_path, limit):
     limited = choose(tmp_path / "a", CONFIG.model_copy(update={"time_limit_s": limit}))
@@ -130,6 +134,7 @@ def test_search__rounds_repeat_a_time_limit(choose, tmp_path, limit):
     assert repeated.stop_reason == "rounds done"
 
 
+@pytest.mark.slow
 def test_search__rounds_repeat_a_refinement_that_the_time_cut_off(choose, tmp_path, monkeypatch):
     clock = iter(np.arange(0, 1_000, 0.05))
     with monkeypatch.context() as patch:
@@ -144,6 +149,7 @@ def test_search__rounds_repeat_a_refinement_that_the_time_cut_off(choose, tmp_pa
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "fields"),
     [
@@ -180,6 +186,7 @@ def test_search__goes_on_in_the_midst_of_ipf(choose, undisturbed, tmp_path, monk
     assert not (tmp_path / "subset.work" / "select" / "ipf.npz").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "other"])
 def test_search__damaged_sums_of_ipf_change_nothing(choose, undisturbed, tmp_path, damage):
     with pytest.raises(InterruptionError):
@@ -189,6 +196,7 @@ def test_search__damaged_sums_of_ipf_change_nothing(choose, undisturbed, tmp_pat
     assert bytes_of(tmp_path) == bytes_of(undisturbed)
 
 
+@pytest.mark.slow
 def test_search__a_sample_for_ipf_gives_the_same_bytes_on_every_runtime(choose, tmp_path, monkeypatch, runtime):
     monkeypatch.setattr(ipf, "_LEAST_FITTED", 1)
     monkeypatch.setattr(ipf, "_FITTED_PER_UNIT", 5)
@@ -198,6 +206,7 @@ def test_search__a_sample_for_ipf_gives_the_same_bytes_on_every_runtime(choose, 
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_search__goes_on_in_the_midst_of_refinement(choose, undisturbed, tmp_path):
     with pytest.raises(InterruptionError):
         choose(tmp_path, OFTEN, listener=interrupt_at("refine", i_round=2))
@@ -209,6 +218,7 @@ def test_search__goes_on_in_the_midst_of_refinement(choose, undisturbed, tmp_pat
     assert bytes_of(tmp_path) == bytes_of(undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moments", [[2], [100], [199], [200], [30, 31, 150]], ids=str)
 def test_search__goes_on_in_the_midst_of_trimming(choose, undisturbed, tmp_path, moments):
     for moment in moments:
@@ -222,6 +232,7 @@ def test_search__goes_on_in_the_midst_of_trimming(choose, undisturbed, tmp_path,
     assert finished.rounds == "3/12"
 
 
+@pytest.mark.slow
 def test_search__rounds_repeat_a_time_limit_that_was_interrupted(choose, tmp_path):
     config = OFTEN.model_copy(update={"time_limit_s": 1.5})
     for moment in (50, 150):
@@ -233,6 +244,7 @@ def test_search__rounds_repeat_a_time_limit_that_was_interrupted(choose, tmp_pat
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_search__time_counts_over_attempts(choose, tmp_path, monkeypatch):
     state = tmp_path / "subset.work" / "select" / "state.npz"
     with monkeypatch.context() as patch:
@@ -267,6 +279,7 @@ def test_search__finished_work_is_skipped(choose, tmp_path):
     assert (again.accuracy, again.rounds, again.stop_reason) == (first.accuracy, first.rounds, first.stop_reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [SUBSET, LINEAGE])
 @pytest.mark.parametrize("damage", ["remove", "truncate"])
 def test_search__a_lost_result_is_written_again(choose, undisturbed, tmp_path, name, damage):
@@ -278,6 +291,7 @@ def test_search__a_lost_result_is_written_again(choose, undisturbed, tmp_path, n
     assert bytes_of(tmp_path) == bytes_of(undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "seed"),
     [(CONFIG, 2), (CONFIG.model_copy(update={"units": 300}), 1), (SelectConfig(effort=40, ipf_passes=1), 1)],
@@ -292,6 +306,7 @@ def test_search__another_job_in_the_same_folder_starts_anew(choose, tmp_path, ch
     assert bytes_of(tmp_path / "used") == bytes_of(tmp_path / "fresh")
 
 
+@pytest.mark.slow
 def test_search__another_pool_in_the_same_folder_starts_anew(choose, tmp_path):
     write_pool(tmp_path / "pool", biased_pool(seed=9))
     choose(tmp_path / "used")
@@ -329,6 +344,7 @@ def test_search__damaged_codes_are_named_and_made_again(choose, undisturbed, tmp
     assert bytes_of(tmp_path) == bytes_of(undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "remove", "other"])
 @pytest.mark.parametrize("name", ["state.npz", "ipf.json", "written.json", "weights/000000002000.npy"])
 def test_search__damaged_checkpoints_change_nothing(choose, undisturbed, tmp_path, name, damage):
@@ -365,6 +381,7 @@ def test_search__another_folder_of_the_same_tables_same_bytes(choose, world, und
     assert bytes_of(tmp_path) == bytes_of(undisturbed)
 
 
+@pytest.mark.slow
 def test_search__narrow_pool_of_one_part_same_bytes_on_every_runtime(tmp_path, runtime):
     tables = narrow(mixed_table()), narrow(biased_pool())
     select(*tables, tmp_path / "a.parquet", QUICK, runtime=runtime)
@@ -389,6 +406,7 @@ def harm(path, damage):
         path.write_bytes(data)
 
 
+@pytest.mark.slow
 def test_search__time_limit_with_nothing_to_trim(choose, tmp_path):
     config = CONFIG.model_copy(update={"oversize": 1.0, "time_limit_s": 1.0})
     assert choose(tmp_path, config).stop_reason in ("time limit", "converged")

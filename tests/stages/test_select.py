@@ -61,12 +61,14 @@ def test_select__accuracy_is_that_of_the_written_file(world, choose):
     assert selected.accuracy > selected.random_accuracy + 0.1
 
 
+@pytest.mark.slow
 def test_select__random_accuracy_is_that_of_random_rows(world, choose):
     selected, _ = choose(world / "original.parquet", world / "pool")
     drawn = [accuracy_of(mixed_table(), biased_pool().sample(600, random_state=seed)) for seed in range(5)]
     assert selected.random_accuracy == pytest.approx(np.mean(drawn), abs=0.02)
 
 
+@pytest.mark.slow
 def test_select__lineage_points_at_the_very_rows(world, choose):
     selected, subset = choose(world / "original.parquet", world / "pool")
     lineage = lineage_of(selected)
@@ -78,6 +80,7 @@ def test_select__lineage_points_at_the_very_rows(world, choose):
     pd.testing.assert_frame_equal(subset, pd.concat(rows, ignore_index=True))
 
 
+@pytest.mark.slow
 def test_select__more_effort_more_accuracy(world, choose):
     little, _ = choose(world / "original.parquet", world / "pool", effort=20)
     much, _ = choose(world / "original.parquet", world / "pool", effort=400)
@@ -136,6 +139,7 @@ def test_select__any_setting_gives_the_exact_size(choose, settings):
     assert selected.accuracy > selected.random_accuracy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [None, 0.3])
 @pytest.mark.parametrize("units", [1, 5, 31, 33, 5_999])
 def test_select__few_units_and_nearly_all(choose, units, limit):
@@ -168,6 +172,7 @@ def test_select__more_repeats_than_can_be_counted_are_refused(choose):
         choose(narrow(mixed_table()), narrow(biased_pool(1)), allow_repeats=True, units=70_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", mixed_table().columns)
 def test_select__one_column(choose, name):
     selected, subset = choose(mixed_table()[[name]], biased_pool())
@@ -197,6 +202,7 @@ def test_select__nothing_but_a_constant(choose, value):
     assert selected.stop_reason == "converged"
 
 
+@pytest.mark.slow
 def test_select__fifty_thousand_categories(choose):
     draw = np.random.default_rng(5)
     original = pd.DataFrame({"id": [f"user {i}" for i in range(50_000)], "x": draw.normal(size=50_000)})
@@ -259,6 +265,7 @@ def awkwardly_named(n_rows, seed):
     return frame.set_axis(AWKWARD_NAMES, axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group_key", [None, "self", "index", ""])
 def test_select__columns_of_any_name(tmp_path, group_key):
     original, pool = awkwardly_named(90, 1), awkwardly_named(400, 2)

@@ -58,6 +58,7 @@ def bytes_of(folder):
     return (folder / SUBSET).read_bytes(), (folder / LINEAGE).read_bytes()
 
 
+@pytest.mark.slow
 @STARTS
 def test_select_groups__better_than_chance(undisturbed, config):
     _, selected = undisturbed[config.start]
@@ -96,6 +97,7 @@ def test_select_groups__same_bytes_on_every_runtime(choose, undisturbed, tmp_pat
     assert bytes_of(tmp_path) == bytes_of(undisturbed[config.start][0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "moment", "fields"),
     [
@@ -150,6 +152,7 @@ def test_select_groups__too_little_memory_for_the_subset(choose, tmp_path):
     assert not (tmp_path / SUBSET).exists()
 
 
+@pytest.mark.slow
 def test_select_groups__little_memory_trims_from_fewer(choose, undisturbed, tmp_path):
     heard = []
     for exponent in np.arange(-6, 0, 0.25):

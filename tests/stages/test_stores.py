@@ -21,6 +21,8 @@ from tests import stores
 from tests.door import schema_from
 from tests.tables import biased_panel, biased_pool, mixed_table, narrow, panel_table, write_panel, write_pool
 
+pytestmark = pytest.mark.slow
+
 BUCKET = "tables"
 SETTINGS = {"effort": 40, "progress": False}
 

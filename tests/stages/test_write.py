@@ -171,6 +171,7 @@ def pool(tmp_path):
     return open_pool(folder), schema_from(frame)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(ids=st.lists(st.integers(0, 99), min_size=1, max_size=150), max_cells=st.sampled_from([2, 22, 10**6]))
 def test_write_subset__rows_in_ascending_order(tmp_path_factory, serial, ids, max_cells):
@@ -314,6 +315,7 @@ KEYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_pool", ["as in the original", "numbers"])
 @pytest.mark.parametrize("name", KEYS)
 def test_write_groups__new_keys_of_the_originals_type(tmp_path, serial, name, in_pool):

@@ -15,6 +15,8 @@ from issodask.store.pool_writer import PoolWriter, seal_pool
 from issodask.store.tables import as_table
 from tests.door import Binned
 
+pytestmark = pytest.mark.slow
+
 N_ROWS = 300
 NUMBERS = np.arange(N_ROWS)
 TABLES = {

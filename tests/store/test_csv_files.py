@@ -243,6 +243,7 @@ def test_read_csv__a_row_longer_than_a_block(write, monkeypatch):
         read_csv(write('a,b\n1,"' + "x\n" * 3_000_000))
 
 
+@pytest.mark.slow
 def test_iter_csv__no_thread_reads_on_when_it_is_left_early(write):
     path = write("a\n" + "1\n" * 10_000_000)
     tables = iter_csv(path, {"a": "number"})

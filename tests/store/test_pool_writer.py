@@ -261,6 +261,7 @@ def test_writer__missing_keys_are_told(tmp_path):
         group_writer(tmp_path).append(VISITS.assign(who=VISITS["who"].mask(VISITS.index == 5)))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 99), n_partitions=st.integers(1, 28), as_category=st.booleans())
 def test_as_pool__groups_over_partitions_stay_whole(tmp_path_factory, seed, n_partitions, as_category):
@@ -282,6 +283,7 @@ def test_as_pool__partitions_without_keys_are_told(tmp_path):
         as_pool(lazy.drop(columns="who"), tmp_path, VISITS_SCHEMA, group_key="who")
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(cuts=st.sets(st.integers(1, len(LENGTHS) - 1)), part_rows=st.integers(1, 30))
 def test_writer__bytes_do_not_depend_on_how_groups_come(tmp_path_factory, cuts, part_rows):

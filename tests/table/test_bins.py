@@ -48,6 +48,7 @@ def numbers(min_value=-1e6, max_value=1e6):
     return st.one_of(*[st.lists(values, min_size=1, max_size=120) for values in (few, many, whole)])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(original=numbers(), other=numbers(-1e9, 1e9))
 def test_encode__numbers_as_mostlyai_qa(original, other):
@@ -82,6 +83,7 @@ def words():
     return st.one_of(*[st.lists(values, min_size=1, max_size=200) for values in (few, long, ties)])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(original=words(), other=words())
 def test_encode__text_as_mostlyai_qa(original, other):
@@ -130,6 +132,7 @@ def times(first, last):
     return st.one_of(*[st.lists(values, min_size=1, max_size=60) for values in (some, days, few)])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     original=times(datetime.datetime(1690, 1, 1), datetime.datetime(2250, 1, 1)),

@@ -87,6 +87,7 @@ KEYS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(KEYS)
 @example((pa.uint64(), {2**63 + 5 + i for i in range(20)}))

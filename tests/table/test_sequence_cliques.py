@@ -89,6 +89,7 @@ def test_of__unit_leaves_room_for_large_targets(n_units, unit):
     assert SequenceCliques.of(sequence_bins_of([2], 1, np.random.default_rng(1)), n_units).unit == unit
 
 
+@pytest.mark.slow
 def test_of__wide_table_holds_some_triples_only():
     bins = sequence_bins_of([1] * 41, 1, np.random.default_rng(1))
     layout = SequenceCliques.of(bins, 10)

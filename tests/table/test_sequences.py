@@ -67,6 +67,7 @@ def qa_coherence(original, table):
     return distinct.set_index("column"), categories.set_index("column")
 
 
+@pytest.mark.slow
 def test_marginals__are_the_mean_of_what_mostlyai_qa_draws():
     frame = sequence_table(250, 1)
     bins, codes = fitted(frame)
@@ -118,6 +119,7 @@ def assert_within_errors(expected, total, squares):
     assert 0.9 < z.std() < 1.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_coherence__parts_that_are_not_drawn_equal_those_of_mostlyai_qa(seed):
     original, table = sequence_table(400, seed), sequence_table(300, seed + 10, tilt=0.3)
@@ -148,6 +150,7 @@ def qa_accuracies(original, table):
     return [(part.accuracy.astype(float).mean(), part.accuracy_max.astype(float).mean()) for part in parts]
 
 
+@pytest.mark.slow
 def test_accuracy__in_expectation_is_mostlyai_qas_where_nothing_is_random():
     original, table = equal_rows(1), equal_rows(2, tilt=0.3)
     scored = score({"original": as_table(original, KEY), "subset": as_table(table, KEY)}, "original", 1)

@@ -34,6 +34,7 @@ def drawn(values, n, seed=0):
     return shapes.draw(n, set(values), random(seed))
 
 
+@pytest.mark.slow
 @given(texts | codes, st.integers(0, 200), st.integers(0, 99))
 @settings(max_examples=200, deadline=None)
 def test_texts__differ_and_are_none_of_the_originals(values, n, seed):
