@@ -17,6 +17,7 @@ from issodask.progress import Line, Progress, duration
 
 _QUIET_S = 10.0
 _REDRAWN_S = 0.25
+_CELL = '<td style="text-align: left">'  # notebooks put numbers to the right, and all else with them
 
 
 @contextmanager
@@ -137,7 +138,7 @@ class _Page(_Lines):
 
     def html(self) -> str:
         rows = "".join(
-            f"<tr><td>{escape(name)}</td><td>{_bar(line)}</td><td>{escape(line.note)}</td></tr>"
+            f"<tr>{_CELL}{escape(name)}</td>{_CELL}{_bar(line)}</td>{_CELL}{escape(line.note)}</td></tr>"
             for name, line in self._rows.items()
         )
         texts = "".join(f"<div>{escape(text)}</div>" for text in self._texts)

@@ -72,7 +72,8 @@ def test_interrupted__says_how_to_go_on_and_leaves_no_process(tmp_path, verb):
     os.killpg(started.pid, signal.SIGINT)
     _, err = started.communicate(timeout=60)
     lines = err.strip().splitlines()
-    told = r"(KeyboardInterrupt|issodask): generate was stopped; call it again with the same folder \(here\) to go on"
+    name = {"script": r"issodask\.errors\.Stopped", "command": "issodask"}[verb]
+    told = rf"{name}: generate was stopped; call it again with the same folder \(here\) to go on"
     assert re.fullmatch(told, lines[-1])
     if verb == "command":
         assert started.returncode == 130

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from issodask.store.run_folder import RunFolder
 
 _PAGE_HEIGHT_PX = 800
+_OWN_BASE = '<base href="about:srcdoc">'
+"""Without it the page's links to its own sections lead to the notebook, within the frame."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,7 +77,7 @@ class Report:
         return f"<Report: {', '.join(f'{told[name]} {found[name]:.5f}' for name in told if name in found)}>"
 
     def _repr_html_(self) -> str:
-        page = html.escape(self.page, quote=True)
+        page = html.escape(self.page.replace("<head>", f"<head>{_OWN_BASE}", 1), quote=True)
         return f'<iframe srcdoc="{page}" style="width: 100%; height: {_PAGE_HEIGHT_PX}px; border: 0"></iframe>'
 
 

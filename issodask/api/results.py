@@ -248,9 +248,12 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _html_table(rows: Sequence[Sequence[str]]) -> str:
-    head, *body = [[html.escape(text) for text in row] for row in rows]
-    lines = ["".join(f"<td>{text}</td>" for text in row) for row in body]
-    return (
-        f"<table><tr>{''.join(f'<th>{text}</th>' for text in head)}</tr>"
-        f"{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
-    )
+    head, *body = rows
+    lines = [_html_row(head, "th"), *(_html_row(row, "td") for row in body)]
+    return f"<table>{''.join(lines)}</table>"
+
+
+def _html_row(row: Sequence[str], tag: str) -> str:
+    """Set to the left, as words are; notebooks put cells to the right."""
+    cells = [f'<{tag} style="text-align: left">{html.escape(text)}</{tag}>' for text in row]
+    return f"<tr>{''.join(cells)}</tr>"

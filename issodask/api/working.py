@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from issodask.api.folders import Folder
 from issodask.display import listening
+from issodask.errors import Stopped
 
 if TYPE_CHECKING:
     from issodask.event_log import Events
@@ -40,7 +41,7 @@ def work(verb: str, folder: Folder, progress: bool | None) -> Iterator["Events"]
         with listening(progress) as listeners, growing_file(folder.files.events) as path:
             yield Events(path, *listeners)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_how_to_go_on(verb, folder)) from None
+        raise Stopped(_how_to_go_on(verb, folder)) from None
 
 
 def _how_to_go_on(verb: str, folder: Folder) -> str:

@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -141,7 +142,9 @@ def test_report__metrics_and_page(chosen, report, tmp_path):
 def test_report__is_a_page_within_the_notebook(report):
     shown = report._repr_html_()
     assert shown.startswith('<iframe srcdoc="')
-    assert '"' not in shown.removeprefix('<iframe srcdoc="').partition('" style="')[0]
+    page = shown.removeprefix('<iframe srcdoc="').partition('" style="')[0]
+    assert '"' not in page
+    assert "&lt;head&gt;&lt;base href=&quot;about:srcdoc&quot;&gt;" in page
 
 
 @pytest.mark.slow
@@ -190,7 +193,7 @@ def test_plan__of_a_file_and_a_dict(tables, tmp_path):
     assert [each.stage for each in planned.stages] == ["generate", "encode", "select", "write"]
     assert re.search(r"^age +number +\w", repr(planned), re.MULTILINE)
     assert repr(planned).splitlines()[-1] == repr(plan(sections)).splitlines()[-1]
-    assert "<th>stage</th>" in planned._repr_html_()
+    assert ">stage</th>" in planned._repr_html_()
 
 
 def test_pool__of_files(tables, tmp_path):
@@ -209,6 +212,14 @@ def test_progress__quiet_unless_somebody_looks(tables, capfd):
     assert capfd.readouterr() == ("", "")
     select(*tables, workers=1, units=50, effort=20.0, progress=True)
     assert "trim" in capfd.readouterr().err
+
+
+def test_error__a_notebook_shows_the_lines_of_the_caller_alone(tables):
+    with pytest.raises(InputError) as caught:
+        select(*tables, units=0)
+    *calls, told = caught.value._render_traceback_()
+    assert told == f"InputError: {caught.value}"
+    assert [Path(__file__).name in call for call in calls] == [True]
 
 
 @pytest.mark.parametrize(("kept", "told"), [(True, "call it again with the same folder"), (False, "give a folder to")])

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from issodask.api import Report
 from issodask.report.facts import AskedCell, AskedFor, AskedRule
 from issodask.report.findings import Point
 from issodask.report.page import render_page
@@ -64,6 +65,16 @@ def test_page__is_drawn_without_an_error(tab, places, name, dark):
     assert tab.run("[...document.querySelectorAll('.plot')].filter((p) => !p.querySelector('svg')).length") == 0
     assert "Page.javascriptDialogOpening" not in tab.events
     assert tab.console == []
+
+
+def test_page__within_a_notebook_leads_to_its_own_sections(tab, places, tmp_path):
+    notebook, frame = tmp_path / "notebook.html", "document.querySelector('iframe')"
+    shown = Report({}, places["flat"].read_text(encoding="utf-8"), {})._repr_html_()
+    notebook.write_text(f'<!doctype html><meta charset="utf-8"><p>A notebook</p>{shown}', encoding="utf-8")
+    tab.open(notebook)
+    tab.run(f"{frame}.contentDocument.querySelector('nav a[href=\"#privacy\"]').click()")
+    tab.wait_for(f"{frame}.contentWindow.location.href === 'about:srcdoc#privacy'")
+    tab.wait_for(f"{frame}.contentWindow.scrollY > 0")
 
 
 @pytest.mark.parametrize("name", NAMES)
