@@ -43,6 +43,21 @@ def study() -> None:
 
 
 @main.command()
+@click.argument("commits", nargs=-1)
+def structure(commits: tuple[str, ...]) -> None:
+    """Measure the structure: of COMMITS, and of today with what is behind its figures."""
+    from tests.docs.structure import House, at_commit, details, table
+
+    houses = {}
+    for commit in commits:
+        with at_commit(commit) as folder:
+            houses[commit] = House.read(folder)
+    today = House.read(ROOT)
+    click.echo(table({**houses, "today": today}))
+    click.echo("\n".join(["", *details(today)]))
+
+
+@main.command()
 @click.argument("names", nargs=-1)
 def tutorials(names: tuple[str, ...]) -> None:
     """Run the tutorials (default: all) whose pages are not of now, and write these with their outputs."""
