@@ -6,7 +6,7 @@ In: frames. Out: whatever mostlyai-qa computes; `write_qa_report` adds its own H
 import os
 import random
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,22 +68,15 @@ def with_own_rare(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_qa_report(
-    original: Table,
-    subset: Table,
-    holdout: Table | None,
-    path: str | Path,
-    *,
-    distance_rows: int,
-    seed: int,
-    title: str = "issodask",
-    group_key: str | None = None,
+    tables: Mapping[str, Table], path: Path, *, distance_rows: int, seed: int, title: str, group_key: str | None = None
 ) -> Any | None:
-    """Write mostlyai-qa's own report of the same tables to `path` and return its ModelMetrics.
+    """Write mostlyai-qa's own report of original, subset and holdout to `path` and return its ModelMetrics.
 
     All units count for its accuracy, `distance_rows` of each table for its similarity and distances. None is returned
     (and a page that says so is written) when a table has fewer units than MIN_ROWS. Groups get new keys in the column
     `group_key`, since mostlyai-qa takes groups of equal keys in original and holdout for one.
     """
+    original, subset, holdout = tables["original"], tables["subset"], tables.get("holdout")
     key = group_key if original.is_grouped else None
     first_key = original.n_units + subset.n_units
     with qa_session(seed):

@@ -228,9 +228,7 @@ def _write_qa_report(
     """Write mostlyai-qa's report; its similarity metrics, or None when the tables are too small for it."""
     with whole_file(path) as work_path:
         metrics = write_qa_report(
-            tables["original"],
-            tables["subset"],
-            tables.get("holdout"),
+            tables,
             work_path,
             distance_rows=config.distance_rows,
             seed=seed,
