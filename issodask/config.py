@@ -245,7 +245,7 @@ class RuntimeConfig(Section):
 class JobConfig(Section):
     """One job: the sections of a job file."""
 
-    out: str = Field(description="the run's directory")
+    out: str = Field(description="the run's folder, on a disk or in a store")
     seed: int = Field(default=1, ge=0, description="the same seed gives the same bytes")
     original: OriginalConfig
     columns: dict[str, str] = Field(default={}, description="roles of columns by name, where they are not found right")

@@ -109,6 +109,13 @@ class Store:
             self.files.put_file(str(file), f"{self.bucket}/{file.relative_to(folder.parent).as_posix()}")
         return self.url(folder.name)
 
+    def file(self, name: str) -> bytes:
+        """What a file holds; nothing, where there is none."""
+        try:
+            return bytes(self.files.cat_file(f"{self.bucket}/{name}"))
+        except FileNotFoundError:
+            return b""
+
     def all_files(self, name: str) -> dict[str, bytes]:
         """What lies below a folder."""
         root = f"{self.bucket}/{name}/"

@@ -12,7 +12,7 @@ from issodask.errors import Stopped
 if TYPE_CHECKING:
     from issodask.event_log import Events
     from issodask.runtime import Runtime
-    from issodask.runtime.base import Client
+    from issodask.runtime.opening import Client
 
     Where: TypeAlias = Runtime | Client | str | None
 

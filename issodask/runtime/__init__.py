@@ -4,6 +4,7 @@ A runtime maps a function over small items (paths, blocks, lanes) and gives the 
 What all tasks of a map need (a residual, a layout) is shared once. Outside this room nothing knows Dask.
 """
 
-from issodask.runtime.base import Runtime, is_abandoned, open_runtime, told
+from issodask.runtime.base import Runtime, is_abandoned, told
+from issodask.runtime.opening import open_runtime
 
 __all__ = ["Runtime", "is_abandoned", "open_runtime", "told"]

@@ -1,4 +1,4 @@
-"""Opening what a user names as the place where work runs, and what a task there can ask."""
+"""What all runtimes share: how a task is tried, what it can ask, and how a run tells of itself."""
 
 import os
 import zlib
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from issodask.errors import InputError, LostError
 from issodask.event_log import Events
 from issodask.events import Running
-from issodask.host import check_installed, n_processors, patiently
+from issodask.host import patiently
 from issodask.protocols import Runtime
 
 if TYPE_CHECKING:
-    from distributed import Client
+    pass
 
 
 JOB_VARIABLE = "ISSODASK_JOB"
@@ -22,25 +22,6 @@ JOB_VARIABLE = "ISSODASK_JOB"
 
 LEASH_VARIABLE = "ISSODASK_LEASH"
 """Set in a process that is to end when its standard input does."""
-
-
-@contextmanager
-def open_runtime(workers: int | None = None, scheduler: "str | Client | Runtime | None" = None) -> Iterator[Runtime]:
-    """Open the runtime that `scheduler` names, and close it at the end.
-
-    scheduler: `serial`, `threads` (default), `processes` (a Dask LocalCluster with one thread per worker), `cluster`
-    (the one that `issodask cluster up` started), the address of a Dask scheduler (`tcp://...`, `tls://...`), the path
-    of a scheduler file, or a Dask Client or a Runtime, which stay open. `workers` defaults to the number of processors;
-    one worker in threads is serial. Raises InputError when the scheduler can't be reached.
-    """
-    if isinstance(scheduler, Runtime):
-        yield scheduler
-        return
-    runtime = _make(workers, scheduler or "threads")
-    try:
-        yield runtime
-    finally:
-        runtime.close()
 
 
 @contextmanager
@@ -70,30 +51,6 @@ def is_abandoned() -> bool:
 
     task = get_worker().state.tasks.get(key)
     return task is None or task.state == "cancelled"
-
-
-def _make(workers: int | None, scheduler: "str | Client") -> Runtime:
-    from issodask.runtime import local
-
-    if scheduler not in ("serial", "threads"):
-        check_installed("distributed", "a Dask cluster")
-    if not isinstance(scheduler, str):
-        from issodask.runtime.cluster import Cluster
-
-        return Cluster(scheduler)
-    n_workers = workers or n_processors()
-    if scheduler == "serial" or (scheduler == "threads" and n_workers == 1):
-        return local.Serial()
-    if scheduler == "threads":
-        return local.Threads(n_workers)
-    if scheduler in ("processes", "cluster") or "://" in scheduler or scheduler.endswith(".json"):
-        from issodask.runtime.cluster import Cluster
-
-        return Cluster.local(n_workers) if scheduler == "processes" else Cluster.connect(scheduler)
-    raise InputError(
-        f"scheduler {scheduler!r} is not known: give serial, threads, processes, cluster (the one that `issodask "
-        "cluster up` started), an address such as tcp://host:8786, or a scheduler file (.json)"
-    )
 
 
 def attempt(function: Callable[..., Any], item: Any, shared: tuple[Any, ...], retries: int) -> Any:

@@ -13,7 +13,7 @@ from issodask.store.frames import key_codes
 from issodask.table.groups import Groups
 
 if TYPE_CHECKING:
-    from issodask.runtime.base import Client
+    from issodask.runtime.opening import Client
 
 PROCESS_BYTES = 0.7e9
 """A process with PyTorch and the engine, while it samples."""

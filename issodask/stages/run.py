@@ -43,7 +43,7 @@ from issodask.table.groups import Groups
 from issodask.table.roles import checked_names
 
 if TYPE_CHECKING:
-    from issodask.runtime.base import Client
+    from issodask.runtime.opening import Client
 
 POOL_UNITS_PER_UNIT = 20
 MOST_TIMES_LARGER = 10

@@ -51,7 +51,7 @@ from issodask.store.tables import as_table, check_place, read_table
 from issodask.table.keys import new_keys
 
 if TYPE_CHECKING:
-    from issodask.runtime.base import Client
+    from issodask.runtime.opening import Client
 
 
 @dataclass(frozen=True)
