@@ -119,7 +119,7 @@ class Store:
     def all_files(self, name: str) -> dict[str, bytes]:
         """What lies below a folder."""
         root = f"{self.bucket}/{name}/"
-        return {path.removeprefix(root): self.files.cat(path) for path in self.files.find(root)}
+        return {path.removeprefix(root): self.files.cat_file(path) for path in self.files.find(root)}
 
     def environment(self) -> dict[str, str]:
         """What reaches the store without options."""

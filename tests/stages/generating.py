@@ -42,7 +42,7 @@ class FakeEngine:
         self.goes_on = threading.Event()
         self.goes_on.set()
 
-    def train(self, table, folder, training, device, report, names_of_groups=()):
+    def train(self, table, folder, training, device, report, names_of_groups=(), on_kept=lambda: None):
         self._note(f"train {folder.name}")
         self.trains.set()
         assert self.goes_on.wait(60)
@@ -51,6 +51,7 @@ class FakeEngine:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{training} {len(table)}")
         self.table = table
+        on_kept()
 
     def sample(self, folder, n_units, i_chunk, sampling, device):
         self._note(f"sample {folder.name}/{i_chunk}")

@@ -16,6 +16,8 @@ from issodask.store.places import folder_of_run, storage
 from tests import stores
 from tests.tables import biased_pool, mixed_table, narrow, panel_table, write_pool
 
+pytestmark = pytest.mark.slow
+
 BUCKET = "runs"
 RESULTS = ("subset.parquet", "subset.lineage.parquet")
 
@@ -123,7 +125,6 @@ def selected(tables, tmp_path_factory):
     return {name: (out / name).read_bytes() for name in RESULTS}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["slow", "busy", "cut"])
 def test_run_in_store__one_that_gives_trouble(store, tables, selected, kind):
     pool = store.put(tables / "pool")
@@ -133,7 +134,6 @@ def test_run_in_store__one_that_gives_trouble(store, tables, selected, kind):
     assert same(store, kind, {"subset.parquet": selected["subset.parquet"]}) == set()
 
 
-@pytest.mark.slow
 def test_run_in_store__one_that_lists_late(store, tables, tmp_path):
     """A generator of one's own writes many parts, which no list has yet when they are counted."""
     (tmp_path / "source.py").write_text(
@@ -170,7 +170,6 @@ def away(store, stage, seconds):
         time.sleep(0.1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["columns", "encode", "ipf", "trim", "write"])
 def test_run_in_store__one_that_is_away_for_a_while_is_waited_for(store, tables, selected, stage, tmp_path):
     from issodask.config import job_of as config_of
@@ -183,7 +182,6 @@ def test_run_in_store__one_that_is_away_for_a_while_is_waited_for(store, tables,
     assert same(store, f"away-{stage}", selected) == set()
 
 
-@pytest.mark.slow
 def test_run_in_store__one_that_stays_away_is_told_and_gone_on_with(store, tables, selected, monkeypatch, tmp_path):
     from issodask.config import job_of as config_of
     from issodask.event_log import Events

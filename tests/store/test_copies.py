@@ -27,6 +27,8 @@ from issodask.store.places import (
 )
 from tests import stores
 
+pytestmark = pytest.mark.slow
+
 BUCKET = "copies"
 
 
@@ -121,7 +123,6 @@ def test_copies__of_a_folder_here_nobody_is_asked(tmp_path):
         pass
 
 
-@pytest.mark.slow
 def test_copies__go_with_their_process_and_those_of_a_killed_one_with_the_next(tmp_path):
     make = "from issodask.store.copies import own_folder; print(own_folder('a'), flush=True)"
 

@@ -12,6 +12,8 @@ from issodask.store.locks import Lease, lock_of
 from issodask.store.places import folder_of_run, overwrite, read_bytes, storage
 from tests import stores
 
+pytestmark = pytest.mark.slow
+
 BUCKET = "locks"
 
 
@@ -64,7 +66,6 @@ def test_lease__one_of_many_gets_it(path):
         lease.release()
 
 
-@pytest.mark.slow
 def test_lease__a_holder_that_lives_keeps_it(path):
     holder, other = Lease(path, lease_s=0.6), Lease(path, lease_s=0.6)
     assert holder.take()
@@ -77,7 +78,6 @@ def test_lease__a_holder_that_lives_keeps_it(path):
     other.release()
 
 
-@pytest.mark.slow
 def test_lease__of_those_who_wait_for_a_dead_holder_one_gets_it(path):
     dead = Lease(path, lease_s=3.0)
     assert dead.take()
@@ -101,7 +101,6 @@ def test_lease__of_those_who_wait_for_a_dead_holder_one_gets_it(path):
     assert most == [1, 1, 1, 1]
 
 
-@pytest.mark.slow
 def test_lease__who_was_taken_for_dead_knows(path):
     first = Lease(path, lease_s=0.6)
     assert first.take()
@@ -114,7 +113,6 @@ def test_lease__who_was_taken_for_dead_knows(path):
     assert b"another" in (read_bytes(path) or b""), "it leaves the other's alone"
 
 
-@pytest.mark.slow
 def test_lease__a_store_that_is_away_takes_it_from_nobody(store, path, monkeypatch):
     monkeypatch.setenv("ISSODASK_STORE_PATIENCE_S", "0.1")
     holder, other = Lease(path, lease_s=3.0), Lease(path, lease_s=3.0)
@@ -132,7 +130,6 @@ def test_lease__a_store_that_is_away_takes_it_from_nobody(store, path, monkeypat
     holder.release()
 
 
-@pytest.mark.slow
 def test_sole_writer__in_a_store(path):
     folder = path.parent
     told = r"another run works in s3://locks/.*\(process \d+ on .*\): wait for it"
