@@ -76,7 +76,11 @@ def halves(original: Any, config: GenerateConfig, n_rows: int, trained: Path, fo
         assert process.stdout.readline() == "ready\n"
     began = perf_counter()
     for process in processes:
-        process.communicate("go\n")
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate()
     took = perf_counter() - began
     for i in range(n):
         shutil.rmtree(folder / f"half-{i}")

@@ -83,7 +83,7 @@ def test_packs__are_made_again_when_they_are_damaged_or_a_part_is_another(rows, 
     original, many, _ = rows
     expected, _, codes = chosen(original, many, tmp_path / "a")
     pack = tmp_path / "a" / "s.work" / "codes" / "%pack-000000.npy"
-    assert str(pack) == codes.blocks[0].path
+    assert pack == codes.blocks[0].path
     made = pack.stat().st_mtime_ns
     assert chosen(original, many, tmp_path / "a")[0] == expected
     assert pack.stat().st_mtime_ns == made
