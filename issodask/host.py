@@ -3,6 +3,7 @@
 And how long one waits for what lies elsewhere.
 """
 
+import logging
 import os
 import platform
 import shutil
@@ -21,6 +22,8 @@ from filelock import FileLock, Timeout
 from issodask.errors import AwayError, InputError
 
 Result = TypeVar("Result")
+
+logger = logging.getLogger("issodask")
 
 EXTRAS = {
     "mostlyai.engine": ("mostlyai-engine", "generate"),
@@ -95,6 +98,8 @@ def patiently(ask: Callable[[], Result]) -> Result:
             error.is_final = error.is_final or time.monotonic() + pause_s > deadline
             if error.is_final:
                 raise
+            if pause_s == _FIRST_PAUSE_S:
+                logger.warning("waiting for a store: %s", str(error).partition(": check")[0])
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 

@@ -43,6 +43,7 @@ _ODDS_SECONDS_PER_VALUE = 6e-7  # of the pool's units, each by its columns; trai
 _SWAP_SECONDS = 3.5  # a gain outside of a batch, in gains of a batch
 _DRAW_S = 2e-7  # for each unit of the pool: choosing which trimming starts from
 _CROWDED = 1.15  # a pick among all units that trimming starts from, in picks among those that are timed
+_COUNT_S = 1.6e-9  # a cell of a unit: those that trimming starts from, random ones and the subset are counted once each
 _ALONE = 0.07  # of trimming's time what each host does by itself: removals, and the target of each step
 _ANSWER_S, _TASK_S = 4e-3, 2.5e-4
 _BATCHES = 8_192  # of removals from an endless pool
@@ -161,6 +162,7 @@ def _searching(job: JobConfig, known: KnownOriginal, n_units: int, n_pool: int, 
         return (
             before_s
             + _DRAW_S * n_pool
+            + _COUNT_S * units.cells_per_unit * (plan.n_start + 2 * n_units) / min(workers, n_processors())
             + trim_s
             + _swaps(plan, n_rounds) * seconds_per_pick / min(workers, config.lanes)
         )

@@ -17,7 +17,7 @@ import xxhash
 
 from issodask.errors import InputError, LostError
 from issodask.store.locks import LEASE_S, Lock, lock_of
-from issodask.store.places import is_remote, make_folder, read_bytes, state_of, upload
+from issodask.store.places import exists, is_remote, make_folder, read_bytes, state_of, upload
 
 HASH_CHUNK_BYTES = 1 << 20
 _WORK_SUFFIX = ".work"
@@ -60,6 +60,8 @@ def sole_writer(folder: Path, lease_s: float = LEASE_S) -> Iterator[None]:
     another process goes on working in the folder, and LostError when another took this process for dead, since in a
     store it gave no sign of life for `lease_s` seconds.
     """
+    if is_remote(folder):
+        exists(folder)  # one that never answered is not waited for
     with write_faults_of(folder):
         make_folder(folder)
         lock = lock_of(folder / _LOCK, lease_s)

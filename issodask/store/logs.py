@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from issodask.errors import AwayError
-from issodask.store.places import is_remote, read_bytes, upload
+from issodask.store.places import exists, is_remote, read_bytes, upload
 
 _EVERY_S = 2.0
 
@@ -26,7 +26,7 @@ def growing_file(path: Path, every_s: float = _EVERY_S) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="issodask-log-") as folder:
         here = Path(folder) / path.name
-        before = read_bytes(path)
+        before = read_bytes(path) if exists(path) else None  # a store that never answered is not waited for
         if before is not None:
             here.write_bytes(before)
         copier = _Copier(here, path)

@@ -137,7 +137,7 @@ def make_folder(folder: Path) -> None:
 def remove(path: Path) -> None:
     """Remove a file, if it is there."""
     if is_remote(path):
-        _asked(path, lambda: _quietly(cast(Any, path).fs.rm_file, cast(Any, path).path), "write")
+        _asked(path, lambda: _remove_one(path), "write")
     else:
         path.unlink(missing_ok=True)
 
@@ -166,9 +166,9 @@ def state_of(path: Path) -> str:
     """Names what a file of a store holds at present, by what the store knows of it: its tag and size, or its time."""
 
     def ask() -> str:
-        known = cast(Any, path).fs.info(cast(Any, path).path)
+        known = _call(path, "info")
         tag = known.get("ETag") or known.get("etag") or known.get("md5Hash")
-        return f"{tag} {known.get('size')}" if tag else str(cast(Any, path).fs.ukey(cast(Any, path).path))
+        return f"{tag} {known.get('size')}" if tag else str(_call(path, "ukey"))
 
     with store_faults_of(path):
         return str(_asked(path, ask))
@@ -177,12 +177,13 @@ def state_of(path: Path) -> str:
 def download(path: Path, file: Path) -> None:
     """Copy a file of a store to this machine."""
     with store_faults_of(path):
-        _asked(path, lambda: cast(Any, path).fs.get_file(cast(Any, path).path, str(file)))
+        _asked(path, lambda: _call(path, "get_file", str(file)))
 
 
 def upload(file: Path, path: Path) -> None:
     """Copy a file of this machine to a store, where it is whole or absent."""
-    _asked(path, lambda: cast(Any, path).fs.put_file(str(file), cast(Any, path).path), "write")
+    store: Any = path
+    _asked(path, lambda: store.fs.put_file(str(file), store.path), "write")
 
 
 def create(path: Path, data: bytes) -> bool:
@@ -190,7 +191,7 @@ def create(path: Path, data: bytes) -> bool:
 
     def ask() -> bool:
         try:
-            cast(Any, path).fs.pipe_file(cast(Any, path).path, data, mode="create")
+            _call(path, "pipe_file", data, mode="create")
         except FileExistsError:
             return False
         return True
@@ -200,7 +201,7 @@ def create(path: Path, data: bytes) -> bool:
 
 def overwrite(path: Path, data: bytes) -> None:
     """Write a small file of a store."""
-    _asked(path, lambda: cast(Any, path).fs.pipe_file(cast(Any, path).path, data), "write")
+    _asked(path, lambda: _call(path, "pipe_file", data), "write")
 
 
 def _asked(path: Path, ask: Callable[[], Any], verb: str = "read") -> Any:
@@ -218,28 +219,34 @@ def _asked(path: Path, ask: Callable[[], Any], verb: str = "read") -> Any:
     return patiently(once)
 
 
-def _bytes_from(path: Any, start: int) -> bytes:
+def _call(path: Any, what: str, *args: Any, **more: Any) -> Any:
+    """Ask the file system of a store about one of its paths."""
+    return getattr(path.fs, what)(path.path, *args, **more)
+
+
+def _bytes_from(path: Path, start: int) -> bytes:
     if not start:
-        return cast(bytes, path.fs.cat_file(path.path))
-    n_bytes = path.fs.info(path.path)["size"]
-    return cast(bytes, path.fs.cat_file(path.path, start=start, end=n_bytes)) if n_bytes > start else b""
+        return cast(bytes, _call(path, "cat_file"))
+    n_bytes = _call(path, "info")["size"]
+    return cast(bytes, _call(path, "cat_file", start=start, end=n_bytes)) if n_bytes > start else b""
 
 
-def _names_in(folder: Any) -> list[str]:
+def _names_in(folder: Path) -> list[str]:
     try:
-        return [str(name).rstrip("/").rpartition("/")[2] for name in folder.fs.ls(folder.path, detail=False)]
+        return [str(name).rstrip("/").rpartition("/")[2] for name in _call(folder, "ls", detail=False)]
     except FileNotFoundError:
         return []
 
 
+def _remove_one(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        _call(path, "rm_file")
+
+
 def _remove_all(folder: Any) -> None:
     for name in folder.fs.find(folder.path):  # to remove a folder, a store would take its name for a pattern
-        _quietly(folder.fs.rm_file, name)
-
-
-def _quietly(remove: Callable[[str], Any], name: str) -> None:
-    with suppress(FileNotFoundError):
-        remove(name)
+        with suppress(FileNotFoundError):
+            folder.fs.rm_file(name)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ import pytest
 
 from issodask.runtime.children import run_child
 
+pytestmark = pytest.mark.slow
+
 MODULE = "tests.runtime.child_work"
 
 

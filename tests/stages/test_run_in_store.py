@@ -208,6 +208,14 @@ def test_run_in_store__a_wrong_bucket_is_told_at_once(tables, store):
     assert time.monotonic() - began < 60
 
 
+def test_run_in_store__one_that_never_answers_is_told_at_once(tables, monkeypatch):
+    monkeypatch.setenv("ISSODASK_STORE_PATIENCE_S", "1000")
+    options = {"key": "a", "secret": "b", "endpoint_url": "http://127.0.0.1:9", **stores.IMPATIENT}
+    for job in (selecting_job(tables, "s3://runs/never"), selecting_job(tables, "s3://runs/never/")):
+        with pytest.raises(InputError, match=r"can't read s3://runs/never.*: check the address"):
+            iss.run(job, storage_options=options, progress=False)
+
+
 def test_run_in_store__the_command(tables, store, tmp_path, monkeypatch):
     """Its options come from the environment."""
     for name, value in store.environment().items():
