@@ -56,7 +56,7 @@ def simulated(n_workers: int, n_tasks: int, task_s: float) -> float:
 
 
 @click.command()
-@click.option("--workers", default="10,50,100,200", show_default=True)
+@click.option("--workers", default="10,25,50", show_default=True)
 @click.option("--tasks", "per_worker", default=10, show_default=True, help="For each worker.")
 def main(workers: str, per_worker: int) -> None:
     """Print, stage by stage, the clock beside the time that tasks alone would take."""
