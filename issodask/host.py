@@ -3,6 +3,7 @@
 And how long one waits for what lies elsewhere.
 """
 
+import atexit
 import logging
 import os
 import platform
@@ -11,10 +12,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar, cast
 
 from filelock import FileLock, Timeout
@@ -38,6 +40,9 @@ EXTRAS = {
     "sklearn": ("scikit-learn", "synthesizers"),
 }
 """Modules that not everybody installs: the package that has each, and the extra of issodask that brings it."""
+
+PROCESS_FOLDER = "issodask-process-"
+"""How the names of processes' temporary folders begin."""
 
 _ALIVE = ".alive"
 _PATIENCE_S = 120.0
@@ -113,6 +118,41 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
     _sweep(prefix)
     with tempfile.TemporaryDirectory(prefix=prefix) as folder, lock_at(Path(folder) / _ALIVE):
         yield Path(folder)
+
+
+class _ProcessFolder:
+    """The temporary folder of this process, made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._held = ExitStack()
+        self._path: Path | None = None
+        atexit.register(self.remove)
+
+    @property
+    def path(self) -> Path:
+        with self._lock:
+            if self._path is None:
+                self._path = self._held.enter_context(temporary_folder(PROCESS_FOLDER))
+            return self._path
+
+    def remove(self) -> None:
+        with self._lock:
+            self._held.close()
+            self._path = None
+
+
+_process_folder = _ProcessFolder()
+
+
+def process_folder() -> Path:
+    """A folder for what this process works on; what of it is left when the process is killed, the next one removes."""
+    return _process_folder.path
+
+
+def remove_process_folder() -> None:
+    """Remove that folder now, in a process that ends without tidying up."""
+    _process_folder.remove()
 
 
 def _sweep(prefix: str) -> None:

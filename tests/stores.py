@@ -15,9 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import s3fs
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
+
+from issodask.store.places import folder_of_run, storage
 
 SECRET = "kept-to-oneself-4711"
 IMPATIENT = {"config_kwargs": {"retries": {"max_attempts": 1}}}
@@ -157,6 +160,24 @@ def environment_of(address: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": address,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+def fixture(bucket: str) -> Any:
+    """A fixture: a store with this bucket for all tests of a module."""
+
+    @pytest.fixture(scope="module")
+    def store() -> Iterator[Store]:
+        with running(bucket) as opened:
+            yield opened
+
+    return store
+
+
+@contextmanager
+def folder_of_test(store: Store, request: pytest.FixtureRequest, **options: Any) -> Iterator[Path]:
+    """Within this context there is a folder for a test's own run in the store."""
+    with storage(store.options | options):
+        yield folder_of_run(store.url(request.node.name))
 
 
 @contextmanager

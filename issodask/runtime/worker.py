@@ -16,6 +16,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from issodask.host import remove_process_folder
+
 _CLOSE_S = 2.0
 
 
@@ -23,6 +25,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes of a terminal; the driver deals with it
     order = json.loads(sys.stdin.readline())
     asyncio.run(_work(order))
+    remove_process_folder()
     os._exit(0)  # a training that nobody waits for any more would go on in its thread
 
 
@@ -54,6 +57,7 @@ def _wait_for_end(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None
     with suppress(RuntimeError):  # the loop has ended
         loop.call_soon_threadsafe(ended.set)
     time.sleep(_CLOSE_S)
+    remove_process_folder()
     os._exit(0)
 
 

@@ -82,8 +82,8 @@ class Jobs(UserDict[str, Job]):
         except OSError as error:  # a full disk should not stop the jobs that still can go on
             logger.error("job %s could not be noted in %s: %s", job.id, path, error)
 
-    def read(self) -> None:
-        """Take up what an earlier scheduler noted, and what unfinished jobs told before this one was started."""
+    def read(self) -> list[Job]:
+        """Take up what an earlier scheduler noted; return the jobs that are not over."""
         for path in sorted(self._folder.glob("*.json")) if self._folder else []:
             try:
                 job = Job(**json.loads(path.read_text(encoding="utf-8")))
@@ -91,11 +91,10 @@ class Jobs(UserDict[str, Job]):
                 logger.error("%s is no note of a job (%s): left alone", path, error)
                 continue
             self[job.id] = job
-            if not job.is_over:
-                self._read_events(job)
+        return [job for job in self.values() if not job.is_over]
 
-    def _read_events(self, job: Job) -> None:
-        """What the job told, where its folder can be seen from here."""
+    def read_events(self, job: Job) -> None:
+        """What the job told before this scheduler was started, where its folder can be seen from here."""
         told = self.told.setdefault(job.id, Told())
         with suppress(OSError, InputError):
             lines = (read_bytes(RunFolder(place(job.out)).events) or b"").decode("utf-8", errors="replace")

@@ -61,9 +61,10 @@ class JobManager(SchedulerPlugin):
             issodask_cancel=self.cancel,
         )
         _show_page(scheduler, self.jobs)
-        await asyncio.to_thread(self.jobs.read)  # what they told may lie in a store
-        for job in [job for job in self.jobs.values() if not job.is_over]:
-            self._begin(job)
+        for job in self.jobs.read():
+            await asyncio.to_thread(self.jobs.read_events, job)  # they may lie in a store
+            if not job.is_over:  # somebody may have cancelled it meanwhile
+                self._begin(job)
 
     async def close(self) -> None:
         for driver in self._drivers.values():

@@ -10,10 +10,9 @@ from pathlib import Path
 from issodask.models import mostly
 from issodask.models.progress_log import PROGRESS, ProgressLog
 from issodask.stages.generator_task import GeneratorTask, damaged_files, noted_files
-from issodask.store.copies import local, own_folder
+from issodask.store.copies import local, stand_in
 from issodask.store.files import file_hash, read_json, whole_file, write_json
 from issodask.store.places import is_file, is_remote, read_bytes, remove, upload
-from issodask.store.receipts import key_of
 
 TRAINED = "trained.json"
 
@@ -22,14 +21,14 @@ _TRAINING, _MODEL = "training.tar", "model.tar"
 
 def home_of(task: GeneratorTask) -> Path:
     """Where the engine works."""
-    return _own(task, "home") if is_remote(task.folder) else task.folder
+    return stand_in(_of_training(task, "home")) if is_remote(task.folder) else task.folder
 
 
 def log_of(task: GeneratorTask) -> ProgressLog:
     """What the generator tells; to be written to only while its lock is held."""
     if not is_remote(task.folder):
         return ProgressLog(task.folder)
-    folder, path = _own(task, "told"), task.folder / PROGRESS
+    folder, path = stand_in(_of_training(task, "told")), task.folder / PROGRESS
     (folder / PROGRESS).write_bytes(read_bytes(path) or b"")
     return ProgressLog(folder, lambda file: upload(file, path))
 
@@ -86,8 +85,9 @@ def trained_home(task: GeneratorTask) -> Path:
     return home_of(task)
 
 
-def _own(task: GeneratorTask, name: str) -> Path:
-    return own_folder(f"{name}-{key_of(str(task.folder), task.training_key)[:16]}")
+def _of_training(task: GeneratorTask, name: str) -> Path:
+    """Where there is nothing in the store: what one training has is not another's."""
+    return task.folder / f"{name}-{task.training_key}"
 
 
 def _pack(task: GeneratorTask, path: Path) -> Path:
@@ -110,4 +110,4 @@ def _note_home(task: GeneratorTask, path: Path) -> None:
 
 
 def _home_note(task: GeneratorTask) -> Path:
-    return home_of(task).with_suffix(".json")
+    return stand_in(_of_training(task, "told")) / "home.json"

@@ -9,10 +9,9 @@ A chunk is sampled without the lock, since many workers sample at once: it is he
 note that says which units the part has and what its bytes are.
 """
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +21,7 @@ import pandas as pd
 
 from issodask.config import GenerateConfig
 from issodask.errors import LostError
+from issodask.host import temporary_folder
 from issodask.runtime import is_abandoned
 from issodask.store.files import copy_whole, file_hash, read_json, write_json
 from issodask.store.frames import to_frame
@@ -158,10 +158,10 @@ def store_original(original: Any, schema: Schema, run_folder: Path) -> str:
     The folder is named by the hash: a task of an earlier driver finds what it is to learn, or nothing.
     """
     remove_originals(run_folder)
-    with tempfile.TemporaryDirectory(prefix="issodask-original-") as work:
+    with temporary_folder("issodask-original-") as work:
         with PoolWriter(work, schema, generator=0, seed=0, part_rows=len(original)) as writer:
             writer.append(original)
-        part = Path(work) / writer.finished_parts[0]
+        part = work / writer.finished_parts[0]
         original_key = file_hash(part)
         folder = original_folder(run_folder, original_key)
         make_folder(folder)
@@ -221,15 +221,20 @@ def note_chunk(chunk: ChunkTask, n_rows: int) -> None:
 
 def rows_of_chunks(task: GeneratorTask) -> list[int]:
     """Rows of each chunk that is noted."""
-    counts = (_rows_noted(path, task.sampling_key) for path in found_in(task.folder / _CHUNKS, "*.json"))
-    return [n_rows for n_rows in counts if n_rows is not None]
+    counts = []
+    for path in found_in(task.folder / _CHUNKS, "*.json"):
+        with suppress(LookupError):
+            counts.append(_rows_noted(path, task.sampling_key))
+    return counts
 
 
 @lru_cache(maxsize=10_000)
-def _rows_noted(path: Path, key: str) -> int | None:
-    """Each process reads a note but once: the rows of a chunk follow from its key."""
+def _rows_noted(path: Path, key: str) -> int:
+    """Each process reads a note but once: the rows of a chunk follow from its key. Raises LookupError for another's."""
     noted = _noted(path, key)
-    return None if noted is None else int(noted["n_rows"])
+    if noted is None:
+        raise LookupError(path)
+    return int(noted["n_rows"])
 
 
 def names_of_parts(task: GeneratorTask) -> list[str]:

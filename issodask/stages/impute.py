@@ -28,10 +28,10 @@ from issodask.models.training import Training
 from issodask.runtime import Runtime
 from issodask.stages.roles import KnownColumns
 from issodask.store.casts import cast_table
-from issodask.store.copies import own_folder
+from issodask.store.copies import stand_in
 from issodask.store.files import sole_writer
 from issodask.store.frames import table_hash, to_frame
-from issodask.store.places import folder_of_run, is_remote
+from issodask.store.places import folder_of_run
 from issodask.store.receipts import Receipt, key_of
 from issodask.store.run_folder import RunFolder
 from issodask.store.subset import in_types, missing_in, with_values_where
@@ -136,9 +136,7 @@ def _fill(task: _Task, table: Any, schema: Schema) -> list[dict[str, pd.Series]]
     names = [name for name in task.names if by_name[name].form not in ("absent", "constant")]
     device = choose_device(task.config.device, look_around(task.n_workers), frame.size)
     device = replace(device, n_threads=1) if device.kind == "cpu" else device
-    config, folder = task.config, task.folder
-    if is_remote(folder):
-        folder = own_folder(folder.name)
+    config, folder = task.config, stand_in(task.folder)
     limits = config.max_epochs, config.max_training_time_min, config.batch_size
     training = Training(config.model, *limits, seeds.integer(task.seed, "impute"), flexible=True)
     with pinned(device, 0):

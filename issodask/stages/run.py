@@ -30,7 +30,7 @@ from issodask.stages.roles import KnownColumns
 from issodask.stages.select import Selected, select
 from issodask.stages.write import read_units
 from issodask.store.copies import copies_of
-from issodask.store.files import file_hash, read_json, sole_writer, whole_file, write_json
+from issodask.store.files import file_hash, read_json, sole_writer, write_json
 from issodask.store.frames import key_codes, table_hash
 from issodask.store.logs import growing_file
 from issodask.store.places import folder_of_run, is_remote, storage
@@ -151,11 +151,10 @@ def _watched_runtime(
     job: JobConfig, folder: RunFolder, events: Events, workers: int | None, scheduler: "str | Client | None"
 ) -> Iterator[Runtime]:
     """A runtime that has its files in the run's folder and passes the run's events on."""
-    wants_report = job.runtime.performance_report
     with (
         open_runtime(workers, scheduler) as runtime,
         told(runtime, events, folder.path),
-        whole_file(folder.dask_report) if wants_report else nullcontext() as report,
+        growing_file(folder.dask_report) if job.runtime.performance_report else nullcontext() as report,
         runtime.performance_report(report),
         copies_of(folder.path, runtime.everywhere),
     ):

@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,13 +15,13 @@ from uuid import uuid4
 import xxhash
 
 from issodask.errors import InputError, LostError
-from issodask.store.locks import LEASE_S, Lock, lock_of
+from issodask.host import process_folder
+from issodask.store.locks import LEASE_S, WRITER, Lock, lock_of
 from issodask.store.places import exists, is_remote, make_folder, read_bytes, state_of, upload
 
 HASH_CHUNK_BYTES = 1 << 20
 _WORK_SUFFIX = ".work"
 _LOCK = ".lock"
-_WRITER = ".writer"
 
 
 @contextmanager
@@ -34,11 +33,13 @@ def whole_file(path: Path) -> Iterator[Path]:
     The file of a store is written here, and copied there on success.
     """
     if is_remote(path):
-        with tempfile.TemporaryDirectory(prefix="issodask-") as folder:
-            here = Path(folder) / path.name
+        here = process_folder() / f"{uuid4().hex}{path.suffix}"
+        try:
             with write_faults_of(here):
                 yield here
             upload(here, path)
+        finally:
+            here.unlink(missing_ok=True)
         return
     work = path.with_name(f".{path.name}.{uuid4().hex[:12]}{_WORK_SUFFIX}")
     try:
@@ -66,7 +67,7 @@ def sole_writer(folder: Path, lease_s: float = LEASE_S) -> Iterator[None]:
         make_folder(folder)
         lock = lock_of(folder / _LOCK, lease_s)
         _wait_for(lock, folder)
-    writer = folder / _WRITER
+    writer = folder / WRITER
     try:
         if not is_remote(folder):
             writer.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")

@@ -21,6 +21,9 @@ from issodask.store.places import create, is_remote, overwrite, read_bytes, remo
 LEASE_S = 30.0
 """A lease that nobody has renewed for so long is free."""
 
+WRITER = ".writer"
+"""The file beside the lock of a folder on this machine that says who holds it."""
+
 _RENEWALS = 6
 _SETTLE_S = 1.0
 
@@ -55,7 +58,7 @@ class _FileLock:
 
     def __init__(self, path: Path) -> None:
         self._lock = lock_at(path)
-        self._note = path.with_name(".writer")
+        self._note = path.with_name(WRITER)
 
     def take(self) -> bool:
         return take(self._lock)

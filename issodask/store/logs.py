@@ -3,13 +3,14 @@
 In: a path. Out: within a context, a path of this machine to append to.
 """
 
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 from issodask.errors import AwayError
+from issodask.host import process_folder
 from issodask.store.places import exists, is_remote, read_bytes, upload
 
 _EVERY_S = 2.0
@@ -24,21 +25,21 @@ def growing_file(path: Path, every_s: float = _EVERY_S) -> Iterator[Path]:
     if not is_remote(path):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="issodask-log-") as folder:
-        here = Path(folder) / path.name
-        before = read_bytes(path) if exists(path) else None  # a store that never answered is not waited for
-        if before is not None:
-            here.write_bytes(before)
-        copier = _Copier(here, path)
-        ends = threading.Event()
-        thread = threading.Thread(target=copier.follow, args=(ends, every_s), name="issodask-log", daemon=True)
-        thread.start()
-        try:
-            yield here
-        finally:
-            ends.set()
-            thread.join()
-            copier.copy()
+    here = process_folder() / f"{uuid4().hex}{path.suffix}"
+    before = read_bytes(path) if exists(path) else None  # a store that never answered is not waited for
+    if before is not None:
+        here.write_bytes(before)
+    copier = _Copier(here, path)
+    ends = threading.Event()
+    thread = threading.Thread(target=copier.follow, args=(ends, every_s), name="issodask-log", daemon=True)
+    thread.start()
+    try:
+        yield here
+    finally:
+        ends.set()
+        thread.join()
+        copier.copy()
+        here.unlink(missing_ok=True)
 
 
 class _Copier:

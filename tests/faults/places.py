@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from issodask.host import PROCESS_FOLDER
 from tests import stores
 from tests.faults import job as jobs
 
@@ -89,7 +90,7 @@ class InStore:
         return jobs.records(self._store.file(f"{name}/events.jsonl"))
 
     def is_driver(self, command: list[str], name: str) -> bool:
-        return any("/issodask-copies-" in part for part in command)  # the job file is copied from the store
+        return any(PROCESS_FOLDER in part for part in command)  # the job file is copied from the store
 
     def take_away(self) -> None:
         """The store does not answer for some seconds; what it holds stays."""

@@ -5,36 +5,27 @@ import json
 import pytest
 
 from issodask.store.copies import copies_of
-from issodask.store.places import folder_of_run, storage
+from issodask.store.places import place
 from tests import stores
 from tests.stages.generating import CONFIG, Heard, bytes_of, make, make_groups
 
 pytestmark = pytest.mark.slow
 
 BUCKET = "pools"
+store = stores.fixture(BUCKET)
 CONFIG_OF_ONE = CONFIG.model_copy(update={"generators": 1, "retries": 0})
-
-
-@pytest.fixture(scope="module")
-def store():
-    with stores.running(BUCKET) as opened:
-        yield opened
 
 
 @pytest.fixture
 def folder(store, request):
-    with storage(store.options):
-        yield folder_of_run(store.url(request.node.name))
+    with stores.folder_of_test(store, request) as found:
+        yield found
 
 
 def elsewhere():
     """From here on this process has no copies, as another one has none."""
-    with copies_of(_of_a_store(), lambda forget: forget()):
+    with copies_of(place(f"s3://{BUCKET}"), lambda forget, root: forget(root)):
         pass
-
-
-def _of_a_store():
-    return folder_of_run(f"s3://{BUCKET}/any")
 
 
 @pytest.mark.parametrize("make", [make, make_groups])

@@ -19,13 +19,8 @@ from tests.tables import biased_pool, mixed_table, narrow, write_pool
 pytestmark = pytest.mark.slow
 
 BUCKET = "runs"
+store = stores.fixture(BUCKET)
 RESULTS = ("subset.parquet", "subset.lineage.parquet")
-
-
-@pytest.fixture(scope="module")
-def store():
-    with stores.running(BUCKET) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -235,3 +230,12 @@ def test_run_in_store__large_shared_values_hold_no_options(store, two_processes,
 def _of_shared(_, shared):
     data, path = shared
     return len(data), str(path), path.storage_options["secret"]
+
+
+@pytest.mark.parametrize("is_in_store", [False, True])
+def test_run__a_report_of_dask_where_no_cluster_writes_one(store, tables, tmp_path, is_in_store):
+    out = store.url("no-cluster") if is_in_store else tmp_path / "run"
+    runtime = {"scheduler": "serial", "performance_report": True}
+    iss.run(selecting_job(tables, out, runtime=runtime, storage=store.options), progress=False)
+    assert not (tmp_path / "run" / "dask-report.html").exists()
+    assert "dask-report.html" not in store.all_files("no-cluster")

@@ -24,13 +24,8 @@ from tests.tables import biased_panel, biased_pool, mixed_table, narrow, panel_t
 pytestmark = pytest.mark.slow
 
 BUCKET = "tables"
+store = stores.fixture(BUCKET)
 SETTINGS = {"effort": 40, "progress": False}
-
-
-@pytest.fixture(scope="module")
-def store():
-    with stores.running(BUCKET) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,11 @@ import pytest
 
 from issodask.errors import AwayError, InputError
 from issodask.host import patiently
-from issodask.store.copies import copies_of, local, own_folder
+from issodask.store.copies import copies_of, local, stand_in
 from issodask.store.files import file_hash, read_json, whole_file, write_json
 from issodask.store.logs import growing_file
 from issodask.store.places import (
     create,
-    folder_of_run,
     found_in,
     is_file,
     is_folder,
@@ -23,32 +22,26 @@ from issodask.store.places import (
     read_bytes,
     remove,
     remove_tree,
-    storage,
 )
 from tests import stores
 
 pytestmark = pytest.mark.slow
 
 BUCKET = "copies"
-
-
-@pytest.fixture(scope="module")
-def store():
-    with stores.running(BUCKET) as opened:
-        yield opened
+store = stores.fixture(BUCKET)
 
 
 @pytest.fixture(params=["here", "store"])
 def folder(store, request, tmp_path):
     """A folder on this machine, and one in a store: what is asked of them is answered alike."""
-    with storage(store.options):
-        yield tmp_path / "run" if request.param == "here" else folder_of_run(store.url(request.node.name))
+    with stores.folder_of_test(store, request) as there:
+        yield tmp_path / "run" if request.param == "here" else there
 
 
 @pytest.fixture
 def there(store, request):
-    with storage(store.options):
-        yield folder_of_run(store.url(request.node.name))
+    with stores.folder_of_test(store, request) as found:
+        yield found
 
 
 def write(path, data):
@@ -107,24 +100,35 @@ def test_local__a_copy_is_as_new_as_the_question_and_made_once(there):
 def test_local__a_map_outlives_its_copy(there):
     with whole_file(there / "a.npy") as work, work.open("wb") as file:
         np.save(file, np.arange(5))
-    called = []
-    with copies_of(there, lambda forget: called.append(forget())):
+    with copies_of(there, lambda forget, root: forget(root)):
         array = np.load(local(there / "a.npy"), mmap_mode="r")
-        held = own_folder("home")
+        held = stand_in(there / "home")
         assert held.is_dir()
-    assert called == [None]
     assert not held.exists()
     assert array.tolist() == [0, 1, 2, 3, 4]
     assert np.load(local(there / "a.npy")).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_copies__of_a_folder_here_nobody_is_asked(tmp_path):
-    with copies_of(tmp_path, lambda forget: pytest.fail("nothing was copied")):
+    assert stand_in(tmp_path) == tmp_path
+    with copies_of(tmp_path, lambda *_: pytest.fail("nothing was copied")):
         pass
 
 
+def test_copies__of_another_run_are_kept(there):
+    """A worker may serve two jobs at a time, and one of them ends first."""
+    for name in ("run", "run-2"):
+        write(there / name / "a.npy", b"codes")
+    copy, home = local(there / "run-2" / "a.npy"), stand_in(there / "run-2" / "home")
+    with copies_of(there / "run", lambda forget, root: forget(root)):
+        gone = local(there / "run" / "a.npy")
+    assert not gone.exists()
+    assert copy.exists()
+    assert home.is_dir()
+
+
 def test_copies__go_with_their_process_and_those_of_a_killed_one_with_the_next(tmp_path):
-    make = "from issodask.store.copies import own_folder; print(own_folder('a'), flush=True)"
+    make = "from issodask.host import process_folder; print(process_folder(), flush=True)"
 
     def run(then):
         command = [sys.executable, "-c", f"{make}; {then}"]

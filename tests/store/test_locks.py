@@ -9,24 +9,19 @@ import pytest
 from issodask.errors import InputError, LostError
 from issodask.store.files import sole_writer
 from issodask.store.locks import Lease, lock_of
-from issodask.store.places import folder_of_run, overwrite, read_bytes, storage
+from issodask.store.places import overwrite, read_bytes
 from tests import stores
 
 pytestmark = pytest.mark.slow
 
 BUCKET = "locks"
-
-
-@pytest.fixture(scope="module")
-def store():
-    with stores.running(BUCKET) as opened:
-        yield opened
+store = stores.fixture(BUCKET)
 
 
 @pytest.fixture
 def path(store, request):
-    with storage(store.options | stores.IMPATIENT):
-        yield folder_of_run(store.url(request.node.name)) / ".lock"
+    with stores.folder_of_test(store, request, **stores.IMPATIENT) as folder:
+        yield folder / ".lock"
 
 
 def patiently_taken(lease):
