@@ -1,5 +1,6 @@
 """What all tests share: which are quick, how hypothesis draws, and one runtime of each kind."""
 
+import gc
 import os
 import re
 from collections.abc import Iterator
@@ -43,6 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and _uses_processes(item):
             item.add_marker(pytest.mark.cluster)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: nobody need look for garbage there again."""
+    gc.freeze()
 
 
 def _uses_processes(test: pytest.Function) -> bool:

@@ -64,7 +64,7 @@ def test_how_to_install__names_the_extra(monkeypatch):
 
 
 @pytest.mark.slow
-def test_torchvision__that_is_broken_does_not_break_what_engine_and_report_import(tmp_path):
+def test_torchvision__that_is_broken_does_not_break_what_the_report_imports(tmp_path):
     """As where a build of torch has no torchvision of its own, and pip installs another's."""
     (tmp_path / "torchvision").mkdir()
     (tmp_path / "torchvision" / "__init__.py").write_text("raise RuntimeError('operator torchvision::nms is absent')")

@@ -4,13 +4,16 @@ The engine keeps state in its process (random numbers, threads, environment): on
 Whatever it is made to do otherwise holds within a context; outside of it the engine is as it was.
 """
 
+import gc
 import math
 import os
 import random
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,10 +21,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from issodask.host import hide_if_broken, temporary_folder
+from issodask.host import temporary_folder
 
 # The engine sizes its batches by the memory that is free at the moment; a fixed number makes runs repeatable.
 _MEMORY_FOR_HEURISTICS = "16g"
+_LANGUAGE = "mostlyai.engine._language.interface"
 _CACHE = "issodask-engine-"  # the engine's reader copies the table there
 
 
@@ -33,23 +37,52 @@ def engine_in(folder: Path, n_threads: int, is_trained: bool = False) -> Iterato
     """
     with temporary_folder(_CACHE) as cache, warnings.catch_warnings(), _environment(str(cache)):
         warnings.simplefilter("ignore")
-        hide_if_broken("torchvision")
         import datasets  # type: ignore[import-untyped]
         import torch
-        from mostlyai import engine
 
+        engine = tabular_engine()
         datasets.config.HF_DATASETS_CACHE = cache  # read from the environment at the first import only
         states = random.getstate(), np.random.get_state(), torch.get_rng_state()
         n_threads_before = torch.get_num_threads()
         torch.set_num_threads(n_threads)
+        is_frozen = gc.get_freeze_count() > 0
+        gc.freeze()  # it collects garbage five times after each leg: 2 s, were all that is imported looked at
         try:
             yield engine, (_own if is_trained else _plainly_named)(workspace_of(folder), cache)
         finally:
+            if not is_frozen:
+                gc.unfreeze()
             torch.set_num_threads(n_threads_before)
             torch.set_flush_denormal(False)  # the engine's training turns it on, for all that this thread does later
             random.setstate(states[0])
             np.random.set_state(states[1])
             torch.set_rng_state(states[2])
+
+
+def tabular_engine() -> ModuleType:
+    """mostlyai.engine; its models of language, which take longer to import than all else, come when asked for.
+
+    They need transformers, which fails with a torchvision that was built for another torch.
+    """
+    if "mostlyai.engine" not in sys.modules:
+        later = ModuleType(_LANGUAGE)
+        later.__dict__["LanguageModel"] = None
+        sys.modules[_LANGUAGE] = later
+        try:
+            from mostlyai import engine
+        finally:
+            del sys.modules[_LANGUAGE]
+        del engine.LanguageModel
+        engine.__dict__["__getattr__"] = _language_model
+    from mostlyai import engine
+
+    return engine
+
+
+def _language_model(name: str) -> Any:
+    if name != "LanguageModel":
+        raise AttributeError(f"module 'mostlyai.engine' has no attribute {name!r}")
+    return import_module(_LANGUAGE).LanguageModel
 
 
 def workspace_of(folder: Path) -> Path:

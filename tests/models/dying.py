@@ -22,10 +22,11 @@ class Life:
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self.n_left is None or threading.current_thread() is not threading.main_thread():
             return
-        if event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir") or (event == "open" and _writes(arguments)):
-            self.n_left -= 1
-            if self.n_left < 0:
-                raise DeadError
+        if not _changes(event, arguments):
+            return
+        self.n_left -= 1
+        if self.n_left < 0:
+            raise DeadError
 
     @contextmanager
     def of(self, n_changes: int) -> Iterator[None]:
@@ -36,8 +37,16 @@ class Life:
             self.n_left = None
 
 
-def _writes(arguments: tuple[Any, ...]) -> bool:
-    _, mode, flags = arguments
+def _changes(event: str, arguments: tuple[Any, ...]) -> bool:
+    """Not a folder that is there, nor a lock: who dies before them leaves what who dies after them leaves."""
+    if event == "os.mkdir":
+        return not os.path.exists(arguments[0])
+    return event in ("os.rename", "os.remove", "os.rmdir") or (event == "open" and _writes(*arguments))
+
+
+def _writes(path: Any, mode: str | None, flags: int) -> bool:
+    if str(path).endswith(".lock") and os.path.exists(path):
+        return False
     return bool(flags & (os.O_WRONLY | os.O_RDWR)) if mode is None else any(sign in mode for sign in "wax+")
 
 

@@ -1,9 +1,14 @@
 """What the engine is made to do otherwise: the same mathematics, and nothing outside of the context."""
 
+import gc
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
-from issodask.models.engine import quicker_steps
+from issodask.models.engine import engine_in, quicker_steps
 
 pytestmark = pytest.mark.slow
 
@@ -52,3 +57,40 @@ def test_quicker_steps__ends_with_the_context():
     with pytest.raises(KeyError), quicker_steps():
         raise KeyError
     assert (torch.optim.AdamW, torch.nn.functional.dropout) == before
+
+
+SEPARATELY = """
+import sys
+from issodask.models.engine import tabular_engine
+engine = tabular_engine()
+assert "transformers" not in sys.modules
+assert tabular_engine() is engine
+assert engine.TabularARGN.__module__ == "mostlyai.engine._tabular.interface"
+assert not hasattr(engine, "another")
+"""
+LANGUAGE = """
+from mostlyai.engine import LanguageModel
+from mostlyai.engine._language.interface import LanguageModel as itself
+assert LanguageModel is itself is engine.LanguageModel
+"""
+
+
+@pytest.mark.parametrize(("torchvision", "code"), [("fails", SEPARATELY), ("", SEPARATELY + LANGUAGE)])
+def test_tabular_engine__is_there_without_models_of_language_until_these_are_asked_for(tmp_path, torchvision, code):
+    """A torchvision that was built for another torch makes transformers fail, but no training."""
+    if torchvision:
+        (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms is absent')")
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_engine_in__what_was_there_before_is_not_looked_at_for_garbage(tmp_path, is_frozen):
+    gc.unfreeze()
+    if is_frozen:
+        gc.freeze()
+    before = gc.get_freeze_count()
+    with engine_in(tmp_path, 1):
+        assert gc.get_freeze_count() > max(before, 100_000)
+    assert (gc.get_freeze_count() >= before) if is_frozen else (gc.get_freeze_count() == 0)
