@@ -1,7 +1,8 @@
 """mostlyai.engine in this process: prepared so that runs repeat, kept apart from all else, and quicker on a CPU.
 
 The engine keeps state in its process (random numbers, threads, environment): one training per process at a time.
-Whatever it is made to do otherwise holds within a context; outside of it the engine is as it was.
+Whatever it is made to do otherwise holds within a context; outside of it the engine is as it was, but for its models of
+language, which are imported only when they are asked for.
 """
 
 import gc
@@ -46,7 +47,7 @@ def engine_in(folder: Path, n_threads: int, is_trained: bool = False) -> Iterato
         n_threads_before = torch.get_num_threads()
         torch.set_num_threads(n_threads)
         is_frozen = gc.get_freeze_count() > 0
-        gc.freeze()  # it collects garbage five times after each leg: 2 s, were all that is imported looked at
+        gc.freeze()  # the engine collects garbage again and again, and none of what is there by now is any
         try:
             yield engine, (_own if is_trained else _plainly_named)(workspace_of(folder), cache)
         finally:
@@ -60,14 +61,15 @@ def engine_in(folder: Path, n_threads: int, is_trained: bool = False) -> Iterato
 
 
 def tabular_engine() -> ModuleType:
-    """mostlyai.engine; its models of language, which take longer to import than all else, come when asked for.
+    """mostlyai.engine, without its models of language until somebody asks for them.
 
-    They need transformers, which fails with a torchvision that was built for another torch.
+    Those import transformers, which takes longer than all the rest, and fails where torchvision was built for another
+    torch.
     """
     if "mostlyai.engine" not in sys.modules:
-        later = ModuleType(_LANGUAGE)
-        later.__dict__["LanguageModel"] = None
-        sys.modules[_LANGUAGE] = later
+        placeholder = ModuleType(_LANGUAGE)
+        placeholder.__dict__["LanguageModel"] = None
+        sys.modules[_LANGUAGE] = placeholder
         try:
             from mostlyai import engine
         finally:

@@ -22,11 +22,10 @@ class Life:
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if self.n_left is None or threading.current_thread() is not threading.main_thread():
             return
-        if not _changes(event, arguments):
-            return
-        self.n_left -= 1
-        if self.n_left < 0:
-            raise DeadError
+        if _changes(event, arguments):
+            self.n_left -= 1
+            if self.n_left < 0:
+                raise DeadError
 
     @contextmanager
     def of(self, n_changes: int) -> Iterator[None]:
@@ -38,7 +37,7 @@ class Life:
 
 
 def _changes(event: str, arguments: tuple[Any, ...]) -> bool:
-    """Not a folder that is there, nor a lock: who dies before them leaves what who dies after them leaves."""
+    """Whether files change: they do not where a folder is made that is there, or a lock opened that is there."""
     if event == "os.mkdir":
         return not os.path.exists(arguments[0])
     return event in ("os.rename", "os.remove", "os.rmdir") or (event == "open" and _writes(*arguments))

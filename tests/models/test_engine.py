@@ -85,12 +85,18 @@ def test_tabular_engine__is_there_without_models_of_language_until_these_are_ask
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("is_frozen", [False, True])
-def test_engine_in__what_was_there_before_is_not_looked_at_for_garbage(tmp_path, is_frozen):
+@pytest.fixture(params=["frozen", "not frozen"])
+def frozen_before(request):
+    """How many objects garbage collection leaves out; all tests leave out what was collected, so it is put back."""
     gc.unfreeze()
-    if is_frozen:
+    if request.param == "frozen":
         gc.freeze()
-    before = gc.get_freeze_count()
+    yield gc.get_freeze_count()
+    gc.freeze()
+
+
+def test_engine_in__what_was_there_before_is_not_looked_at_for_garbage(tmp_path, frozen_before):
     with engine_in(tmp_path, 1):
-        assert gc.get_freeze_count() > max(before, 100_000)
-    assert (gc.get_freeze_count() >= before) if is_frozen else (gc.get_freeze_count() == 0)
+        assert gc.get_freeze_count() > max(frozen_before, 100_000)
+    assert gc.get_freeze_count() >= frozen_before
+    assert (gc.get_freeze_count() == 0) == (frozen_before == 0)

@@ -81,7 +81,9 @@ FLAT = (
         held_out=0.1,
         most_units=300_000,
         pool=4,
-        explained={"crude": "a copula draws times apart that determine each other: hardly a row has what is missing"},
+        explained={
+            "crude": "times determine each other, which a copula does not see: few of its rows are like real ones"
+        },
     ),
 )
 
@@ -101,8 +103,8 @@ GROUPED = (
         key="userId",
         pool=10,
         explained={
-            "trained": "336 groups of up to hundreds of rows, taken whole; other real people, 0.8092, are no nearer",
-            "bad": "336 groups of up to hundreds of rows, taken whole, with what is wrong in each",
+            "trained": "336 groups of hundreds of rows, taken whole; other real people are no nearer",
+            "bad": "336 groups of hundreds of rows, taken whole, with what is wrong in each",
         },
     ),
 )
