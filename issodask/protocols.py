@@ -86,6 +86,8 @@ class Runtime(ABC):
     n_workers: int
     n_elsewhere: int = 0
     """Of the workers those on other hosts than this process, whose processors they don't share."""
+    task_s: float = 0.0
+    """About how long a task keeps the driver busy: where that counts, small pieces of work go together in one."""
 
     @abstractmethod
     def map(

@@ -20,10 +20,10 @@ _TIMED = 4_096
 
 
 class MapLanes(Protocol):
-    """Run `function(item, residual, problem)` for each item, somewhere; results in the order of the items."""
+    """Run `function(lane, residual, problem)` for each lane, somewhere; results in the order of the lanes."""
 
     def __call__(
-        self, function: Callable[..., Any], items: Sequence[Any], residual: NDArray[np.int32]
+        self, function: Callable[..., Any], lanes: Sequence[Any], residual: NDArray[np.int32]
     ) -> Iterable[Any]: ...
 
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array, hstack, identity, vstack
 
 _UNMET, _TIME_LIMIT_S = 1e4, 60.0
 
@@ -88,6 +86,9 @@ def _adjustment(
     Variables: of each class up to one unit more (cheap), more than that, and units less; of each cell units that are
     missing, and that are too many.
     """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array, hstack, identity, vstack
+
     n = len(cells)
     places = [(own, np.arange(n)) for own in cells.T]
     counts = [

@@ -22,8 +22,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator, cg
-from scipy.stats import rankdata
 
 from issodask import seeds
 from issodask.kernels.units import Units, add_shares, total_values
@@ -67,6 +65,8 @@ class Separation:
     @classmethod
     def of(cls, members: NDArray[np.float64], outsiders: NDArray[np.float64]) -> "Separation":
         """Of the scores of both."""
+        from scipy.stats import rankdata
+
         m, n = len(members), len(outsiders)
         ranks = rankdata(np.concatenate([members, outsiders]))
         below = (ranks[:m] - rankdata(members)) / n  # share of outsiders below each member
@@ -213,6 +213,8 @@ class _Attackers:
 
     def _whitened(self, published: _People, known: _People) -> NDArray[np.float64]:
         """The weight of each cell: the difference of shares, over the covariance of cells, by conjugate gradients."""
+        from scipy.sparse.linalg import LinearOperator, cg
+
         both, unit = (published, known), self._layout.unit
         n_some = sum(people.some.n_units for people in both)
         mean = sum(people.some.n_units / n_some * _shares(people.some, self._layout) for people in both)

@@ -5,6 +5,8 @@ In: a subset, in the state, and its residual. Out: both, better.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
+from itertools import chain, pairwise
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from issodask import seeds
 from issodask.events import Preselected, Refined
 from issodask.fitting.budget import GAINS_PER_SWAP_ROUND
 from issodask.fitting.problem import Problem, time_gains
-from issodask.fitting.refine import HEAT_OF_RANDOM, HEAT_OF_TRIMMED, Refinement
+from issodask.fitting.refine import HEAT_OF_RANDOM, HEAT_OF_TRIMMED, Lane, Refinement
 from issodask.fitting.schedule import N_SEGMENTS, Cooling
 from issodask.stages.checkpoint import Checkpoints, SearchState
 from issodask.stages.context import SearchContext, units_of
@@ -22,6 +24,7 @@ from issodask.table.sequences import coherence_only
 
 _QUIET_ROUNDS = 3
 _COLD = 0.05
+_TRIAL_SECONDS_PER_CELL = 1e-8
 
 
 def planned_swaps(context: SearchContext) -> list[int]:
@@ -84,9 +87,32 @@ def _refinement(
     context: SearchContext, units: NDArray[np.int64], residual: NDArray[np.int32], problem: Problem, seed: int
 ) -> Refinement:
     runtime = context.runtime
-    shared = runtime.share(problem)
+    shared, n_workers = runtime.share(problem), runtime.n_workers
 
-    def map_lanes(function: Callable[..., Any], items: Sequence[Any], residual: NDArray[np.int32]) -> Iterable[Any]:
-        return runtime.map(function, items, runtime.share(residual), shared, label="refine")
+    def map_lanes(function: Callable[..., Any], lanes: Sequence[Lane], residual: NDArray[np.int32]) -> Iterable[Any]:
+        work_s = _TRIAL_SECONDS_PER_CELL * context.some_units.cells_per_unit * sum(lane.n_trials for lane in lanes)
+        bounds = np.linspace(0, len(lanes), n_tasks(work_s, len(lanes), runtime.task_s, n_workers) + 1).astype(int)
+        batches = [lanes[start:stop] for start, stop in pairwise(bounds)]
+        return chain.from_iterable(
+            runtime.map(_each, batches, function, runtime.share(residual), shared, label="refine")
+        )
 
     return Refinement(context.uses_of(units), residual, problem, map_lanes, seed, context.config.lanes)
+
+
+def n_tasks(work_s: float, at_most: int, task_s: float, n_workers: int) -> int:
+    """Among how many tasks to divide work that takes one processor `work_s` seconds, where a task costs `task_s`.
+
+    With k tasks the driver is busy for k * task_s seconds, and the last worker ends up to work_s / k after the first:
+    together least for k = sqrt(work_s / task_s). Each worker gets as many as the others.
+    """
+    wanted = ceil(np.sqrt(work_s / task_s)) if task_s else at_most
+    if wanted > n_workers:
+        wanted = ceil(wanted / n_workers) * n_workers
+    return min(max(1, wanted), at_most)
+
+
+def _each(
+    lanes: Sequence[Lane], function: Callable[..., Any], residual: NDArray[np.int32], problem: Problem
+) -> list[Any]:
+    return [function(lane, residual, problem) for lane in lanes]

@@ -130,9 +130,7 @@ def _without_gaps(
 ) -> Any:
     """The original, filled where the job says so; what an earlier run filled is read."""
     trained = job.generate.model_copy(update={"source": "mostlyai"})
-    in_this_process = scheduler in (None, "threads", "serial")
-    place = place_to_make(trained, 1, None if in_this_process else scheduler)
-    with _watched_runtime(job, folder, events, *place) as runtime:
+    with _watched_runtime(job, folder, events, *place_to_make(trained, 1, scheduler)) as runtime:
         filled = impute(
             original,
             job.original.impute,

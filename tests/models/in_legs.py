@@ -25,9 +25,10 @@ def train_in_legs(
     report: mostly.Report | None = None,
     training: mostly.Training = TRAINING,
     n_epochs: int = 2,
+    n_rows: int = 150,
 ) -> None:
     """Train the small table of rows, or of groups; tell the progress log unless there is a `report`."""
-    original, group_key = (awkward(), None) if kind == "rows" else (sequences(), "person")
+    original, group_key = (awkward(n_rows), None) if kind == "rows" else (sequences(), "person")
     original = as_frame(original)
     codec = Codec.fit(original, schema_from(original), group_key)
     report = report or ProgressLog(folder).write

@@ -65,12 +65,12 @@ def test_aim__keeping_all_matches_the_original(world, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheduler", ["threads", pytest.param("processes", marks=pytest.mark.cluster)])
-def test_aim__same_bytes_wherever_it_runs(world, tmp_path, scheduler):
+@pytest.mark.parametrize("runtime", ["threads", "processes"], indirect=True)
+def test_aim__same_bytes_wherever_it_runs(world, tmp_path, runtime):
     for choose, name in ((selected, "rows"), (groups, "groups")):
         once, again = tmp_path / f"{name}.parquet", tmp_path / f"{name} again.parquet"
         choose(world, once)
-        choose(world, again, scheduler=scheduler)
+        choose(world, again, scheduler=runtime)
         assert once.read_bytes() == again.read_bytes()
 
 

@@ -282,14 +282,14 @@ def test_asked__what_can_not_be_is_an_error_in_a_line(world, tmp_path, target, r
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheduler", ["threads", pytest.param("processes", marks=pytest.mark.cluster)])
-def test_asked__same_bytes_wherever_it_runs(world, tmp_path, scheduler):
+@pytest.mark.parametrize("runtime", ["threads", "processes"], indirect=True)
+def test_asked__same_bytes_wherever_it_runs(world, tmp_path, runtime):
     rules = {"rows": ["`wage (€)` < 4000"], "strict": True}
     of_groups = {"shares": [{"column": "town", "shares": {"Graz": 0.1}}]}, {"groups": ["year increases"]}
     for choose, asked in ((selected, (TOTALS, rules)), (groups, of_groups)):
         once, again = tmp_path / "once.parquet", tmp_path / "again.parquet"
         choose(world, once, *asked, config=POPULATION, folder=tmp_path / "a")
-        choose(world, again, *asked, config=POPULATION, scheduler=scheduler, folder=tmp_path / "b")
+        choose(world, again, *asked, config=POPULATION, scheduler=runtime, folder=tmp_path / "b")
         assert once.read_bytes() == again.read_bytes()
         (tmp_path / "a").rename(tmp_path / f"a {choose.__name__}")
         (tmp_path / "b").rename(tmp_path / f"b {choose.__name__}")

@@ -283,10 +283,12 @@ def test_dying__at_any_moment_of_a_change_of_settings(tmp_path, change):
     n_changes = 0
     is_over = False
     while not is_over:
+        left = tmp_path / f"left {n_changes}"
+        shutil.copytree(tmp_path / "old", left)
+        is_over = not died(n_changes, partial(make, left, other))
         for name, config, expected in [("to new", other, new), ("to old", CONFIG, old)]:
             folder = tmp_path / f"{name} {n_changes}"
-            shutil.copytree(tmp_path / "old", folder)
-            is_over = not died(n_changes, partial(make, folder, other))
+            shutil.copytree(left, folder)
             pool = make(folder, config)
             assert bytes_of(pool) == expected, n_changes
             assert {path.name for path in pool.folder.glob("*.parquet")} == set(expected)

@@ -24,7 +24,7 @@ def filled(table, names, folder, config=BRIEF, **more):
 
 @pytest.mark.training
 def test_impute__fills_and_keeps_what_was_observed(tmp_path):
-    table = mixed_table(800)
+    table = mixed_table(400)
     names = ["children", "job", "since"]
     first, second = (one.to_pandas() for one in filled(table, names, tmp_path / "work", draws=2))
     for one in (first, second):
@@ -73,6 +73,8 @@ aim = "original"
 effort = 20.0
 [rules]
 rows = ["job is not None"]
+[runtime]
+scheduler = "serial"
 """
     )
     finished = run(load_job(tmp_path / "job.toml"))

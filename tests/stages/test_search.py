@@ -15,6 +15,7 @@ from issodask.fitting.schedule import N_SEGMENTS
 from issodask.runtime import open_runtime
 from issodask.runtime.arrays import BlockWeights
 from issodask.stages import checkpoint
+from issodask.stages.refine import n_tasks
 from issodask.stages.select import select
 from issodask.store.pool_writer import PoolWriter, seal_pool
 from issodask.table import blocks
@@ -410,3 +411,19 @@ def harm(path, damage):
 def test_search__time_limit_with_nothing_to_trim(choose, tmp_path):
     config = CONFIG.model_copy(update={"oversize": 1.0, "time_limit_s": 1.0})
     assert choose(tmp_path, config).stop_reason in ("time limit", "converged")
+
+
+@pytest.mark.parametrize(
+    ("work_s", "at_most", "task_s", "n_workers", "expected"),
+    [
+        (0.0005, 32, 0.0, 4, 32),
+        (0.0005, 32, 0.01, 4, 1),
+        (0.04, 32, 0.01, 16, 2),
+        (0.64, 32, 0.01, 2, 8),
+        (0.64, 32, 0.01, 5, 10),
+        (1e3, 32, 0.01, 5, 32),
+        (0.0, 0, 0.01, 2, 0),
+    ],
+)
+def test_n_tasks__is_small_where_tasks_cost_more_than_what_they_do(work_s, at_most, task_s, n_workers, expected):
+    assert n_tasks(work_s, at_most, task_s, n_workers) == expected

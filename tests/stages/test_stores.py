@@ -44,22 +44,21 @@ def here(tmp_path_factory, store):
     return folder
 
 
-@pytest.mark.parametrize("runtime", ["threads", "processes"])
+@pytest.mark.parametrize("runtime", ["threads", "processes"], indirect=True)
 def test_stores__rows_are_selected_as_if_they_lay_here(here, store, tmp_path, runtime):
     there = iss.select(
         store.url("original.parquet"),
         store.url("pool"),
-        store.url(f"{runtime}/subset.parquet"),
+        store.url(f"{runtime.name}/subset.parquet"),
         folder=tmp_path / "work",
         runtime=runtime,
-        workers=2,
         storage_options=store.options,
         **SETTINGS,
     )
     of_here = iss.select(here / "original.parquet", here / "pool", tmp_path / "s.parquet", **SETTINGS)
     pd.testing.assert_frame_equal(there.to_pandas(), of_here.to_pandas())
-    assert store.files.cat(f"{BUCKET}/{runtime}/subset.parquet") == (tmp_path / "s.parquet").read_bytes()
-    assert store.files.exists(f"{BUCKET}/{runtime}/subset.lineage.parquet")
+    assert store.files.cat(f"{BUCKET}/{runtime.name}/subset.parquet") == (tmp_path / "s.parquet").read_bytes()
+    assert store.files.exists(f"{BUCKET}/{runtime.name}/subset.lineage.parquet")
     assert there.accuracy == of_here.accuracy
     assert (
         "subset"

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 Numbers = NDArray[np.float64]
 Positions = NDArray[np.int64]
@@ -69,6 +68,8 @@ def _truncated(
     uniform: Numbers, mean: Numbers, deviation: Numbers, low: NDArray[np.float32], high: NDArray[np.float32]
 ) -> Numbers:
     """Normal numbers within bounds that hold the mean; the mean itself where they don't vary."""
+    from scipy.special import ndtr, ndtri
+
     width = np.where(deviation > 0, deviation, 1)
     below = ndtr(np.minimum((low - mean) / width, 0))
     above = ndtr(np.maximum((high - mean) / width, 0))
