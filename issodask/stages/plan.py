@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from issodask.config import JobConfig
+from issodask.config import GenerateConfig, JobConfig
 from issodask.fitting.budget import budget_of
 from issodask.fitting.ipf import n_fitted
 from issodask.fitting.problem import Problem
@@ -82,9 +82,10 @@ def _planned(job: JobConfig, pool_units: int | None) -> list[Estimate]:
     unit_bytes = float(original.nbytes) / known.n_units
     rows_per_unit = original.num_rows / known.n_units
     n_pool = pool_units or _pool_units(job, original, n_units, asked)
-    workers = job.runtime.workers or n_processors()
+    n_asked = 1 if job.runtime.scheduler == "serial" else job.runtime.workers
+    workers = n_asked or n_processors()
     n_rows, width = round(n_pool * rows_per_unit), len(known.bins.sizes)
-    estimates = [_generating(job, PoolSize(n_rows, original.num_columns), n_pool * unit_bytes)]
+    estimates = [_generating(job.generate, PoolSize(n_rows, original.num_columns), n_pool * unit_bytes, n_asked)]
     codes = float(n_rows * width)
     estimates.append(Estimate("encode", f"{n_rows:,} x {width} codes", codes * _ENCODE_S / workers, 120e6, codes))
     estimates.append(_searching(job, known, n_units, n_pool, workers))
@@ -108,16 +109,18 @@ def _pool_units(job: JobConfig, original: Any, n_units: int, asked: Asked | None
     return (pool.n_units if pool.n_units is not None else pool.n_rows) or 0
 
 
-def _generating(job: JobConfig, size: PoolSize, pool_bytes: float) -> Estimate:
-    """All trainings, which may take all the time that they are given, and then the chunks on all processes."""
-    config = job.generate
+def _generating(config: GenerateConfig, size: PoolSize, pool_bytes: float, n_asked: int | None) -> Estimate:
+    """All trainings, which may take all the time that they are given, and then the chunks on all processes.
+
+    `n_asked` workers were asked for.
+    """
     if not makes_pool(config):
         return Estimate("generate", f"the pool is there: {config.source_name}", 0.0, 0.0, 0.0)
     if external.is_callable_source(config.source):
-        workers = min(config.generators, job.runtime.workers or config.generators)
+        workers = min(config.generators, n_asked or config.generators)
         told = f"{config.generators} x {config.source_name}, {workers} at a time; as long as they take"
         return Estimate("generate", told, None, workers * _BASE_BYTES, pool_bytes / 10)
-    processes = n_processes(config, job.runtime.workers or n_processors(), size)
+    processes = n_processes(config, n_asked or n_processors(), size)
     trainers = min(config.generators, processes)
     waves = -(-config.generators // trainers)
     what = (

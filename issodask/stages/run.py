@@ -247,9 +247,8 @@ def sample_pool(pool: Pool, selected: Selected, known: KnownColumns, seed: int, 
 def _generating(
     job: JobConfig, scheduler: "str | Client | None", size: PoolSize | None
 ) -> "tuple[int | None, str | Client | None]":
-    """In this process there can be but one training at a time."""
-    in_this_process = scheduler in (None, "threads", "serial")
-    return place_to_make(job.generate, job.runtime.workers, None if in_this_process else scheduler, size)
+    """Threads share a process, in which there can be but one training at a time."""
+    return place_to_make(job.generate, job.runtime.workers, None if scheduler == "threads" else scheduler, size)
 
 
 def _evaluation_key(job: JobConfig, original: Any, holdout: Any | None, selected: Selected) -> str:

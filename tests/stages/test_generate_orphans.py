@@ -59,7 +59,7 @@ class Killer(Heard):
 @pytest.mark.training
 def test_generate__killed_worker_changes_no_byte(tmp_path):
     """A real training in a worker process, which dies in its second leg."""
-    config = GenerateConfig(generators=1, model="MOSTLY_AI/Small", max_epochs=12, batch_size=8)
+    config = GenerateConfig(generators=1, model="MOSTLY_AI/Small", max_epochs=6, batch_size=8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mostly, "epochs_per_leg", lambda _: 2)
         undisturbed = bytes_of(make(tmp_path / "undisturbed", config, n_units=1000))

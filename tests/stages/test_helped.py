@@ -62,10 +62,15 @@ def chosen(world, folder, runtime, listener=lambda record: None):
     return (folder / "s.lineage.parquet").read_bytes(), told
 
 
-def as_if_elsewhere(runtime, n_now):
+@pytest.fixture
+def as_if_elsewhere(monkeypatch):
     """The workers of this host's cluster count as those of others; so many of them at a time."""
-    kind = type(runtime)
-    runtime.__class__ = type("Elsewhere", (kind,), {"n_elsewhere": property(lambda self: n_now())})
+
+    def do(runtime, n_now):
+        kind = type("Elsewhere", (type(runtime),), {"n_elsewhere": property(lambda self: n_now())})
+        monkeypatch.setattr(runtime, "__class__", kind)
+
+    return do
 
 
 def test_helped__by_nobody_here(world, tmp_path, expected):
@@ -74,21 +79,20 @@ def test_helped__by_nobody_here(world, tmp_path, expected):
     assert told == []
 
 
-def test_helped__by_workers_that_join_on_the_way(world, tmp_path, expected):
+def test_helped__by_workers_that_join_on_the_way(world, tmp_path, expected, two_processes, as_if_elsewhere):
     n_there = [0]
 
     def join(record):
         if record["event"] == "trim":
             n_there[0] = 1 if record["n"] < record["of"] / 2 else 2
 
-    with open_runtime(2, "processes") as runtime:
-        as_if_elsewhere(runtime, lambda: n_there[0])
-        found, told = chosen(world, tmp_path / "join", runtime, join)
+    as_if_elsewhere(two_processes, lambda: n_there[0])
+    found, told = chosen(world, tmp_path / "join", two_processes, join)
     assert found == expected
     assert told == [1, 2]
 
 
-def test_helped__by_one_that_is_killed(world, tmp_path, expected):
+def test_helped__by_one_that_is_killed(world, tmp_path, expected, as_if_elsewhere):
     with open_runtime(2, "processes") as runtime:
         pids = runtime.client.run(os.getpid)
 

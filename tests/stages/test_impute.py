@@ -14,7 +14,7 @@ from issodask.stages.impute import impute
 from issodask.stages.run import run
 from tests.tables import biased_pool, mixed_table, write_pool
 
-BRIEF = GenerateConfig(max_epochs=3.0, max_training_time_min=1.0, model="MOSTLY_AI/Small", device="cpu")
+BRIEF = GenerateConfig(max_epochs=1.0, max_training_time_min=1.0, model="MOSTLY_AI/Small", device="cpu")
 
 
 def filled(table, names, folder, config=BRIEF, **more):

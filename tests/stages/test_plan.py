@@ -95,6 +95,12 @@ def test_plan__a_large_pool_takes_time_to_sample(job):
     assert one.seconds - 60 == pytest.approx(2 * (two.seconds - 60))
 
 
+def test_plan__serially_there_is_one_at_a_time(job):
+    generate = {"generators": 4, "max_training_time_min": 1.0}
+    estimate = by_stage(job(generate=generate, runtime={"scheduler": "serial", "workers": 4}))["generate"]
+    assert "4 generators, 1 at a time" in estimate.what
+
+
 def test_plan__memory_hardly_grows_with_a_large_pool(job):
     large, larger = (by_stage(job(generate={"units": n}))["select"] for n in (100_000_000, 200_000_000))
     assert larger.memory_bytes - large.memory_bytes == pytest.approx(100_000_000 * 8)

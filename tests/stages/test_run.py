@@ -9,6 +9,7 @@ import pytest
 from issodask.config import load_job
 from issodask.errors import InputError
 from issodask.event_log import Events, read_events
+from issodask.runtime.cluster import Cluster
 from issodask.stages.run import read_original, run
 from tests.heard import of_records
 from tests.tables import biased_pool, mixed_table, narrow, write_job, write_pool
@@ -161,3 +162,17 @@ def test_run__with_a_callable_as_generator(tmp_path):
     assert again.subset.read_bytes() == before
     assert [part.stat().st_mtime_ns for part in parts] == written
     assert not {"ipf", "trim", "refine", "evaluate"} & set(events)
+
+
+def test_run__serially_all_is_done_in_this_process(tmp_path, monkeypatch):
+    def no_cluster(n_workers):
+        raise AssertionError("a cluster was started")
+
+    monkeypatch.setattr(Cluster, "local", no_cluster)
+    narrow(mixed_table(200)).to_parquet(tmp_path / "original.parquet")
+    generate = {"source": "python:tests/tables.py:draw", "generators": 2, "units": 1_500}
+    places = {"generate": generate, "original": {"path": tmp_path / "original.parquet"}}
+    finished, _ = rerun(tmp_path, **places, runtime={"scheduler": "serial"})
+    assert finished.pool.n_rows == 1_500
+    with pytest.raises(AssertionError, match="a cluster was started"):
+        rerun(tmp_path, **places | {"generate": {**generate, "units": 1_600}}, runtime={"scheduler": "threads"})
