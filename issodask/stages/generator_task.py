@@ -37,6 +37,7 @@ SAMPLED = "sampled.json"
 SETTINGS = "settings.json"
 SCHEMA = "schema.json"
 
+_ORIGINAL = "original.parquet"
 _CHUNKS = "chunks"
 
 
@@ -165,7 +166,7 @@ def store_original(original: Any, schema: Schema, run_folder: Path) -> str:
         original_key = file_hash(part)
         folder = original_folder(run_folder, original_key)
         make_folder(folder)
-        copy_whole(part, folder / part.name)
+        copy_whole(part, folder / _ORIGINAL)
     write_json(folder / SCHEMA, schema.to_dict())
     return original_key
 
@@ -177,7 +178,7 @@ def remove_originals(run_folder: Path) -> None:
 
 def stored_original(folder: Path) -> tuple[pd.DataFrame, Schema]:
     schema = Schema.from_dict(read_json(folder / SCHEMA))
-    return to_frame(read_table(folder), schema), schema
+    return to_frame(read_table(folder / _ORIGINAL), schema), schema  # by name: a store's lists may be late
 
 
 def original_folder(run_folder: Path, original_key: str) -> Path:

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from issodask.errors import InputError, LostError
+from issodask.store import locks
 from issodask.store.files import sole_writer
 from issodask.store.locks import Lease, lock_of
 from issodask.store.places import overwrite, read_bytes
-from tests import stores
+from tests import clusters, stores
 
 pytestmark = pytest.mark.slow
 
@@ -123,6 +124,22 @@ def test_lease__a_store_that_is_away_takes_it_from_nobody(store, path, monkeypat
     assert not other.take()
     assert not holder.is_lost
     holder.release()
+
+
+def test_lease__is_not_lost_by_a_look_that_fails_once(path, monkeypatch):
+    lease, looks = Lease(path, lease_s=0.3), []
+
+    def read(asked):
+        looks.append(asked)
+        return {} if len(looks) == 1 else found(asked)
+
+    assert lease.take()
+    found = locks._read
+    monkeypatch.setattr(locks, "_read", read)
+    clusters.wait_for(lambda: len(looks) >= 4, 10)
+    assert not lease.is_lost
+    assert not Lease(path).take()
+    lease.release()
 
 
 def test_sole_writer__in_a_store(path):
