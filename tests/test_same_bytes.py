@@ -14,7 +14,7 @@ from tests.tables import biased_panel, panel_table, write_panel
 
 pytestmark = pytest.mark.cluster
 
-PLACES = [("threads", 2), ("processes", 1), ("processes", 3)]
+PLACES = [("threads", 2), ("processes", 1), ("processes", 2), ("processes", 4)]
 
 
 @pytest.fixture(scope="module", params=["flat", "groups"])

@@ -24,7 +24,9 @@ from issodask.table.sequences import coherence_only
 
 _QUIET_ROUNDS = 3
 _COLD = 0.05
-_TRIAL_SECONDS_PER_CELL = 1e-8
+
+_LANE_S, _TRIAL_SECONDS_PER_CELL = 5e-4, 4e-8
+"""What a lane takes, about (docs/measurements.md, More processors): only in how many tasks they go follows from it."""
 
 
 def planned_swaps(context: SearchContext) -> list[int]:
@@ -90,7 +92,8 @@ def _refinement(
     shared, n_workers = runtime.share(problem), runtime.n_workers
 
     def map_lanes(function: Callable[..., Any], lanes: Sequence[Lane], residual: NDArray[np.int32]) -> Iterable[Any]:
-        work_s = _TRIAL_SECONDS_PER_CELL * context.some_units.cells_per_unit * sum(lane.n_trials for lane in lanes)
+        trial_s = _TRIAL_SECONDS_PER_CELL * context.some_units.cells_per_unit
+        work_s = sum(_LANE_S + trial_s * lane.n_trials for lane in lanes)
         bounds = np.linspace(0, len(lanes), n_tasks(work_s, len(lanes), runtime.task_s, n_workers) + 1).astype(int)
         batches = [lanes[start:stop] for start, stop in pairwise(bounds)]
         return chain.from_iterable(

@@ -130,7 +130,7 @@ def _without_gaps(
 ) -> Any:
     """The original, filled where the job says so; what an earlier run filled is read."""
     trained = job.generate.model_copy(update={"source": "mostlyai"})
-    with _watched_runtime(job, folder, events, *place_to_make(trained, 1, scheduler)) as runtime:
+    with _watched_runtime(job, folder, events, *_place_to_train(trained, 1, scheduler)) as runtime:
         filled = impute(
             original,
             job.original.impute,
@@ -214,7 +214,9 @@ def make_pool(
     n_units = pool_units(original, group_key, job.generate, job.select.units, asked)
     size = PoolSize.of(original, n_units, group_key) if makes_pool(job.generate) else None
     began = monotonic()
-    with _watched_runtime(job, folder, events, *_generating(job, scheduler, size)) as runtime:
+    with _watched_runtime(
+        job, folder, events, *_place_to_train(job.generate, job.runtime.workers, scheduler, size)
+    ) as runtime:
         pool = generate(
             original, job.generate, n_units, folder.path, job.seed, runtime, events, group_key, job.columns, balance
         )
@@ -244,11 +246,11 @@ def sample_pool(pool: Pool, selected: Selected, known: KnownColumns, seed: int, 
     return read_units(pool, units, known, runtime)
 
 
-def _generating(
-    job: JobConfig, scheduler: "str | Client | None", size: PoolSize | None
+def _place_to_train(
+    config: GenerateConfig, workers: int | None, scheduler: "str | Client | None", size: PoolSize | None = None
 ) -> "tuple[int | None, str | Client | None]":
-    """Threads share a process, in which there can be but one training at a time."""
-    return place_to_make(job.generate, job.runtime.workers, None if scheduler == "threads" else scheduler, size)
+    """Processes where threads are asked for: these share one, in which there can be but one training at a time."""
+    return place_to_make(config, workers, None if scheduler == "threads" else scheduler, size)
 
 
 def _evaluation_key(job: JobConfig, original: Any, holdout: Any | None, selected: Selected) -> str:

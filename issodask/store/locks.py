@@ -139,7 +139,7 @@ class Lease:
     def _renew(self) -> None:
         while not self._ends.wait(self._lease_s / _RENEWALS):
             try:
-                # Nobody may have it by now; and what is just being written may look like another's for once.
+                # Nobody may have it by now; and one look may fail, while the file is being written.
                 if not self._is_mine() and not create(self._path, self._content()) and not self._is_mine():
                     self.is_lost = True
                     return

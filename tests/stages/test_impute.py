@@ -73,8 +73,6 @@ aim = "original"
 effort = 20.0
 [rules]
 rows = ["job is not None"]
-[runtime]
-scheduler = "serial"
 """
     )
     finished = run(load_job(tmp_path / "job.toml"))
